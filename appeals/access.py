@@ -1,0 +1,92 @@
+"""Who may see a case, and which roles somebody holds on it: the same rule as a decision and as SQL."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+
+from appeals.case import Case
+from appeals.directory import Facility, Organisation
+from appeals.network import Caller, Entity
+from appeals.party import Party
+from appeals.vocabulary import Role, Visibility
+
+OVER_THE_LEAD = frozenset({Role.CASEWORKER, Role.COORDINATOR, Role.REVIEWER, Role.READER})
+CASE_ROLES = OVER_THE_LEAD | {Role.PARTNER}
+TEAM = frozenset({Role.PARTNER, Role.CASEWORKER, Role.COORDINATOR, Role.REVIEWER})
+
+
+def roles_on(caller: Caller, case: Case) -> frozenset[Role]:
+    """The roles good for this case: those over its lead entity; `partner` over where it was logged."""
+    own = caller.roles_over(case.intake_entity.path) & {Role.PARTNER}
+    return (caller.roles_over(case.lead_entity.path) - {Role.PARTNER}) | own
+
+
+def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
+    """The roles over the entity the case is about to be handed to."""
+    return caller.roles_over(case.handover_to.path) if case.handover_to else frozenset()
+
+
+def is_on_team(caller: Caller, case: Case) -> bool:
+    """True for those who get the records of a case, not only its status."""
+    return bool(roles_on(caller, case) & TEAM)
+
+
+def sees(caller: Caller, case: Case) -> bool:
+    """True when this caller may learn that the case exists (domain.md 4, visibility)."""
+    roles = roles_on(caller, case)
+    if not _case_paths(caller, CASE_ROLES):
+        return False
+    if Role.COORDINATOR in roles or Role.COORDINATOR in roles_receiving(caller, case):
+        return True
+    if caller.account_id in {case.assignee_id, case.recorded_by}:
+        return True
+    if case.visibility == Visibility.SEALED:
+        return False
+    if roles & CASE_ROLES or case.visibility == Visibility.NETWORK:
+        return True
+    return case.visibility == Visibility.REGIONAL and case.region_id in _entities_above(caller)
+
+
+def visible_to(caller: Caller) -> ColumnElement[bool]:
+    """`sees`, as a condition on the case table."""
+    if not _case_paths(caller, CASE_ROLES):
+        return false()
+    coordinates = _below(_case_paths(caller, {Role.COORDINATOR}))
+    regional = and_(Case.visibility == Visibility.REGIONAL, Case.region_id.in_(_entities_above(caller)))
+    return or_(
+        Case.lead_entity_id.in_(coordinates),
+        Case.handover_to_id.in_(coordinates),
+        Case.assignee_id == caller.account_id,
+        Case.recorded_by == caller.account_id,
+        and_(
+            Case.visibility != Visibility.SEALED,
+            or_(
+                Case.lead_entity_id.in_(_below(_case_paths(caller, OVER_THE_LEAD))),
+                Case.intake_entity_id.in_(_below(_case_paths(caller, {Role.PARTNER}))),
+                Case.visibility == Visibility.NETWORK,
+                regional,
+            ),
+        ),
+    )
+
+
+def directory_shown_to(
+    caller: Caller, table: type[Organisation] | type[Facility], key: ColumnElement[UUID | None]
+) -> ColumnElement[bool]:
+    """Directory rows this caller may see: listed openly, or named by a case the caller may see."""
+    named = select(key).join(Case, Case.id == Party.case_id).where(key.is_not(None), visible_to(caller))
+    return or_(table.listed.is_(true()), table.id.in_(named))
+
+
+def _case_paths(caller: Caller, roles: frozenset[Role] | set[Role]) -> list[str]:
+    return sorted({held.path for held in caller.held if held.role in roles})
+
+
+def _below(paths: list[str]) -> Select[UUID]:
+    """The entities at these paths and below."""
+    return select(Entity.id).where(or_(false(), *(Entity.path.startswith(path) for path in paths)))
+
+
+def _entities_above(caller: Caller) -> set[UUID]:
+    """The entities the caller's case roles are held in, and all above them."""
+    return {UUID(part) for path in _case_paths(caller, CASE_ROLES) for part in path.strip("/").split("/")}

@@ -1,0 +1,178 @@
+"""Actions and what came of them: pressure, the answer expected, the answer given, the rejoinder."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, model_validator
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from appeals.field import ActionRef, Count, Day, Flag, Happened, Language, PartyRef, Prose
+from appeals.record import Record, RecordInput, RecordOutput
+from appeals.vocabulary import (
+    CHANNEL,
+    INADEQUATE,
+    INADEQUATE_WHEN_OVERDUE,
+    ActionKind,
+    ActionStatus,
+    AnswerStatus,
+    Channel,
+    Corner,
+    Precision,
+    ResponseGrade,
+)
+
+NEXT = {
+    ActionStatus.PLANNED: {ActionStatus.DONE, ActionStatus.CANCELLED, ActionStatus.PAUSED},
+    ActionStatus.PAUSED: {ActionStatus.PLANNED, ActionStatus.DONE, ActionStatus.CANCELLED},
+}
+
+
+class Response(Record):
+    """An answer to an action, with its grade and, perhaps, the network's rejoinder."""
+
+    __tablename__ = "response"
+
+    action: Mapped[UUID] = mapped_column(ForeignKey("action.id"), index=True)
+    party: Mapped[UUID | None] = mapped_column(ForeignKey("party.id"))
+    received_on: Mapped[date]
+    received_precision: Mapped[str]
+    grade: Mapped[str]
+    summary: Mapped[str | None]
+    follow_up_on: Mapped[date | None]
+    may_be_published: Mapped[bool]
+    rejoinder: Mapped[str | None]
+    rejoined_on: Mapped[date | None]
+
+    def is_inadequate(self, on: date) -> bool:
+        """True when pressure may rise: by its grade, or when its own follow-up day passed (domain.md 5)."""
+        overdue = self.follow_up_on is not None and self.follow_up_on < on
+        return self.grade in INADEQUATE or (self.grade in INADEQUATE_WHEN_OVERDUE and overdue)
+
+
+class Action(Record):
+    """Something the network does or plans to do."""
+
+    __tablename__ = "action"
+
+    kind: Mapped[str]
+    channel: Mapped[str]
+    target: Mapped[UUID | None] = mapped_column(ForeignKey("party.id"), index=True)
+    corner: Mapped[str | None]
+    by_entity: Mapped[UUID] = mapped_column(ForeignKey("entity.id"))
+    planned_on: Mapped[date | None]
+    done_on: Mapped[date | None]
+    done_precision: Mapped[str]
+    answer_due_on: Mapped[date | None]
+    languages: Mapped[list[str]]
+    reach: Mapped[int | None]
+    note: Mapped[str | None]
+    result_note: Mapped[str | None]
+    status: Mapped[str]
+    responses: Mapped[list[Response]] = relationship(order_by=Response.id, viewonly=True)
+
+    @property
+    def answer(self) -> AnswerStatus:
+        """Where the answer stands: not expected, awaited, or received. Silence is read off the due date."""
+        if self.responses:
+            return AnswerStatus.RECEIVED
+        return AnswerStatus.AWAITING if self.answer_due_on else AnswerStatus.NONE_EXPECTED
+
+    def is_unanswered(self, on: date) -> bool:
+        """True when it was done and met silence past the due date, or only inadequate answers."""
+        if self.status != ActionStatus.DONE:
+            return False
+        if self.responses:
+            return all(response.is_inadequate(on) for response in self.responses)
+        return self.answer_due_on is not None and self.answer_due_on < on
+
+
+class ActionInput(RecordInput):
+    """An action. Its channel follows from its kind unless it is given."""
+
+    kind: ActionKind
+    channel: Channel | None = None
+    target: PartyRef | None = None
+    corner: Corner | None = None
+    status: ActionStatus = ActionStatus.DONE
+    planned_on: Day | None = None
+    done_on: Happened | None = None
+    done_precision: Precision = Precision.EXACT
+    answer_due_on: Annotated[Day | None, Field(description="By when the target is asked to answer.")] = None
+    languages: Annotated[list[Language], Field(max_length=50)] = []
+    reach: Annotated[Count | None, Field(description="People who took part or signed.")] = None
+    note: Prose | None = None
+    result_note: Prose | None = None
+
+    @model_validator(mode="after")
+    def _done_has_a_day(self) -> "ActionInput":
+        if (self.status is ActionStatus.DONE) != (self.done_on is not None):
+            raise ValueError("an action that is done has done_on, another has none")
+        if self.answer_due_on and self.target is None:
+            raise ValueError("an answer is awaited from a target")
+        self.channel = self.channel or CHANNEL[self.kind]
+        return self
+
+
+class ResponseBody(RecordInput):
+    """An answer to an action."""
+
+    party: Annotated[PartyRef | None, Field(description="Who answered; default: the action's target.")] = None
+    received_on: Happened
+    received_precision: Precision = Precision.EXACT
+    grade: ResponseGrade
+    summary: Prose | None = None
+    follow_up_on: Annotated[Day | None, Field(description="When the answer itself promised to say more.")] = None
+    may_be_published: Flag = False
+    rejoinder: Prose | None = None
+    rejoined_on: Happened | None = None
+
+
+class ResponseInput(ResponseBody):
+    """An answer, and the action it answers."""
+
+    action: ActionRef
+
+
+class ResponseOutput(RecordOutput):
+    action: UUID
+    party: UUID | None
+    received_on: date
+    received_precision: Precision
+    grade: ResponseGrade
+    summary: str | None
+    follow_up_on: date | None
+    may_be_published: bool
+    rejoinder: str | None
+    rejoined_on: date | None
+
+
+class ActionOutput(RecordOutput):
+    kind: ActionKind
+    channel: Channel
+    target: UUID | None
+    corner: Corner | None
+    by_entity: UUID
+    status: ActionStatus
+    planned_on: date | None
+    done_on: date | None
+    done_precision: Precision
+    answer_due_on: date | None
+    answer: AnswerStatus
+    languages: list[str]
+    reach: int | None
+    note: str | None
+    result_note: str | None
+    responses: list[ResponseOutput]
+
+
+class ActionChange(RecordInput):
+    """What became of an action."""
+
+    status: ActionStatus | None = None
+    done_on: Happened | None = None
+    done_precision: Precision | None = None
+    answer_due_on: Day | None = None
+    reach: Count | None = None
+    result_note: Prose | None = None

@@ -1,0 +1,115 @@
+"""The application: the one place that knows every part."""
+
+import re
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from appeals import __version__
+from appeals.database import Database
+from appeals.settings import Settings, pepper_of
+from appeals.web import cases, directories, records
+from appeals.web.door import Desk, Door, hang
+from appeals.web.middleware import EveryAnswer
+from appeals.web.problems import HANDLERS, Problem, of_http, problem
+
+DOCS = frozenset({"/docs"})
+
+
+def database_of(settings: Settings) -> Database:
+    """The database the settings name."""
+    return Database(settings.database_dsn, pool_size=settings.pool_size, lock_timeout_s=settings.lock_timeout_s)
+
+
+def doors() -> list[Door]:
+    """Every route that asks for a key; what is read most stands first."""
+    return [*cases.doors(), *records.doors(), *directories.doors()]
+
+
+def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
+    """The application for these settings; it opens the database but does not migrate it."""
+    app = FastAPI(
+        title="Urgent appeals",
+        version=__version__,
+        description="Cases of labour-rights urgent appeals: guarded steps, readable history, consent enforced.",
+        redoc_url=None,
+        separate_input_output_schemas=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    database = database or database_of(settings)
+    all_doors = doors()
+    hang(app, all_doors, Desk(database, pepper_of(settings), settings.body_limit))
+    _hang_operations(app, database)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    _name_methods(app)
+    _describe(app, all_doors)
+    app.add_middleware(EveryAnswer, own_policy=DOCS)
+    app.state.database = database
+    return app
+
+
+def _hang_operations(app: FastAPI, database: Database) -> None:
+    told: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "Not ready."}}
+
+    @app.get("/healthz", tags=["operations"], summary="Alive.")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["operations"], summary="Database and schema are there.", responses=told)
+    def readyz() -> Response:
+        if database.ready():
+            return JSONResponse({"status": "ready"})
+        return problem(503, "not_ready", "The database is away, or its schema is another; run appeals migrate.")
+
+    @app.get("/version", tags=["operations"], summary="Which release this is.")
+    async def version() -> dict[str, str]:
+        return {"version": __version__}
+
+
+def _name_methods(app: FastAPI) -> None:
+    """A 405 names in Allow every method that the path knows."""
+
+    async def refuse(request: Request, raised: Exception) -> Response:
+        if not isinstance(raised, HTTPException) or raised.status_code != 405:
+            return of_http(request, raised)
+        paths: dict[str, dict[str, Any]] = app.openapi()["paths"]
+        allowed = [
+            method.upper()
+            for path, methods in paths.items()
+            if re.fullmatch(re.sub(r"\{[a-z]+\}", "[^/]+", path), request.url.path)
+            for method in methods
+        ]
+        return problem(
+            405,
+            "method_not_allowed",
+            "This path does not know that method.",
+            {"Allow": ", ".join(sorted(allowed) or ["GET"])},
+        )
+
+    app.add_exception_handler(HTTPException, refuse)
+
+
+def _describe(app: FastAPI, all_doors: list[Door]) -> None:
+    """Complete the OpenAPI document: the form of problems, and which headers are needed."""
+    ordinary = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema:
+            return app.openapi_schema
+        document = ordinary()
+        schemas = document["components"]["schemas"]
+        form = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= form.pop("$defs", {})
+        schemas["Problem"] = form
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        for door in all_doors:
+            operation = document["paths"][door.path][door.method.lower()]
+            for parameter in operation.get("parameters", []):
+                parameter["required"] = parameter["required"] or parameter["name"] == "If-Match"
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,314 @@
+"""The case and its status history. A change of status and its history entry are one act: `Case.move`."""
+
+import secrets
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from appeals.action import Action
+from appeals.commitment import Commitment
+from appeals.consent import Consent
+from appeals.database import Base, new_id
+from appeals.demand import Demand, current
+from appeals.directory import CROCKFORD, Organisation
+from appeals.field import COUNTRIES, Model
+from appeals.lifecycle import LADDER, Step
+from appeals.network import Entity
+from appeals.outcome import Outcome
+from appeals.party import Party
+from appeals.publication import Approval, Publication
+from appeals.risk import RiskAssessment
+from appeals.tally import Tally, charges_pending, headline, still_held
+from appeals.violation import Violation
+from appeals.vocabulary import (
+    GROUP,
+    CloseReason,
+    IntakeChannel,
+    PartyRole,
+    Precision,
+    Priority,
+    PublicationLevel,
+    RiskLevel,
+    Role,
+    Status,
+    StatusGroup,
+    TallyKind,
+    Visibility,
+)
+
+
+class HistoryEntry(Base):
+    """One step, as it was taken. Append only: the database refuses to change or delete a row."""
+
+    __tablename__ = "status_history"
+    __table_args__ = (UniqueConstraint("case_id", "sequence"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("case.id"))
+    sequence: Mapped[int]
+    step: Mapped[str]
+    from_status: Mapped[str | None]
+    to_status: Mapped[str]
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    role: Mapped[str]
+    entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"))
+    occurred_on: Mapped[date]
+    occurred_precision: Mapped[str]
+    recorded_at: Mapped[datetime]
+    reason: Mapped[str | None]
+    says: Mapped[str]
+    input: Mapped[dict[str, Any]]
+    overrides: Mapped[dict[str, Any]]
+    left_open: Mapped[dict[str, Any]]
+
+    @property
+    def moved(self) -> bool:
+        """True when this entry changed the status."""
+        return self.from_status != self.to_status
+
+
+class Case(Base):
+    """An urgent appeal. `version` counts its own changes (steps, PATCH); `revision` also those of its records."""
+
+    __tablename__ = "case"
+    __table_args__ = (
+        CheckConstraint("status IN ({})".format(", ".join(f"'{state}'" for state in Status)), name="status"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    reference: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    public_summary: Mapped[str | None]
+    narrative: Mapped[str]
+    narrative_language: Mapped[str]
+    help_asked: Mapped[str]
+    safe_contact_rule: Mapped[str | None]
+    channel: Mapped[str]
+    country: Mapped[str] = mapped_column(index=True)
+    status: Mapped[str] = mapped_column(index=True, default=Status.RECEIVED)
+    suspended_from: Mapped[str | None]
+    visibility: Mapped[str]
+    publication: Mapped[str] = mapped_column(default=PublicationLevel.NONE)
+    risk: Mapped[str | None]
+    priority: Mapped[str]
+    danger: Mapped[bool]
+    requester_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    intake_entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"), index=True)
+    lead_entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"), index=True)
+    region_id: Mapped[UUID | None] = mapped_column(ForeignKey("entity.id"), index=True)
+    handover_to_id: Mapped[UUID | None] = mapped_column(ForeignKey("entity.id"), index=True)
+    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"), index=True)
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("case.id"))
+    received_on: Mapped[date] = mapped_column(index=True)
+    received_precision: Mapped[str]
+    acknowledged_on: Mapped[date | None]
+    first_action_on: Mapped[date | None]
+    accepted_on: Mapped[date | None]
+    review_on: Mapped[date | None]
+    closed_on: Mapped[date | None]
+    close_reason: Mapped[str | None]
+    reopen_count: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
+    revision: Mapped[int] = mapped_column(default=1)
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    updated_at: Mapped[datetime] = mapped_column(index=True)
+
+    intake_entity: Mapped[Entity] = relationship(foreign_keys=intake_entity_id)
+    lead_entity: Mapped[Entity] = relationship(foreign_keys=lead_entity_id)
+    handover_to: Mapped[Entity | None] = relationship(foreign_keys=handover_to_id)
+    requester: Mapped[Organisation] = relationship()
+    merged_into: Mapped["Case | None"] = relationship(remote_side="Case.id")
+    history: Mapped[list[HistoryEntry]] = relationship(order_by=HistoryEntry.sequence)
+    parties: Mapped[list[Party]] = relationship(order_by=Party.id)
+    violations: Mapped[list[Violation]] = relationship(order_by=Violation.id)
+    demands: Mapped[list[Demand]] = relationship(order_by=Demand.id)
+    consents: Mapped[list[Consent]] = relationship(order_by=Consent.id)
+    risk_assessments: Mapped[list[RiskAssessment]] = relationship(order_by=RiskAssessment.id)
+    actions: Mapped[list[Action]] = relationship(order_by=Action.id)
+    commitments: Mapped[list[Commitment]] = relationship(order_by=Commitment.id)
+    tallies: Mapped[list[Tally]] = relationship(order_by=Tally.id)
+    outcomes: Mapped[list[Outcome]] = relationship(order_by=Outcome.id)
+    approvals: Mapped[list[Approval]] = relationship(order_by=Approval.id)
+    publications: Mapped[list[Publication]] = relationship(order_by=Publication.id)
+
+    def move(self, entry: HistoryEntry, now: datetime) -> None:
+        """Take the status of a new history entry, and keep the entry: the only way a status changes."""
+        entry.sequence = len(self.history) + 1
+        self.history.append(entry)
+        if entry.to_status == Status.SUSPENDED:
+            self.suspended_from = entry.from_status
+        elif entry.moved:
+            self.suspended_from = None
+        self.status = entry.to_status
+        self.version += 1
+        self.touch(now)
+
+    def touch(self, now: datetime) -> None:
+        """Note that something about the case changed."""
+        self.revision += 1
+        self.updated_at = now
+
+    @property
+    def tag(self) -> str:
+        """The strong validator of the case as it stands, in quotes as ETag wants it."""
+        return f'"{self.version}-{self.revision}"'
+
+    @property
+    def demands_now(self) -> list[Demand]:
+        """The demands that no later version replaces."""
+        return current(self.demands)
+
+    @property
+    def targets(self) -> list[Party]:
+        """The parties on whom pressure may be put."""
+        return [party for party in self.parties if party.is_target]
+
+    @property
+    def requesters(self) -> list[Party]:
+        """The parties that ask for help."""
+        return [party for party in self.parties if party.role == PartyRole.REQUESTER]
+
+    @property
+    def contacted(self) -> list[Party]:
+        """The targets of everything done so far."""
+        targets = {action.target for action in self.actions if action.done_on is not None}
+        return [party for party in self.parties if party.id in targets]
+
+    def party(self, number: UUID | None) -> Party | None:
+        """The party of this id."""
+        return next((party for party in self.parties if party.id == number), None)
+
+    def newest_risk(self, on: date) -> RiskAssessment | None:
+        """The newest risk assessment made by that day."""
+        known = [found for found in self.risk_assessments if found.assessed_on <= on]
+        return max(known, key=lambda found: (found.assessed_on, found.id), default=None)
+
+    def last_move(self) -> HistoryEntry:
+        """The entry that brought the case into the state it is in."""
+        return next(entry for entry in reversed(self.history) if entry.moved)
+
+    def take_down(self, now: datetime, why: str) -> None:
+        """End every publication that is up."""
+        for publication in self.publications:
+            if publication.is_up:
+                publication.taken_down_at, publication.taken_down_why = now, why
+        self.publication = PublicationLevel.NONE
+
+    @property
+    def group(self) -> StatusGroup:
+        """The group of its status."""
+        return GROUP[Status(self.status)]
+
+    @property
+    def still_held(self) -> int:
+        """How many people may still be held, by the upper bounds on record."""
+        return still_held(self.tallies)
+
+    @property
+    def charges_pending(self) -> int:
+        """How many people may still be charged, by the upper bounds on record."""
+        return charges_pending(self.tallies)
+
+    @property
+    def affected(self) -> Tally | None:
+        """The headline count of affected workers."""
+        return headline(self.tallies, TallyKind.AFFECTED)
+
+    @property
+    def merged_into_reference(self) -> str | None:
+        """The reference of the case this one was merged into."""
+        return self.merged_into.reference if self.merged_into else None
+
+    def left_open(self) -> dict[str, Any]:
+        """What an ending leaves open, by number; only what is not zero."""
+        counts = {
+            "demands": sum(not demand.disposed for demand in self.demands_now),
+            "commitments": sum(commitment.is_open for commitment in self.commitments),
+            "held": self.still_held,
+            "charged": self.charges_pending,
+        }
+        return {name: count for name, count in counts.items() if count}
+
+    def goes_to(self, step: Step, resume_to: Status | None = None) -> Status:
+        """The status a step leads to from here."""
+        if step.returns:
+            return resume_to or Status(self.suspended_from or Status.RECEIVED)
+        return step.target or Status(self.status)
+
+
+def new_reference(country: str, year: int) -> str:
+    """`UA-<alpha-3>-<year>-<5 random symbols>`: random, so that no gap tells of a case one may not see."""
+    return f"UA-{COUNTRIES[country]}-{year}-" + "".join(secrets.choice(CROCKFORD) for _ in range(5))
+
+
+def earlier_states(state: Status) -> list[Status]:
+    """The states below one on the ladder, nearest first; nobody goes back to waiting for an answer."""
+    below = LADDER[: LADDER.index(state)]
+    return [earlier for earlier in reversed(below) if earlier is not Status.INFO_REQUESTED]
+
+
+class Range(Model):
+    low: int
+    high: int
+
+
+class CaseOutput(Model):
+    """A case: codes, dates, counts, and a title and summary that are safe to read."""
+
+    reference: str
+    title: str
+    public_summary: str | None
+    country: str
+    status: Status
+    group: StatusGroup
+    suspended_from: Status | None
+    visibility: Visibility
+    publication: PublicationLevel
+    risk: RiskLevel | None
+    priority: Priority
+    danger: bool
+    channel: IntakeChannel
+    region_id: UUID | None
+    lead_entity_id: UUID
+    handover_to_id: UUID | None
+    assignee_id: UUID | None
+    received_on: date
+    received_precision: Precision
+    acknowledged_on: date | None
+    first_action_on: date | None
+    accepted_on: date | None
+    review_on: date | None
+    closed_on: date | None
+    close_reason: CloseReason | None
+    merged_into_reference: str | None
+    reopen_count: int
+    affected: Range | None
+    still_held: int
+    charges_pending: int
+    version: int
+    recorded_at: datetime
+    updated_at: datetime
+
+
+class HistoryOutput(Model):
+    """One entry of the status history. `input`, `overrides` and `reason` are for the team only."""
+
+    sequence: int
+    step: str
+    from_status: Status | None
+    to_status: Status
+    says: str
+    role: Role
+    entity_id: UUID
+    account_id: UUID | None
+    occurred_on: date
+    occurred_precision: Precision
+    recorded_at: datetime
+    reason: str | None
+    input: dict[str, Any] | None
+    overrides: dict[str, str] | None
+    left_open: dict[str, int]

@@ -1,0 +1,176 @@
+"""The database: one engine, reading and writing transactions, column types, and all that differs by dialect."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
+from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
+
+
+class Busy(Exception):
+    """The database did not give way in time; nothing was changed, and the same call may be tried again."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """An instant, aware and in UTC on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Document = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+
+class Base(DeclarativeBase):
+    """The parent of every table; constraints are named, so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: Moment,
+        dict[str, Any]: Document,
+        list[str]: Document,
+    }
+
+
+def new_id() -> UUID:
+    """A UUID of version 7: ordered by time within one process, and no count of anything."""
+    return uuid_utils.compat.uuid7()
+
+
+class Database:
+    """One engine. `reading()` sees a single snapshot; `writing()` commits as a whole or not at all."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, lock_timeout_s: float = 10.0) -> None:
+        self.embedded = make_url(url).get_backend_name() == "sqlite"
+        self.lock_timeout_s = lock_timeout_s
+        self.engine = self._sqlite(url) if self.embedded else self._postgresql(url, pool_size)
+        self._one_writer = threading.Lock()
+
+    def _sqlite(self, url: str) -> Engine:
+        engine = create_engine(url, pool_size=READS_AT_ONCE, max_overflow=0, connect_args={"check_same_thread": False})
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _: object) -> None:
+            connection.isolation_level = None  # BEGIN is ours to say, see below
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                f"busy_timeout={int(self.lock_timeout_s * 1000)}",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Any) -> None:
+            # A deferred transaction that writes later fails at once when another has written meanwhile.
+            writing = connection.get_execution_options().get("writing", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+        return engine
+
+    def _postgresql(self, url: str, pool_size: int) -> Engine:
+        timeout_ms = int(self.lock_timeout_s * 1000)
+        options = f"-c timezone=UTC -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout=30000"
+        return create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=30,
+            pool_pre_ping=True,
+            connect_args={"options": options},
+        )
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One snapshot: whatever is read inside belongs together. Nothing is written. Raises: Busy."""
+        options = {} if self.embedded else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with _busy_is_said(), Session(self.engine.execution_options(**options)) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction, committed when the block ends, rolled back when it raises. Raises: Busy.
+
+        SQLite has one writer at a time: within the process a lock keeps the order, between processes the
+        database does. On PostgreSQL rows are locked by those who read them `FOR UPDATE`.
+        """
+        if self.embedded and not self._one_writer.acquire(timeout=self.lock_timeout_s):
+            raise Busy
+        try:
+            bind = self.engine.execution_options(writing=True)
+            with _busy_is_said(), Session(bind, expire_on_commit=False) as session, session.begin():
+                yield session
+        finally:
+            if self.embedded:
+                self._one_writer.release()
+
+    def ready(self) -> bool:
+        """True when the database answers and its schema is the one this code was written for."""
+        try:
+            with self.reading() as session:
+                found = session.scalar(text("SELECT version_num FROM alembic_version"))
+                return bool(found == head_revision())
+        except Exception:  # whatever is wrong, the answer to "are you ready" is no
+            return False
+
+
+@contextmanager
+def _busy_is_said() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise Busy from error
+    except OperationalError as error:
+        # 55P03 lock not available, 40P01 deadlock, 40001 serialization
+        state = getattr(error.orig, "sqlstate", None)
+        if state in {"55P03", "40P01", "40001"} or "database is locked" in str(error.orig):
+            raise Busy from error
+        raise
+
+
+def insert_if_absent(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
+    """Insert a row unless one with the same key stands already; True if it was inserted.
+
+    Waits for a transaction that is inserting the same key, so that afterwards the row can be read.
+    """
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    done = session.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+    return bool(getattr(done, "rowcount", 0))
+
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def head_revision() -> str:
+    """The newest revision under `migrations/`, by its file name (`0001_….py`)."""
+    return max(path.name for path in (MIGRATIONS / "versions").glob("*.py")).split("_")[0]

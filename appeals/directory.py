@@ -1,0 +1,157 @@
+"""The directory: organisations and facilities that cases speak of.
+
+What is named inside a case is kept here too, so that one brand is one row; it is shown only to those who
+may see a case that names it, unless somebody listed it openly.
+"""
+
+import hashlib
+import re
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+from sqlalchemy import ForeignKey, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from appeals.database import Base, insert_if_absent, new_id
+from appeals.errors import Fault, Invalid
+from appeals.field import COUNTRIES, Country, Flag, Model, Name, fold
+from appeals.vocabulary import FacilityStatus, OrganisationKind
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_OS_ID = re.compile(r"([A-Z]{2})(\d{4})(\d{3})[0-9A-HJKMNP-TV-Z]{6}\Z")
+
+
+def os_id(text: str) -> str:
+    """The OS ID a text spells, without spaces and hyphens. Raises: ValueError when it cannot be one.
+
+    Source: Open Supply Hub; domain.md 4. The last character is the sum of the code points of the two letters
+    and the Crockford indexes of the next twelve characters, modulo 32, as a Crockford symbol.
+    """
+    plain = re.sub(r"[\s-]", "", text)
+    parts = _OS_ID.match(plain)
+    if not parts or parts[1] not in COUNTRIES or not 1 <= int(parts[3]) <= 366:
+        raise ValueError("must be 15 characters: country, year, day of the year, 5 symbols, a check character")
+    total = sum(map(ord, plain[:2])) + sum(CROCKFORD.index(symbol) for symbol in plain[2:14])
+    if plain[14] != CROCKFORD[total % 32]:
+        raise ValueError("has a wrong check character; was it copied whole?")
+    return plain
+
+
+OsId = Annotated[str, Field(max_length=40, description="Open Supply Hub id; optional."), AfterValidator(os_id)]
+
+
+class Organisation(Base):
+    """A union, worker centre, company, authority … ; `identity` makes one of the same name one row."""
+
+    __tablename__ = "organisation"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    identity: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    name_local: Mapped[str | None]
+    kind: Mapped[str]
+    country: Mapped[str | None]
+    may_be_named: Mapped[bool]
+    listed: Mapped[bool]
+
+
+class Facility(Base):
+    """A workplace. With an OS ID that is its identity; without, its name and country are."""
+
+    __tablename__ = "facility"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    identity: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    name_local: Mapped[str | None]
+    os_id: Mapped[str | None]
+    country: Mapped[str]
+    province: Mapped[str | None]
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisation.id"))
+    owner_country: Mapped[str | None]
+    product: Mapped[str | None]
+    status: Mapped[str]
+    listed: Mapped[bool]
+
+
+class OrganisationInput(Model):
+    name: Name
+    name_local: Annotated[Name | None, Field(description="The name in its own script.")] = None
+    kind: OrganisationKind
+    country: Country | None = None
+    may_be_named: Annotated[Flag, Field(description="Whether the public may be told this name.")] = False
+
+
+class FacilityInput(Model):
+    name: Name
+    name_local: Name | None = None
+    os_id: OsId | None = None
+    country: Country
+    province: Name | None = None
+    owner: UUID | OrganisationInput | None = None
+    owner_country: Country | None = None
+    product: Name | None = None
+    status: FacilityStatus = FacilityStatus.UNKNOWN
+
+
+class OrganisationOutput(Model):
+    id: UUID
+    name: str
+    name_local: str | None
+    kind: OrganisationKind
+    country: str | None
+    may_be_named: bool
+
+
+class FacilityOutput(Model):
+    id: UUID
+    name: str
+    name_local: str | None
+    os_id: str | None
+    country: str
+    province: str | None
+    owner_id: UUID | None
+    owner_country: str | None
+    product: str | None
+    status: FacilityStatus
+
+
+def organisation(
+    session: Session, given: UUID | OrganisationInput, pointer: str, *, listed: bool = False
+) -> Organisation:
+    """The organisation of this id, or of this kind, country and name; added if it is new. Raises: Invalid."""
+    if isinstance(given, UUID):
+        found = session.get(Organisation, given)
+        if found is None:
+            raise Invalid([Fault(pointer, "is the id of no organisation")])
+        return found
+    identity = _identity(given.kind, given.country or "", fold(given.name) or given.name)
+    return _one(session, Organisation, identity, {**given.model_dump(), "listed": listed})
+
+
+def facility(session: Session, given: UUID | FacilityInput, pointer: str, *, listed: bool = False) -> Facility:
+    """The facility of this id, OS ID, or name and country; added if it is new. Raises: Invalid."""
+    if isinstance(given, UUID):
+        found = session.get(Facility, given)
+        if found is None:
+            raise Invalid([Fault(pointer, "is the id of no facility")])
+        return found
+    owner = organisation(session, given.owner, f"{pointer}/owner") if given.owner else None
+    identity = _identity(given.os_id) if given.os_id else _identity(given.country, fold(given.name) or given.name)
+    values = given.model_dump(exclude={"owner"})
+    return _one(session, Facility, identity, {**values, "owner_id": owner and owner.id, "listed": listed})
+
+
+def _identity(*parts: str) -> str:
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+Row = TypeVar("Row", Organisation, Facility)
+
+
+def _one(session: Session, table: type[Row], identity: str, values: dict[str, Any]) -> Row:
+    insert_if_absent(session, table, {"id": new_id(), "identity": identity, **values})
+    row = session.scalars(select(table).where(table.identity == identity)).one()
+    row.listed = row.listed or values["listed"]
+    return row

@@ -1,0 +1,183 @@
+"""What a value may look like: text, codes of countries and languages, dates, counts, references.
+
+Text is Unicode in NFC. Controls (other than line feed and tab) are refused at the edge, in `web/body.py`;
+names refuse bidirectional overrides and line breaks besides.
+"""
+
+import re
+import unicodedata
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, get_args
+from uuid import UUID
+
+import pycountry
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from typing_extensions import TypeAliasType
+
+from appeals.vocabulary import Precision
+
+CONTROLS = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
+OVERRIDES = r"\u202a-\u202e\u2066-\u2069"
+_NAME = rf"^[^{CONTROLS}\n\t{OVERRIDES}]*[^{CONTROLS}\s{OVERRIDES}][^{CONTROLS}\n\t{OVERRIDES}]*$"
+_PROSE = rf"^[^{CONTROLS}]*[^{CONTROLS}\s][^{CONTROLS}]*$"
+_NAMED = re.compile(_NAME.replace("$", r"\Z"))
+_BLANK = re.compile(r"\A\s*\Z")
+COUNTRIES: dict[str, str] = {country.alpha_2: country.alpha_3 for country in pycountry.countries}
+
+
+class Model(BaseModel):
+    """The parent of all that is read from or sent to a client; unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True, json_schema_serialization_defaults_required=True)
+
+
+def _named(value: str) -> str:
+    if not _NAMED.match(value):
+        raise ValueError("must hold a visible character and no control, line break or direction override")
+    return unicodedata.normalize("NFC", value)
+
+
+def _prose(value: str) -> str:
+    if _BLANK.match(value):
+        raise ValueError("must hold a visible character")
+    return unicodedata.normalize("NFC", value)
+
+
+def _country(value: str) -> str:
+    if value not in COUNTRIES:
+        raise ValueError("must be an ISO 3166-1 alpha-2 code in capitals")
+    return value
+
+
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=200, json_schema_extra={"pattern": _NAME}),
+    AfterValidator(_named),
+]
+Prose = Annotated[
+    str,
+    Field(min_length=1, max_length=20_000, json_schema_extra={"pattern": _PROSE}),
+    AfterValidator(_prose),
+]
+Country = TypeAliasType(
+    "Country", Annotated[str, AfterValidator(_country), Field(json_schema_extra={"enum": sorted(COUNTRIES)})]
+)
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$")]
+Label = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
+        description="A short handle of your own, one of its kind within the case; never a person's name.",
+    ),
+]
+Count = Annotated[StrictInt, Field(ge=0, le=100_000_000)]
+Flag = StrictBool
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+
+
+class _NotInFuture:
+    """Marks a day on which something is said to have happened: it cannot lie ahead."""
+
+
+Happened = Annotated[Day, _NotInFuture()]
+
+
+class Sealed:
+    """Marks a field that is stored but shown only by an opening: never in history, lists or errors."""
+
+
+SealedProse = Annotated[Prose, Sealed()]
+
+
+@dataclass(frozen=True)
+class RefersTo:
+    """Marks a reference to a record of the same case: its id, or `#` and its label."""
+
+    noun: str
+
+
+_REFERENCE = Field(
+    pattern=r"^(#[a-z0-9][a-z0-9-]{0,39}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$",
+    description="A record of this case: its id, or # and its label.",
+)
+PartyRef = Annotated[str, _REFERENCE, RefersTo("parties")]
+ViolationRef = Annotated[str, _REFERENCE, RefersTo("violations")]
+DemandRef = Annotated[str, _REFERENCE, RefersTo("demands")]
+CommitmentRef = Annotated[str, _REFERENCE, RefersTo("commitments")]
+ActionRef = Annotated[str, _REFERENCE, RefersTo("actions")]
+# A UUID, or the unique name of an entity or account.
+NameOrId = Name
+
+
+class Dated(Model):
+    """When something is said to have happened, and how exactly that is known. Default: today."""
+
+    occurred_on: Happened | None = None
+    occurred_precision: Precision = Precision.EXACT
+
+
+def earliest(day: date, precision: str) -> date:
+    """The first day a reported date may mean. An estimate may mean any."""
+    return FIRST_DAY if precision == Precision.ESTIMATE else day
+
+
+def latest(day: date, precision: str) -> date:
+    """The last day a reported date may mean: the end of its month or year; an estimate may mean any."""
+    if precision == Precision.ESTIMATE:
+        return LAST_DAY
+    if precision == Precision.MONTH_UNKNOWN:
+        return date(day.year, 12, 31)
+    if precision == Precision.DAY_UNKNOWN:
+        return date(day.year, day.month, monthrange(day.year, day.month)[1])
+    return day
+
+
+def marks(annotation: Any, kind: type) -> Iterator[Any]:
+    """Every mark of a kind inside an annotation, however deep in unions and lists."""
+    for part in get_args(annotation) if get_args(annotation) else ():
+        if isinstance(part, kind):
+            yield part
+        yield from marks(part, kind)
+
+
+def marks_of(model: type[BaseModel], kind: type) -> dict[str, Any]:
+    """The fields of a model that carry a mark of a kind, with the mark."""
+    found: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        direct = [mark for mark in info.metadata if isinstance(mark, kind)]
+        for mark in [*direct, *marks(info.annotation, kind)]:
+            found.setdefault(name, mark)
+    return found
+
+
+def days_ahead(model: BaseModel, latest: date, at: str = "") -> Iterator[str]:
+    """JSON pointers of the days, in a model and all below it, that should have happened but lie after `latest`."""
+    ahead = marks_of(type(model), _NotInFuture)
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if name in ahead and isinstance(value, date) and value > latest:
+            yield f"{at}/{name}"
+        for index, item in enumerate(value if isinstance(value, list) else [value]):
+            if isinstance(item, BaseModel):
+                place = f"{at}/{name}/{index}" if isinstance(value, list) else f"{at}/{name}"
+                yield from days_ahead(item, latest, place)
+
+
+def fold(text: str) -> str:
+    """A name as it is compared: case, accents, punctuation and spacing set aside, every script kept."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    kept = (mark for mark in plain if unicodedata.category(mark) != "Mn" or ord(mark) > 0x036F)
+    return " ".join("".join(mark if mark.isalnum() or ord(mark) > 0x036F else " " for mark in kept).split())
+
+
+def as_uuid(value: str) -> UUID | None:
+    """The UUID a text spells in its canonical form, or None."""
+    try:
+        found = UUID(value)
+    except ValueError:
+        return None
+    return found if str(found) == value.lower() else None

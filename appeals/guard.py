@@ -1,0 +1,632 @@
+"""The guards: what must hold for a step. Each is a named function; the table in `lifecycle.py` says which asks which.
+
+A guard returns True when it holds. `soft` ones a coordinator may override with a reason; `standing` ones speak of
+the case rather than of what the caller says, so that a resumption asks them again; those that `hear` need the
+step's input, so that a preview cannot answer them; `unless` names the reasons that lift one. Source: domain.md 3.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appeals import step_input as asks
+from appeals.case import Case, earlier_states
+from appeals.commitment import SETTLED, Commitment
+from appeals.consent import WORKERS_SIDE, Consent, first_in_force, publishing
+from appeals.demand import Demand
+from appeals.errors import Unmet
+from appeals.field import earliest, fold, latest
+from appeals.lifecycle import ENDED, LADDER, Step, entered_by
+from appeals.network import Account, Caller, Entity, held_by
+from appeals.party import Party
+from appeals.publication import SIGNED_FOR_DAYS, Approval
+from appeals.violation import TRUE_ENOUGH
+from appeals.vocabulary import (
+    Channel,
+    CloseReason,
+    ConsentScope,
+    ConsentSubject,
+    Disposition,
+    EscalationReason,
+    PartyRole,
+    PublicationLevel,
+    RiskLevel,
+    Role,
+    Status,
+)
+
+RISK_REVIEW_DAYS = {Status.PUBLIC_CAMPAIGN: 14}
+RISK_REVIEW_DAYS_ELSEWHERE = 30
+MONITORING_DAYS, MONITORING_DAYS_AT_MOST = 180, 365
+WITHOUT_RESULT = (
+    CloseReason.NO_RESULT,
+    CloseReason.UNSAFE_TO_CONTINUE,
+    CloseReason.CONTACT_LOST,
+    CloseReason.TAKEN_OVER_BY_OTHER,
+)
+AT_ONCE = (
+    EscalationReason.IMMINENT_DANGER,
+    EscalationReason.WORKERS_REQUEST,
+    EscalationReason.ALREADY_PUBLIC,
+)
+Asked = TypeVar("Asked", bound=asks.StepInput)
+
+
+@dataclass
+class Attempt:
+    """One try at a step: by whom, on which day, with what input (None in a preview), and what that input names."""
+
+    session: Session
+    case: Case
+    step: Step
+    caller: Caller
+    now: datetime
+    on: date
+    input: asks.StepInput | None = None
+    lead: Entity | None = None
+    assignee: Account | None = None
+    verifier: UUID | None = None
+    survivor: Case | None = None
+    breached: Commitment | Demand | None = None
+    beside: list[Unmet] = field(default_factory=list)
+
+    @property
+    def today(self) -> date:
+        """The server's day, in UTC."""
+        return self.now.date()
+
+    @property
+    def days(self) -> set[date]:
+        """The days on which a consent must be in force: when the step was taken, and now."""
+        return {self.on, self.today}
+
+    @property
+    def entering(self) -> Status:
+        """The state the step leads to."""
+        wanted = self.input.resume_to if isinstance(self.input, asks.Resumption) else None
+        return self.case.goes_to(self.step, wanted)
+
+    @property
+    def level(self) -> PublicationLevel:
+        """How wide the publication is to be: as asked, else as the last one was, else the narrowest."""
+        if isinstance(self.input, asks.Escalation):
+            return self.input.publication_level
+        published = self.case.publications
+        return PublicationLevel(published[-1].level) if published else PublicationLevel.ANONYMISED
+
+    def said(self, kind: type[Asked]) -> Asked:
+        """The input, which in a guard that hears is always of its step's kind."""
+        if not isinstance(self.input, kind):
+            raise TypeError(f"{self.step.noun} brought {type(self.input)}")
+        return self.input
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A condition with its code, the sentence a refusal says, and how it may be lifted."""
+
+    code: str
+    says: str
+    holds: Callable[[Attempt], bool]
+    soft: bool = False
+    standing: bool = False
+    hears: bool = False
+    unless: tuple[str, ...] = ()
+
+    def as_unmet(self) -> Unmet:
+        """What a refusal tells of this guard."""
+        return Unmet(self.code, self.says, self.soft, self.unless)
+
+
+GUARDS: dict[str, Guard] = {}
+
+
+def guard(
+    code: str,
+    says: str,
+    *,
+    soft: bool = False,
+    standing: bool = False,
+    hears: bool = False,
+    unless: Iterable[str] = (),
+) -> Callable[[Callable[[Attempt], bool]], Callable[[Attempt], bool]]:
+    """Name a function as the guard of a code."""
+
+    def name(holds: Callable[[Attempt], bool]) -> Callable[[Attempt], bool]:
+        GUARDS[code] = Guard(code, says, holds, soft, standing, hears, tuple(unless))
+        return holds
+
+    return name
+
+
+def unmet(attempt: Attempt) -> list[Unmet]:
+    """Every guard of the step that does not hold, in the order of the table; for a preview those it can tell."""
+    asked = [GUARDS[code] for code in attempt.step.guards]
+    if attempt.step.returns:
+        asked += standing_guards(attempt.entering)
+    preview = attempt.input is None
+    reason = getattr(attempt.input, "reason", None)
+    failing = [
+        item for item in asked if not (preview and item.hears) and reason not in item.unless and not item.holds(attempt)
+    ]
+    return _each_once([item.as_unmet() for item in failing] + attempt.beside)
+
+
+def _each_once(found: list[Unmet]) -> list[Unmet]:
+    return list({item.code: item for item in found}.values())
+
+
+def standing_guards(state: Status) -> list[Guard]:
+    """The guards of entering a state that can be asked at any time."""
+    step = entered_by(state)
+    return [GUARDS[code] for code in step.guards if GUARDS[code].standing] if step else []
+
+
+def resumable(attempt: Attempt) -> Status | None:
+    """The nearest open state, earlier than the one a suspended case came from, whose guards hold now."""
+    origin = attempt.case.suspended_from
+    for state in earlier_states(Status(origin)) if origin in LADDER else []:
+        try_it = replace(attempt, input=asks.Resumption.model_construct(resume_to=state, what_changed="", reason=None))
+        if all(item.holds(try_it) for item in standing_guards(state)):
+            return state
+    return None
+
+
+# Dates
+
+
+@guard("date.before_last_step", "The step lies before the last one on record; check occurred_on.", hears=True)
+def it_follows_the_last_step(a: Attempt) -> bool:
+    last = a.case.last_move()
+    said = a.said(asks.StepInput)
+    return latest(a.on, said.occurred_precision) >= earliest(last.occurred_on, last.occurred_precision)
+
+
+@guard("acknowledgement.before_receipt", "The acknowledgement lies before the request.", hears=True)
+def it_was_received_before(a: Attempt) -> bool:
+    said = a.said(asks.Acknowledgement)
+    received = earliest(a.case.received_on, a.case.received_precision)
+    return latest(a.on, said.occurred_precision) >= received
+
+
+@guard("due.not_in_future", "Set a due date after the day of the request.", hears=True)
+def the_answer_is_due_later(a: Attempt) -> bool:
+    return a.said(asks.InformationRequest).due_on > a.on
+
+
+# Who acts
+
+
+@guard("lead.is_party", "An entity that is a party to the case cannot lead it.", hears=True)
+def the_lead_is_no_party(a: Attempt) -> bool:
+    return a.lead is None or not _is_party(a.case, a.lead.name)
+
+
+@guard("assignee.is_party", "The assignee belongs to a party of the case; choose somebody else.", hears=True)
+def the_assignee_is_no_party(a: Attempt) -> bool:
+    held = held_by(a.session, a.assignee.id) if a.assignee else ()
+    entities = (a.session.get(Entity, entity_id) for entity_id in {role.entity_id for role in held})
+    return not any(entity and _is_party(a.case, entity.name) for entity in entities)
+
+
+@guard(
+    "assignee.without_role",
+    "The assignee is neither caseworker nor coordinator of the lead entity or one above it.",
+    hears=True,
+)
+def the_assignee_may_work_on_it(a: Attempt) -> bool:
+    if a.assignee is None or a.lead is None:
+        return True
+    held = held_by(a.session, a.assignee.id)
+    working = (role for role in held if role.role in {Role.CASEWORKER, Role.COORDINATOR})
+    return any(a.lead.path.startswith(role.path) for role in working)
+
+
+def _is_party(case: Case, name: str) -> bool:
+    organisations = (party.organisation for party in case.parties)
+    return fold(name) in {fold(found.name) for found in organisations if found}
+
+
+@guard("handover.to_itself", "The receiving entity already leads the case.", hears=True)
+def another_entity_receives(a: Attempt) -> bool:
+    return a.lead is None or a.lead.id != a.case.lead_entity_id
+
+
+@guard("handover.not_proposed", "Nobody proposed to hand this case over.", standing=True)
+def a_handover_is_proposed(a: Attempt) -> bool:
+    return a.case.handover_to_id is not None
+
+
+@guard("verifier.is_target", "A target of the case cannot verify it.", hears=True)
+def the_verifier_is_no_target(a: Attempt) -> bool:
+    hostile = [*a.case.targets, *(p for p in a.case.parties if p.role == PartyRole.YELLOW_UNION)]
+    return a.verifier not in {party.organisation_id for party in hostile}
+
+
+@guard(
+    "verifier.is_requester",
+    "The verifier is the only requester; let another verify, or say same_as_requester_because.",
+    hears=True,
+)
+def somebody_else_verifies(a: Attempt) -> bool:
+    requesters = {party.organisation_id for party in a.case.requesters}
+    return requesters != {a.verifier} or a.said(asks.Verification).same_as_requester_because is not None
+
+
+# Taking a case up, or not
+
+
+@guard(
+    "consent.take_up.workers.missing",
+    "Record the workers' own consent to take up the case, in force on that day and today.",
+    standing=True,
+)
+def the_workers_want_it(a: Attempt) -> bool:
+    workers = frozenset({ConsentSubject.WORKERS})
+    return all(first_in_force(a.case.consents, workers, ConsentScope.TAKE_UP, day) for day in a.days)
+
+
+@guard(
+    "consent.take_up.renewed.missing",
+    "Record the workers' new consent to take up the case, given after it ended.",
+    standing=True,
+)
+def the_workers_want_it_again(a: Attempt) -> bool:
+    ended = a.case.last_move()
+    renewed = [
+        consent
+        for consent in a.case.consents
+        if consent.recorded_at > ended.recorded_at
+        and consent.given_on
+        and consent.given_on >= earliest(ended.occurred_on, ended.occurred_precision)
+    ]
+    workers = frozenset({ConsentSubject.WORKERS})
+    return all(first_in_force(renewed, workers, ConsentScope.TAKE_UP, day) for day in a.days)
+
+
+@guard("demand.missing", "Record at least one demand with an addressee.", standing=True)
+def something_is_demanded(a: Attempt) -> bool:
+    return bool(a.case.demands_now)
+
+
+@guard("violation.unverified", "Grade at least one violation confirmed, likely or possible.", standing=True)
+def a_violation_is_true_enough(a: Attempt) -> bool:
+    return any(violation.grade in TRUE_ENOUGH for violation in a.case.violations)
+
+
+@guard("target.missing", "Record at least one target: an employer, a brand, an authority …", standing=True)
+def somebody_can_be_pressed(a: Attempt) -> bool:
+    return bool(a.case.targets)
+
+
+@guard(
+    "leverage.missing",
+    "Record a brand with its supply link, or another target beyond the employer.",
+    standing=True,
+)
+def somebody_beyond_the_employer_can_be_pressed(a: Attempt) -> bool:
+    return any(party.is_leverage for party in a.case.parties)
+
+
+@guard(
+    "requester.not_told",
+    "Tell the requester and say when, or say that telling is unsafe.",
+    hears=True,
+)
+def the_requester_knows(a: Attempt) -> bool:
+    said = a.said(asks.Decline)
+    return said.requester_told_on is not None or said.telling_is_unsafe
+
+
+@guard(
+    "consent.share_external.missing",
+    "Record the consent to share the case with that body by name, in force on that day and today.",
+    hears=True,
+)
+def they_agreed_to_that_receiver(a: Attempt) -> bool:
+    body = a.said(asks.Referral).receiving_body
+    scope = ConsentScope.SHARE_EXTERNAL
+    return all(first_in_force(a.case.consents, WORKERS_SIDE, scope, day, recipient=body) for day in a.days)
+
+
+@guard("receiver.not_accepted", "The receiving body has to accept first; say when it did.", hears=True)
+def the_receiver_accepted(a: Attempt) -> bool:
+    return a.said(asks.Referral).receiver_accepted_on is not None
+
+
+# Risk
+
+
+@guard("risk.missing", "Record a risk assessment made by that day.", standing=True)
+def risk_is_assessed(a: Attempt) -> bool:
+    return a.case.newest_risk(a.on) is not None
+
+
+@guard(
+    "risk.stale",
+    "Assess the risk anew: the last assessment is older than 30 days, or 14 before going public.",
+    soft=True,
+    standing=True,
+)
+def risk_is_fresh(a: Attempt) -> bool:
+    newest = a.case.newest_risk(a.on)
+    days = RISK_REVIEW_DAYS.get(a.entering, RISK_REVIEW_DAYS_ELSEWHERE)
+    return newest is None or newest.age(a.on) <= days
+
+
+@guard(
+    "risk.critical",
+    "The risk is critical: go public only at the workers' request (reason workers_request).",
+    hears=True,
+    standing=True,
+)
+def the_workers_ask_despite_the_risk(a: Attempt) -> bool:
+    newest = a.case.newest_risk(a.on)
+    critical = newest is not None and newest.level == RiskLevel.CRITICAL
+    return not critical or getattr(a.input, "reason", None) == EscalationReason.WORKERS_REQUEST
+
+
+# Contact
+
+
+def _contact_agreed(scope: ConsentScope) -> Callable[[Attempt], bool]:
+    def holds(a: Attempt) -> bool:
+        parties = [party for party in _to_contact(a) if party.contact_scope == scope]
+        return not parties or all(
+            first_in_force(a.case.consents, WORKERS_SIDE, scope, day) is not None for day in a.days
+        )
+
+    return holds
+
+
+def _to_contact(a: Attempt) -> list[Party]:
+    """Whom the step contacts: the target of the first action; on a resumption all contacted so far."""
+    if not isinstance(a.input, asks.Engagement):
+        return a.case.contacted
+    return [party for party in [a.case.party(a.case.actions[-1].target)] if party]
+
+
+for _scope in (ConsentScope.CONTACT_BRAND, ConsentScope.CONTACT_FACTORY, ConsentScope.CONTACT_GOVERNMENT):
+    guard(
+        f"consent.{_scope}.missing",
+        f"Record the workers' side's consent {_scope}, in force on that day and today.",
+        standing=True,
+    )(_contact_agreed(_scope))
+
+
+@guard(
+    "supply_link.weak",
+    "Show the brand's supply link: evidenced, confirmed or disclosed; a disputed one with its evidence.",
+    soft=True,
+    standing=True,
+)
+def the_supply_link_would_stand(a: Attempt) -> bool:
+    return all(party.link_is_strong for party in _to_contact(a) if party.is_buyer)
+
+
+# Going public
+
+
+def _publication_agreed(a: Attempt, *subjects: ConsentSubject) -> Consent | None:
+    return publishing(a.case.consents, frozenset(subjects), a.level, a.days)
+
+
+@guard(
+    "consent.publish.workers.missing",
+    "Record the workers' side's consent to publish at this level, in force on that day and today.",
+    standing=True,
+)
+def the_workers_agree_to_publish(a: Attempt) -> bool:
+    return _publication_agreed(a, *WORKERS_SIDE) is not None
+
+
+@guard(
+    "consent.publish.partner.missing",
+    "Record the local partner's consent to publish at this level, in force on that day and today.",
+    standing=True,
+)
+def the_partner_agrees_to_publish(a: Attempt) -> bool:
+    return _publication_agreed(a, ConsentSubject.LOCAL_PARTNER) is not None
+
+
+@guard(
+    "consent.publish.person.missing",
+    "Record the person's own consent to be named, in force on that day and today.",
+    standing=True,
+)
+def the_person_agrees_to_be_named(a: Attempt) -> bool:
+    return a.level is not PublicationLevel.PERSON or bool(_publication_agreed(a, ConsentSubject.PERSON))
+
+
+def relied_on(a: Attempt) -> list[Consent]:
+    """The consents a publication at this level rests on."""
+    asked = [_publication_agreed(a, *WORKERS_SIDE), _publication_agreed(a, ConsentSubject.LOCAL_PARTNER)]
+    if a.level is PublicationLevel.PERSON:
+        asked.append(_publication_agreed(a, ConsentSubject.PERSON))
+    return [consent for consent in asked if consent]
+
+
+@guard(
+    "quiet_action.missing",
+    "Wait until a quiet action's answer is overdue or inadequate, or give a reason that cannot wait.",
+    soft=True,
+    unless=AT_ONCE,
+)
+def quiet_work_was_tried(a: Attempt) -> bool:
+    return any(action.channel == Channel.QUIET and action.is_unanswered(a.on) for action in a.case.actions)
+
+
+@guard(
+    "escalation.skips_quiet_work",
+    "From accepted a case goes public only in imminent danger, at the workers' request, or if already public.",
+    unless=AT_ONCE,
+)
+def quiet_work_comes_first(a: Attempt) -> bool:
+    return a.case.status != Status.ACCEPTED
+
+
+@guard("signature.missing", "A reviewer has to approve the publication at this level first.", standing=True)
+def somebody_signed(a: Attempt) -> bool:
+    return _stays_up(a) or bool(approvals(a))
+
+
+@guard("signature.same_person", "The second signature has to be another person's.", standing=True)
+def two_people_sign(a: Attempt) -> bool:
+    return _stays_up(a) or not approvals(a) or any(map(_is_anothers(a), approvals(a)))
+
+
+def second_signature(a: Attempt) -> Approval | None:
+    """The approval, by another person, that a publication rests on."""
+    return next(filter(_is_anothers(a), approvals(a)), None)
+
+
+def approvals(a: Attempt) -> list[Approval]:
+    """Signatures that count: unused, fresh, as wide as the level, and made knowing of a critical risk."""
+    levels = list(PublicationLevel)
+    risk = a.case.newest_risk(a.on)
+    known = risk.recorded_at if risk and risk.level == RiskLevel.CRITICAL else None
+    return [
+        approval
+        for approval in a.case.approvals
+        if approval.used_at is None
+        and approval.recorded_at >= a.now - timedelta(days=SIGNED_FOR_DAYS)
+        and levels.index(PublicationLevel(approval.level)) >= levels.index(a.level)
+        and (known is None or approval.recorded_at >= known)
+    ]
+
+
+def _is_anothers(a: Attempt) -> Callable[[Approval], bool]:
+    return lambda approval: approval.recorded_by != a.caller.account_id
+
+
+def _stays_up(a: Attempt) -> bool:
+    """True when a campaign is resumed whose publication was never taken down: it was signed for then."""
+    return a.step.returns and any(publication.is_up for publication in a.case.publications)
+
+
+@guard("workers.not_consulted", "Ask the workers first, and say when.", hears=True)
+def the_workers_were_asked(a: Attempt) -> bool:
+    return a.said(asks.DeEscalation).workers_consulted_on is not None
+
+
+# Promises
+
+
+@guard("commitment.missing", "Record at least one open commitment.", standing=True)
+def something_is_promised(a: Attempt) -> bool:
+    return any(commitment.is_open for commitment in a.case.commitments)
+
+
+@guard(
+    "agreement.not_accepted",
+    "The workers' organisation accepts the agreement, or its objection is recorded.",
+    hears=True,
+)
+def the_workers_accept_or_object(a: Attempt) -> bool:
+    said = a.said(asks.Agreement)
+    return said.workers_accepted or said.workers_objection is not None
+
+
+@guard("breach.not_due", "The promise is not due yet; a breach before then is a contrary act.", hears=True)
+def the_promise_was_broken(a: Attempt) -> bool:
+    said = a.said(asks.Breach)
+    overdue = isinstance(a.breached, Commitment) and a.breached.is_due(said.breached_on)
+    return said.contrary_act or overdue
+
+
+@guard(
+    "commitment.unsettled",
+    "A commitment that is due is not yet verified, waived or superseded.",
+    standing=True,
+)
+def due_commitments_are_settled(a: Attempt) -> bool:
+    return all(c.status in SETTLED for c in a.case.commitments if c.is_due(a.on))
+
+
+@guard("review.too_far", "Set a review after the step and at most 365 days on.", hears=True)
+def the_review_is_near_enough(a: Attempt) -> bool:
+    review = a.said(asks.Monitoring).review_on
+    return review is None or a.on < review <= a.on + timedelta(days=MONITORING_DAYS_AT_MOST)
+
+
+# Ending, and beginning again
+
+
+@guard("demand.undisposed", "Say of every demand what became of it.", standing=True, unless=WITHOUT_RESULT)
+def every_demand_is_disposed(a: Attempt) -> bool:
+    return all(demand.disposed for demand in a.case.demands_now)
+
+
+@guard("commitment.open", "A commitment is still open.", unless=WITHOUT_RESULT)
+def no_commitment_is_open(a: Attempt) -> bool:
+    return not any(commitment.is_open for commitment in a.case.commitments)
+
+
+@guard("detention.open", "People are still held on record.", unless=WITHOUT_RESULT)
+def nobody_is_held(a: Attempt) -> bool:
+    return a.case.still_held == 0
+
+
+@guard("charges.open", "People are still charged on record.", unless=WITHOUT_RESULT)
+def nobody_is_charged(a: Attempt) -> bool:
+    return a.case.charges_pending == 0
+
+
+@guard("close_reason.disagrees", "The reason does not agree with what became of the demands.", hears=True)
+def the_reason_agrees(a: Attempt) -> bool:
+    kept = [d.disposition for d in a.case.demands_now if d.disposition != Disposition.DROPPED_BY_WORKERS]
+    gained = any(found in {Disposition.MET, Disposition.PARTLY_MET} for found in kept)
+    all_met = bool(kept) and all(found == Disposition.MET for found in kept)
+    agrees = {
+        CloseReason.DEMANDS_MET: all_met,
+        CloseReason.SETTLED_PARTIAL: gained,
+        CloseReason.NO_RESULT: not gained,
+    }
+    return agrees.get(a.said(asks.Closure).reason, True)
+
+
+@guard("settlement.not_accepted", "A partial settlement needs the workers' acceptance.", hears=True)
+def the_workers_accept_the_settlement(a: Attempt) -> bool:
+    said = a.said(asks.Closure)
+    return said.reason is not CloseReason.SETTLED_PARTIAL or said.workers_accept
+
+
+@guard("review.pending", "The review of the monitoring is still to come.", soft=True)
+def the_review_is_past(a: Attempt) -> bool:
+    watched = a.case.status == Status.MONITORING
+    return not watched or a.case.review_on is None or a.case.review_on <= a.on
+
+
+@guard(
+    "survivor.unrelated",
+    "The cases share no workplace on record; say same_dispute if they are one dispute.",
+    hears=True,
+)
+def it_is_one_dispute(a: Attempt) -> bool:
+    if a.survivor is None or a.said(asks.Merger).same_dispute is not None:
+        return True
+    return bool(_workplaces(a.case) & _workplaces(a.survivor))
+
+
+def _workplaces(case: Case) -> set[UUID]:
+    employers = {p.organisation_id for p in case.parties if p.role == PartyRole.EMPLOYER and p.organisation_id}
+    return employers | {party.facility_id for party in case.parties if party.facility_id}
+
+
+@guard("survivor.ended", "The surviving case has ended; reopen it first.", hears=True)
+def the_survivor_is_open(a: Attempt) -> bool:
+    return a.survivor is None or Status(a.survivor.status) not in ENDED
+
+
+@guard(
+    "resumption.not_offered",
+    "Resume to the state the case came from, or to the nearest earlier one that is offered.",
+    hears=True,
+)
+def the_state_is_offered(a: Attempt) -> bool:
+    wanted = a.said(asks.Resumption).resume_to
+    return wanted in (None, a.case.suspended_from) or wanted == resumable(a)

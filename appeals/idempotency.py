@@ -1,0 +1,65 @@
+"""Idempotency keys: the first answer to a key is kept in the transaction of its effect and replayed afterwards.
+
+Kept without end: a request that was lost on a bad line may be sent again days later, and gives the same case.
+"""
+
+import hashlib
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from appeals.database import Base, Document, insert_if_absent
+from appeals.errors import Fault, KeyReused, StillRunning
+
+
+class KeptAnswer(Base):
+    """The first answer to an account's key. `fingerprint` is of the method, path and body it came with."""
+
+    __tablename__ = "kept_answer"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes]
+    status: Mapped[int]
+    headers: Mapped[dict[str, str]] = mapped_column(Document)
+    body: Mapped[bytes]
+    recorded_at: Mapped[datetime]
+
+
+def fingerprint(method: str, path: str, body: bytes) -> bytes:
+    """What makes two requests the same."""
+    return hashlib.sha256(b"\n".join((method.encode(), path.encode(), body))).digest()
+
+
+def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: datetime) -> KeptAnswer | None:
+    """Take a key for this request, or return the answer it got before.
+
+    Waits for a request with the same key that is still running. Raises: KeyReused, StillRunning.
+    """
+    values = {
+        "account_id": account_id,
+        "key": key,
+        "fingerprint": print_,
+        "status": 0,
+        "headers": {},
+        "body": b"",
+        "recorded_at": now,
+    }
+    try:
+        if insert_if_absent(session, KeptAnswer, values):
+            return None
+    except OperationalError as error:
+        raise StillRunning from error
+    kept = session.get_one(KeptAnswer, (account_id, key))
+    if kept.fingerprint != print_:
+        raise KeyReused([Fault("Idempotency-Key", KeyReused.detail)])
+    return kept
+
+
+def keep(session: Session, account_id: UUID, key: str, status: int, headers: dict[str, str], body: bytes) -> None:
+    """Keep the answer to a key claimed in this transaction."""
+    kept = session.get_one(KeptAnswer, (account_id, key))
+    kept.status, kept.headers, kept.body = status, headers, body

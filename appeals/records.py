@@ -1,0 +1,307 @@
+"""The kinds of record a case holds, as one table; how one is written, changed, and found by a reference."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from appeals import action, commitment, consent, demand, outcome, party, publication, risk, tally, violation
+from appeals.case import Case
+from appeals.consent import WORKERS_SIDE, first_in_force
+from appeals.database import new_id
+from appeals.directory import facility, organisation
+from appeals.errors import ChangeRefused, Fault, Invalid, Unmet
+from appeals.field import RefersTo, as_uuid, days_ahead, marks_of
+from appeals.network import Caller
+from appeals.record import Record, RecordInput, RecordOutput
+from appeals.vocabulary import (
+    Channel,
+    CommitmentStatus,
+    ConsentState,
+    Disposition,
+    PublicationLevel,
+    Role,
+    ViolationGrade,
+)
+
+FIELD_WORK = frozenset({Role.PARTNER, Role.CASEWORKER, Role.COORDINATOR})
+CASEWORK = frozenset({Role.CASEWORKER, Role.COORDINATOR})
+SIGNING = frozenset({Role.REVIEWER})
+READING = FIELD_WORK | SIGNING
+A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Who writes to which case, in which transaction, when."""
+
+    session: Session
+    case: Case
+    caller: Caller
+    now: datetime
+
+    @property
+    def latest_day(self) -> date:
+        """The last day that may be reported as past: today somewhere on earth."""
+        return (self.now + A_DAY).date()
+
+
+Adds = Callable[[Writing, Any, str], dict[str, Any]]
+Refuses = Callable[[Writing, Any], list[Unmet]]
+
+
+def _nothing(_: Writing, __: Any, ___: str) -> dict[str, Any]:
+    return {}
+
+
+def _no_refusal(_: Writing, __: Any) -> list[Unmet]:
+    return []
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row: the noun of its URL, its table and wire forms, its small lifecycle, and who may write it.
+
+    `state` names the column that the lifecycle `next` governs. `adds` gives columns that the input does not
+    name as such; `refuses` tells which rule forbids to have this record.
+    """
+
+    noun: str
+    table: type[Record]
+    input: type[RecordInput]
+    output: type[RecordOutput]
+    change: type[RecordInput] | None = None
+    state: str = "status"
+    next: Mapping[Any, set[Any]] = field(default_factory=dict)
+    roles: frozenset[Role] = CASEWORK
+    adds: Adds = _nothing
+    refuses: Refuses = _no_refusal
+    settle: Callable[[Writing, Any], None] = lambda _w, _r: None
+
+    @property
+    def attribute(self) -> str:
+        """The name of the list on the case, and of the member in `records`."""
+        return self.noun.replace("-", "_")
+
+
+def _of_party(writing: Writing, said: party.PartyInput, at: str) -> dict[str, Any]:
+    session = writing.session
+    named = organisation(session, said.organisation, f"{at}/organisation") if said.organisation else None
+    place = facility(session, said.facility, f"{at}/facility") if said.facility else None
+    target = said.target or party.TARGET_OF_ROLE.get(said.role)
+    return {"organisation": named, "facility": place, "target": target}
+
+
+def _of_action(writing: Writing, _said: Any, _at: str) -> dict[str, Any]:
+    return {"by_entity": writing.case.lead_entity_id}
+
+
+def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[str, Any]:
+    answered = referred(writing.case, "actions", said.action, f"{at}/action")
+    if said.party is not None:
+        return {}
+    return {"party": getattr(answered, "target", None)}
+
+
+def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unmet]:
+    """Invariant 4: no target is contacted on record before consent for that kind is in force on that day."""
+    target = writing.case.party(made.target)
+    if made.done_on is None or target is None or made.channel == Channel.INTERNAL:
+        return []
+    scope = target.contact_scope
+    if scope is None or first_in_force(writing.case.consents, WORKERS_SIDE, scope, made.done_on):
+        return []
+    return [Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")]
+
+
+def _note_first_action(writing: Writing, made: action.Action) -> None:
+    case = writing.case
+    if made.done_on and made.channel != Channel.INTERNAL:
+        case.first_action_on = min(filter(None, (case.first_action_on, made.done_on)))
+
+
+def _note_risk(writing: Writing, _made: risk.RiskAssessment) -> None:
+    newest = writing.case.newest_risk(writing.latest_day)
+    writing.case.risk = newest.level if newest else None
+
+
+def _approves_nothing(_: Writing, made: publication.Approval) -> list[Unmet]:
+    if made.level != PublicationLevel.NONE:
+        return []
+    return [Unmet("approval.level.none", "Say which level of publication is approved.")]
+
+
+def _end_consent(writing: Writing, made: consent.Consent) -> None:
+    today = writing.now.date()
+    if made.state == ConsentState.WITHDRAWN:
+        made.withdrawn_on = made.withdrawn_on or today
+    if made.state == ConsentState.EXPIRED:
+        made.expires_on = min(made.expires_on or today, today - A_DAY)
+
+
+def _date_disposition(writing: Writing, made: demand.Demand) -> None:
+    made.disposed_on = made.disposed_on or (writing.now.date() if made.disposed else None)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "parties", party.Party, party.PartyInput, party.PartyOutput, party.PartyChange,
+        roles=FIELD_WORK, adds=_of_party,
+    ),
+    Kind(
+        "violations", violation.Violation, violation.ViolationInput, violation.ViolationOutput,
+        roles=FIELD_WORK, adds=lambda _w, _s, _a: {"grade": ViolationGrade.ALLEGED},
+    ),
+    Kind(
+        "demands", demand.Demand, demand.DemandInput, demand.DemandOutput, demand.DemandChange,
+        state="disposition", next=demand.NEXT, settle=_date_disposition,
+        adds=lambda _w, _s, _a: {"disposition": Disposition.ACTIVE},
+    ),
+    Kind(
+        "consents", consent.Consent, consent.ConsentInput, consent.ConsentOutput, consent.ConsentChange,
+        state="state", next=consent.NEXT, roles=FIELD_WORK, settle=_end_consent,
+    ),
+    Kind(
+        "risk-assessments", risk.RiskAssessment, risk.RiskAssessmentInput, risk.RiskAssessmentOutput,
+        settle=_note_risk,
+    ),
+    Kind(
+        "approvals", publication.Approval, publication.ApprovalInput, publication.ApprovalOutput,
+        roles=SIGNING, refuses=_approves_nothing,
+    ),
+    Kind(
+        "actions", action.Action, action.ActionInput, action.ActionOutput, action.ActionChange,
+        next=action.NEXT, adds=_of_action, refuses=_contact_without_consent, settle=_note_first_action,
+    ),
+    Kind(
+        "responses", action.Response, action.ResponseInput, action.ResponseOutput,
+        adds=_of_response,
+    ),
+    Kind(
+        "commitments", commitment.Commitment, commitment.CommitmentInput, commitment.CommitmentOutput,
+        commitment.CommitmentChange, next=commitment.NEXT,
+        adds=lambda _w, _s, _a: {"status": CommitmentStatus.PROMISED},
+    ),
+    Kind("tallies", tally.Tally, tally.TallyInput, tally.TallyOutput, roles=FIELD_WORK),
+    Kind("outcomes", outcome.Outcome, outcome.OutcomeInput, outcome.OutcomeOutput),
+)  # fmt: skip
+
+BY_NOUN = {kind.noun: kind for kind in KINDS}
+
+
+def held(case: Case, kind: Kind) -> list[Any]:
+    """The case's records of a kind, oldest first."""
+    if kind.attribute == "responses":
+        return [response for made in case.actions for response in made.responses]
+    records: list[Any] = getattr(case, kind.attribute)
+    return records
+
+
+def find(case: Case, kind: Kind, reference: str) -> Any | None:
+    """The record of this case that a reference names: its id, or `#` and its label."""
+    number = as_uuid(reference)
+    for record in held(case, kind):
+        if record.id == number or (record.label is not None and reference == f"#{record.label}"):
+            return record
+    return None
+
+
+def referred(case: Case, noun: str, reference: str, pointer: str) -> Any:
+    """The record a reference in an input names. Raises: Invalid, pointing at it."""
+    record = find(case, BY_NOUN[noun], reference)
+    if record is None:
+        raise Invalid([Fault(pointer, f"names none of the case's {noun}")])
+    return record
+
+
+def not_ahead(said: BaseModel, latest_day: date) -> None:
+    """Raises: Invalid, when a day that should have happened lies in the future."""
+    faults = [Fault(pointer, "lies in the future") for pointer in days_ahead(said, latest_day)]
+    if faults:
+        raise Invalid(faults)
+
+
+def write(writing: Writing, kind: Kind, said: RecordInput, at: str = "") -> tuple[Any, list[Unmet]]:
+    """Add a record; tells besides which rules forbid it, so that a step can name them with its own.
+
+    `at` is the JSON pointer of the record in the body. Raises: Invalid.
+    """
+    case = writing.case
+    if said.label is not None and any(record.label == said.label for record in held(case, kind)):
+        raise Invalid([Fault(f"{at}/label", f"is the label of another of the case's {kind.noun}")])
+    columns = {**_columns(case, said, at), **kind.adds(writing, said, at)}
+    record: Any = kind.table(
+        **columns,
+        id=new_id(),
+        case_id=case.id,
+        recorded_at=writing.now,
+        recorded_by=writing.caller.account_id,
+    )
+    _keep(writing, kind, record)
+    kind.settle(writing, record)
+    case.touch(writing.now)
+    return record, kind.refuses(writing, record)
+
+
+def _keep(writing: Writing, kind: Kind, record: Any) -> None:
+    if isinstance(record, action.Response):
+        writing.session.add(record)
+        writing.session.flush()
+        answered = next(made for made in writing.case.actions if made.id == record.action)
+        writing.session.expire(answered, ["responses"])
+    else:
+        held(writing.case, kind).append(record)
+        writing.session.flush()
+
+
+def _columns(case: Case, said: BaseModel, at: str) -> dict[str, Any]:
+    """The members of an input as columns: references resolved, nothing else changed."""
+    columns: dict[str, Any] = {}
+    references: dict[str, RefersTo] = marks_of(type(said), RefersTo)
+    for name in said.model_fields_set | set(type(said).model_fields):
+        value = getattr(said, name)
+        if isinstance(value, BaseModel):
+            continue  # a nested organisation or facility is what its kind `adds`
+        if name in references and isinstance(value, list):
+            noun = references[name].noun
+            columns[name] = [
+                str(referred(case, noun, item, f"{at}/{name}/{index}").id) for index, item in enumerate(value)
+            ]
+        elif name in references and value is not None:
+            columns[name] = referred(case, references[name].noun, value, f"{at}/{name}").id
+        else:
+            columns[name] = value
+    return columns
+
+
+def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list[Unmet]:
+    """Change a record as its small lifecycle allows; saying again what already holds changes nothing.
+
+    Raises: Invalid, ChangeRefused.
+    """
+    wanted = {name: value for name in said.model_fields_set if (value := getattr(said, name)) is not None}
+    label = wanted.get("label")
+    if label and any(other.label == label and other is not record for other in held(writing.case, kind)):
+        raise Invalid([Fault("/label", f"is the label of another of the case's {kind.noun}")])
+    if all(getattr(record, name) == value for name, value in wanted.items()):
+        return []
+    _require_next(writing.case, kind, record, wanted.get(kind.state))
+    for name, value in wanted.items():
+        setattr(record, name, value)
+    kind.settle(writing, record)
+    writing.case.touch(writing.now)
+    writing.session.flush()
+    return kind.refuses(writing, record)
+
+
+def _require_next(case: Case, kind: Kind, record: Any, wanted: Any) -> None:
+    now = getattr(record, kind.state, None)
+    if wanted is None or wanted == now or wanted in kind.next.get(now, set()):
+        return
+    allowed = ", ".join(sorted(kind.next.get(now, set()))) or "nothing"
+    raise ChangeRefused(
+        case.status, [Unmet(f"{kind.attribute}.{kind.state}", f"From {now} this can become {allowed}.")]
+    )

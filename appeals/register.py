@@ -1,0 +1,174 @@
+"""The register: finding many cases by filters, in pages by key; and those that may be the same appeal."""
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+from sqlalchemy import ColumnElement, Select, or_, select, tuple_
+from sqlalchemy import case as sql_case
+from sqlalchemy.orm import Session
+
+from appeals.access import visible_to
+from appeals.case import Case
+from appeals.field import Country, Day, Model, NameOrId, as_uuid
+from appeals.network import Account, Caller, Entity
+from appeals.party import BUYERS, Party
+from appeals.violation import Violation
+from appeals.vocabulary import (
+    GROUP,
+    PartyRole,
+    Priority,
+    RiskLevel,
+    Status,
+    StatusGroup,
+    ViolationCode,
+    Visibility,
+)
+
+DUPLICATE_WITHIN = timedelta(days=90)
+DUPLICATES_SHOWN = 20
+Sort = Literal["received_on", "updated_at", "priority"]
+
+
+class PageQuery(Model):
+    """Which page: how many items, and from which cursor on."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str | None, Field(max_length=2000, pattern=r"^[A-Za-z0-9_-]+$")] = None
+
+
+class CaseQuery(PageQuery):
+    """Filters of the list of cases. Where one is given several times, any of its values fits."""
+
+    status: list[Status] = []
+    group: list[StatusGroup] = []
+    country: list[Country] = []
+    region: Annotated[list[NameOrId], Field(description="Entity, by name or id.")] = []
+    lead: Annotated[list[NameOrId], Field(description="Entity, by name or id.")] = []
+    assignee: Annotated[list[NameOrId], Field(description="Account, by name or id.")] = []
+    violation: list[ViolationCode] = []
+    brand: Annotated[list[UUID], Field(description="Organisation, by id.")] = []
+    facility: list[UUID] = []
+    risk: list[RiskLevel] = []
+    priority: list[Priority] = []
+    visibility: list[Visibility] = []
+    danger: bool | None = None
+    received_from: Day | None = None
+    received_to: Day | None = None
+    updated_since: AwareDatetime | None = None
+    sort: Sort = "received_on"
+
+
+def find(
+    session: Session, caller: Caller, asked: CaseQuery, after: list[Any] | None
+) -> tuple[list[Case], list[Any] | None]:
+    """A page of the cases the caller may see, newest or most pressing first, and the place where the next begins."""
+    key = _key(asked.sort)
+    query: Select[Any] = select(Case, key).where(visible_to(caller), *_conditions(asked))
+    if after is not None:
+        query = query.where(tuple_(key, Case.id) < tuple_(_typed(asked.sort, after[0]), UUID(after[1])))
+    rows = session.execute(query.order_by(key.desc(), Case.id.desc()).limit(asked.limit + 1)).all()
+    page = rows[: asked.limit]
+    if len(rows) <= asked.limit:
+        return [row[0] for row in page], None
+    last, value = page[-1]
+    shown = value if isinstance(value, int) else value.isoformat()
+    return [row[0] for row in page], [shown, str(last.id)]
+
+
+def _key(sort: Sort) -> ColumnElement[Any]:
+    if sort == "priority":
+        ranks = {level: rank for rank, level in enumerate(reversed(Priority))}
+        return sql_case(ranks, value=Case.priority)
+    column: ColumnElement[Any] = getattr(Case, sort)
+    return column
+
+
+def _typed(sort: Sort, value: Any) -> Any:
+    if sort == "priority":
+        return value
+    return datetime.fromisoformat(value) if sort == "updated_at" else date.fromisoformat(value)
+
+
+def _conditions(asked: CaseQuery) -> list[ColumnElement[bool]]:
+    statuses = {*asked.status, *(state for state in Status if GROUP[state] in asked.group)}
+    if asked.status and asked.group:
+        statuses = {state for state in asked.status if GROUP[state] in asked.group}
+    plain: list[tuple[Any, ColumnElement[bool]]] = [
+        (asked.status or asked.group, Case.status.in_(statuses)),
+        (asked.country, Case.country.in_(asked.country)),
+        (asked.risk, Case.risk.in_(asked.risk)),
+        (asked.priority, Case.priority.in_(asked.priority)),
+        (asked.visibility, Case.visibility.in_(asked.visibility)),
+        (asked.region, Case.region_id.in_(_ids(Entity, asked.region))),
+        (asked.lead, Case.lead_entity_id.in_(_ids(Entity, asked.lead))),
+        (asked.assignee, Case.assignee_id.in_(_ids(Account, asked.assignee))),
+        (asked.violation, Case.id.in_(select(Violation.case_id).where(Violation.code.in_(asked.violation)))),
+        (asked.brand, Case.id.in_(_of_brand(asked.brand))),
+        (asked.facility, Case.id.in_(select(Party.case_id).where(Party.facility_id.in_(asked.facility)))),
+    ]
+    given = [condition for value, condition in plain if value]
+    if asked.danger is not None:
+        given.append(Case.danger.is_(asked.danger))
+    if asked.received_from is not None:
+        given.append(Case.received_on >= asked.received_from)
+    if asked.received_to is not None:
+        given.append(Case.received_on <= asked.received_to)
+    if asked.updated_since is not None:
+        given.append(Case.updated_at >= asked.updated_since)
+    return given
+
+
+def _ids(table: type[Entity] | type[Account], named: list[str]) -> Select[UUID]:
+    numbers = [number for name in named if (number := as_uuid(name))]
+    return select(table.id).where(or_(table.name.in_(named), table.id.in_(numbers)))
+
+
+def _of_brand(brands: list[UUID]) -> Select[UUID]:
+    return select(Party.case_id).where(Party.organisation_id.in_(brands), Party.target.in_(BUYERS))
+
+
+class Duplicate(Model):
+    """A case that may be the same appeal, and why."""
+
+    reference: str
+    reasons: list[str]
+
+
+def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Duplicate]:
+    """The cases this caller may see that name the same workplace, employer or requester in the same months."""
+    ours = {key: why for party in case.parties if (key := _same(party)) for why in [_WHY[PartyRole(party.role)]]}
+    keys = list(ours)
+    query = (
+        select(Case, Party)
+        .join(Party, Party.case_id == Case.id)
+        .where(
+            visible_to(caller),
+            Case.id != case.id,
+            Case.country == case.country,
+            Case.received_on.between(case.received_on - DUPLICATE_WITHIN, case.received_on + DUPLICATE_WITHIN),
+            Party.role.in_(_WHY),
+            or_(Party.organisation_id.in_(keys), Party.facility_id.in_(keys)),
+        )
+        .order_by(Case.received_on.desc(), Case.id.desc())
+    )
+    found: dict[str, set[str]] = {}
+    for other, party in session.execute(query):
+        key = _same(party)
+        same = ours.get(key) if key else None
+        if same is not None and same == _WHY[PartyRole(party.role)]:
+            found.setdefault(other.reference, set()).add(same)
+    return [Duplicate(reference=ref, reasons=sorted(why)) for ref, why in found.items()][:DUPLICATES_SHOWN]
+
+
+_WHY = {
+    PartyRole.EMPLOYER: "same employer",
+    PartyRole.FACTORY_OWNER: "same factory owner",
+    PartyRole.REQUESTER: "same requester",
+    PartyRole.WORKERS_UNION: "same union",
+}
+
+
+def _same(party: Party) -> UUID | None:
+    return (party.facility_id or party.organisation_id) if party.role in _WHY else None

@@ -1,0 +1,61 @@
+"""Every setting: its name, its default, its meaning. Read from the environment as ``APPEALS_…``."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """The settings of one process. A secret may also be read from the file that ``…_FILE`` names."""
+
+    model_config = SettingsConfigDict(env_prefix="APPEALS_", extra="ignore")
+
+    database_url: Annotated[str, Field(description="SQLite file (`sqlite:///…`) or PostgreSQL (`postgresql://…`).")] = (
+        "sqlite:///appeals.db"
+    )
+    database_password_file: Annotated[
+        Path | None, Field(description="A file holding the PostgreSQL password, kept out of the URL.")
+    ] = None
+    pepper: Annotated[
+        SecretStr | None,
+        Field(description="The secret that keys and cursors are made with. Unset: `pepper_file`."),
+    ] = None
+    pepper_file: Annotated[
+        Path, Field(description="A file holding the pepper; made on the first start if it is absent.")
+    ] = Path("appeals.pepper")
+    host: Annotated[str, Field(description="The address `appeals serve` listens on.")] = "127.0.0.1"
+    port: Annotated[int, Field(description="The port `appeals serve` listens on.", ge=1, le=65535)] = 8000
+    workers: Annotated[int, Field(description="Worker processes (SQLite: 1).", ge=1, le=64)] = 1
+    pool_size: Annotated[int, Field(description="Connections each worker keeps to PostgreSQL.", ge=1, le=200)] = 10
+    lock_timeout_s: Annotated[
+        float, Field(description="Seconds a write waits for another before 503 or 409.", gt=0, le=60)
+    ] = 10.0
+    body_limit: Annotated[int, Field(description="The largest body taken, in bytes.", ge=1024)] = 1_048_576
+
+    @property
+    def database_dsn(self) -> str:
+        """The database URL, with the password from its file put in."""
+        if self.database_password_file is None:
+            return self.database_url
+        password = self.database_password_file.read_text().strip()
+        return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
+
+
+def pepper_of(settings: Settings) -> bytes:
+    """The pepper of this installation; makes `pepper_file` (mode 0600) if there is none yet."""
+    if settings.pepper is not None:
+        return settings.pepper.get_secret_value().encode()
+    path = settings.pepper_file
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        return path.read_bytes().strip()
+    made = secrets.token_urlsafe(32).encode()
+    path.write_bytes(made)
+    return made

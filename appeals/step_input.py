@@ -1,0 +1,320 @@
+"""What each step asks for. Every step may bring along records that its guards ask for, and overrides."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from appeals.action import ActionInput, ResponseInput
+from appeals.commitment import CommitmentInput
+from appeals.consent import ConsentInput
+from appeals.demand import DemandInput
+from appeals.directory import OrganisationInput
+from appeals.field import (
+    CommitmentRef,
+    Count,
+    Country,
+    Dated,
+    Day,
+    DemandRef,
+    Flag,
+    Happened,
+    Language,
+    Model,
+    Name,
+    NameOrId,
+    Prose,
+    SealedProse,
+    ViolationRef,
+)
+from appeals.outcome import OutcomeInput
+from appeals.party import PartyInput
+from appeals.publication import ApprovalInput
+from appeals.risk import RiskAssessmentInput
+from appeals.tally import TallyInput
+from appeals.violation import ViolationInput
+from appeals.vocabulary import (
+    CloseReason,
+    DeclineReason,
+    Disposition,
+    EscalationReason,
+    IntakeChannel,
+    OutcomeCode,
+    Precision,
+    Priority,
+    PublicationLevel,
+    Reliability,
+    ReopenReason,
+    RequesterView,
+    Satisfaction,
+    Status,
+    SuspendReason,
+    VerificationMethod,
+    ViolationGrade,
+    Visibility,
+    WithdrawnBy,
+)
+
+MOST = 100  # records of a kind in one request
+REFERENCE = r"^UA-[A-Z]{3}-[0-9]{4}-[0-9A-HJKMNP-TV-Z]{5}$"
+
+
+class Records(Model):
+    """Records brought along: written in the same transaction as the step, or none."""
+
+    parties: Annotated[list[PartyInput], Field(max_length=MOST)] = []
+    violations: Annotated[list[ViolationInput], Field(max_length=MOST)] = []
+    demands: Annotated[list[DemandInput], Field(max_length=MOST)] = []
+    consents: Annotated[list[ConsentInput], Field(max_length=MOST)] = []
+    risk_assessments: Annotated[list[RiskAssessmentInput], Field(max_length=MOST)] = []
+    approvals: Annotated[list[ApprovalInput], Field(max_length=MOST)] = []
+    actions: Annotated[list[ActionInput], Field(max_length=MOST)] = []
+    responses: Annotated[list[ResponseInput], Field(max_length=MOST)] = []
+    commitments: Annotated[list[CommitmentInput], Field(max_length=MOST)] = []
+    tallies: Annotated[list[TallyInput], Field(max_length=MOST)] = []
+    outcomes: Annotated[list[OutcomeInput], Field(max_length=MOST)] = []
+
+
+class Override(Model):
+    """A coordinator's reason to pass a soft guard; history shows it."""
+
+    guard: Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)+$", max_length=80)]
+    reason: Prose
+
+
+class StepInput(Dated):
+    """What every step takes."""
+
+    records: Records = Records()
+    overrides: Annotated[list[Override], Field(max_length=20)] = []
+
+
+class Affected(Model):
+    """How many workers are affected: a range."""
+
+    low: Count
+    high: Count
+
+    @model_validator(mode="after")
+    def _bounds_agree(self) -> "Affected":
+        if self.high < self.low:
+            raise ValueError("high is below low")
+        return self
+
+
+class Intake(Model):
+    """An urgent appeal as it comes in."""
+
+    requesting_organisation: UUID | OrganisationInput
+    channel: IntakeChannel
+    received_on: Happened
+    received_precision: Precision = Precision.EXACT
+    country: Country
+    narrative: Annotated[SealedProse, Field(description="What happened. Sealed: shown only by an opening.")]
+    narrative_language: Language
+    violations: Annotated[list[ViolationInput], Field(min_length=1, max_length=MOST)]
+    affected: Affected | Literal["unknown"]
+    help_asked: Prose
+    danger: Annotated[Flag, Field(description="Whether somebody is in danger now.")]
+    title: Annotated[Name | None, Field(description="Safe to read: no person. Default: made of codes.")] = None
+    public_summary: Annotated[Prose | None, Field(description="Safe to read: no person.")] = None
+    priority: Priority | None = None
+    visibility: Visibility = Visibility.RESTRICTED
+    entity: Annotated[NameOrId | None, Field(description="Where it is logged; default: the caller's own.")] = None
+    records: Records = Records()
+
+
+class CaseChange(Model):
+    """What may be changed of a case besides its status."""
+
+    title: Name | None = None
+    public_summary: Prose | None = None
+    priority: Priority | None = None
+    danger: Flag | None = None
+    assignee: NameOrId | None = None
+    visibility: Visibility | None = None
+
+
+class Acknowledgement(StepInput):
+    channel: IntakeChannel
+    safe_contact_rule: Annotated[SealedProse, Field(description="How the requester may safely be reached. Sealed.")]
+
+
+class Screening(StepInput):
+    lead_entity: NameOrId
+    assignee: NameOrId
+
+
+class InformationRequest(StepInput):
+    questions: Prose
+    addressee: Name
+    due_on: Day
+
+
+class Information(StepInput):
+    answers: Prose | Literal["not available"]
+
+
+class Grading(Model):
+    violation: ViolationRef
+    grade: ViolationGrade
+
+
+class Verification(StepInput):
+    verifying_organisation: UUID | OrganisationInput
+    method: VerificationMethod
+    grades: Annotated[list[Grading], Field(min_length=1, max_length=MOST)]
+    reliability: Reliability
+    same_as_requester_because: Annotated[
+        Prose | None, Field(description="Why the sole requester verifies, where it does.")
+    ] = None
+
+
+class Acceptance(StepInput):
+    rationale: Prose
+    demands: Annotated[
+        list[DemandInput], Field(max_length=MOST, description="May be left out when demands are on record.")
+    ] = []
+
+
+class Decline(StepInput):
+    reason: DeclineReason
+    explanation: Prose
+    explanation_language: Language
+    signposting: Prose
+    requester_told_on: Happened | None = None
+    telling_is_unsafe: Flag = False
+
+
+class Referral(StepInput):
+    receiving_body: Name
+    handed_over: Prose
+    receiver_accepted_on: Happened | None = None
+
+
+class Engagement(StepInput):
+    first_action: Annotated[ActionInput, Field(description="Done, with its target and answer_due_on.")]
+
+    @model_validator(mode="after")
+    def _asks_somebody_by_a_day(self) -> "Engagement":
+        if self.first_action.target is None or self.first_action.answer_due_on is None:
+            raise ValueError("the first action needs a target and answer_due_on")
+        return self
+
+
+class Escalation(StepInput):
+    public_aim: Prose
+    planned_actions: Prose
+    publication_level: PublicationLevel
+    reason: EscalationReason = EscalationReason.QUIET_WORK_EXHAUSTED
+
+    @model_validator(mode="after")
+    def _publishes(self) -> "Escalation":
+        if self.publication_level is PublicationLevel.NONE:
+            raise ValueError("a public campaign is published at least anonymised")
+        return self
+
+
+class DeEscalation(StepInput):
+    reason: Prose
+    what_stops: Prose
+    workers_consulted_on: Happened | None = None
+
+
+class Agreement(StepInput):
+    commitments: Annotated[
+        list[CommitmentInput],
+        Field(max_length=MOST, description="May be left out when open ones are on record."),
+    ] = []
+    workers_accepted: Flag
+    workers_objection: Prose | None = None
+
+
+class Breach(StepInput):
+    commitment: CommitmentRef | None = None
+    demand: DemandRef | None = None
+    facts: Prose
+    breached_on: Happened
+    contrary_act: Annotated[Flag, Field(description="An act against the promise, such as retaliation.")] = False
+
+    @model_validator(mode="after")
+    def _one_is_breached(self) -> "Breach":
+        if (self.commitment is None) == (self.demand is None):
+            raise ValueError("name either the commitment or the demand that was breached")
+        return self
+
+
+class Monitoring(StepInput):
+    plan: Prose
+    review_on: Annotated[Day | None, Field(description="Default: 180 days on; at most 365.")] = None
+    checked_by: Name
+
+
+class Suspension(StepInput):
+    reason: SuspendReason
+    review_on: Day
+    note: Prose | None = None
+
+
+class Resumption(StepInput):
+    what_changed: Prose
+    resume_to: Annotated[Status | None, Field(description="Default: the state it came from.")] = None
+    reason: EscalationReason | None = None
+
+
+class Withdrawal(StepInput):
+    withdrawn_by: WithdrawnBy
+    withdrawn_on: Happened
+    how_told: Prose
+
+
+ClosableFor = Literal[
+    CloseReason.DEMANDS_MET,
+    CloseReason.SETTLED_PARTIAL,
+    CloseReason.NO_RESULT,
+    CloseReason.UNSAFE_TO_CONTINUE,
+    CloseReason.CONTACT_LOST,
+    CloseReason.TAKEN_OVER_BY_OTHER,
+    CloseReason.OVERTAKEN_BY_EVENTS,
+]
+
+
+class DemandOutcome(Model):
+    """What became of one demand."""
+
+    demand: DemandRef
+    disposition: Disposition
+    satisfaction: Satisfaction = Satisfaction.UNKNOWN
+    outcome: OutcomeCode | None = None
+    people_benefited: Count | None = None
+
+
+class Closure(StepInput):
+    reason: ClosableFor
+    summary: Prose
+    learning_note: Prose
+    outcomes: Annotated[list[DemandOutcome], Field(max_length=MOST, description="One for each open demand.")]
+    requester_view: RequesterView
+    workers_accept: Annotated[Flag, Field(description="Whether the workers accept the settlement.")] = False
+
+
+class Reopening(StepInput):
+    reason: ReopenReason
+    note: Prose | None = None
+
+
+class Merger(StepInput):
+    survivor: Annotated[str, Field(pattern=REFERENCE, description="The reference of the surviving case.")]
+    same_dispute: Annotated[
+        Prose | None,
+        Field(description="Why it is one dispute, where the cases share no workplace on record."),
+    ] = None
+
+
+class Handover(StepInput):
+    receiving_entity: NameOrId
+    reason: Prose
+
+
+class HandoverAcceptance(StepInput):
+    assignee: NameOrId | None = None

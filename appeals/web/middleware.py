@@ -1,0 +1,70 @@
+"""What every answer gets, in pure ASGI: a request id, strict headers, and a problem where something broke."""
+
+import logging
+import uuid
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from appeals.web.problems import problem
+
+log = logging.getLogger("appeals")
+
+STRICT = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"strict-transport-security": b"max-age=63072000; includeSubDomains",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
+}
+
+
+class EveryAnswer:
+    """Adds the headers; turns an unforeseen failure into a 500 that tells nothing but its request id."""
+
+    def __init__(self, app: ASGIApp, own_policy: frozenset[str]) -> None:
+        self.app = app
+        self.own_policy = own_policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                self._add(message, request_id, scope["path"])
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            # The kind of failure only: a message could hold what was sent.
+            log.error("request %s failed: %s", request_id, _where(error))
+            if started:
+                raise
+            broken = problem(500, "internal", f"Something broke here; tell us the request id {request_id}.")
+            await broken(scope, receive, send_with_headers)
+
+    def _add(self, message: Message, request_id: str, path: str) -> None:
+        headers = list(message["headers"])
+        present = {name.lower() for name, _ in headers}
+        for name, value in STRICT.items():
+            if name not in present and not (name == b"content-security-policy" and path in self.own_policy):
+                headers.append((name, value))
+        headers.append((b"x-request-id", request_id.encode()))
+        message["headers"] = headers
+
+
+def _where(error: BaseException) -> str:
+    """The kind of an error and the lines it came through, without its message."""
+    trace, lines = error.__traceback__, []
+    while trace:
+        lines.append(f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {' > '.join(lines[-6:])}"

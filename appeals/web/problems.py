@@ -1,0 +1,173 @@
+"""Problems: what HTTP makes of each refusal, as `application/problem+json` (RFC 9457)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import Field
+from starlette.exceptions import HTTPException
+
+from appeals import errors
+from appeals.database import Busy
+from appeals.field import Model
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[type[Exception], int] = {
+    errors.Unauthenticated: 401,
+    errors.NotFound: 404,
+    errors.Forbidden: 403,
+    errors.Invalid: 422,
+    errors.KeyReused: 422,
+    errors.PreconditionRequired: 428,
+    errors.Stale: 412,
+    errors.StepRefused: 409,
+    errors.ChangeRefused: 409,
+    errors.StillRunning: 409,
+    errors.TooLarge: 413,
+    errors.NotJson: 415,
+}
+HEADERS: dict[type[Exception], dict[str, str]] = {
+    errors.Unauthenticated: {"WWW-Authenticate": "Bearer"},
+    errors.StillRunning: {"Retry-After": "1"},
+}
+
+
+class FaultOutput(Model):
+    """Where the fault is: a JSON pointer into the body, `?name` for a query parameter, or a header's name."""
+
+    pointer: str
+    says: str
+
+
+class UnmetOutput(Model):
+    """A guard that does not hold: `override` tells that a coordinator may pass it with a reason."""
+
+    code: str
+    says: str
+    override: bool
+    unless_reason: list[str]
+
+
+class Problem(Model):
+    """A refusal or failure (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, Field(description="What to decide by; stable.")]
+    errors: list[FaultOutput] = []
+    state: Annotated[str | None, Field(description="409: the state of the case.")] = None
+    open_steps: Annotated[list[str], Field(description="409: the steps that this state knows.")] = []
+    unmet: Annotated[list[UnmetOutput], Field(description="409: every guard that does not hold.")] = []
+    resume_to: Annotated[str | None, Field(description="409 to a resumption: the state that is offered.")] = None
+
+
+def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None, **facts: Any) -> Response:
+    """A problem as an answer; only the facts that are given appear."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **facts,
+    }
+    return Response(json.dumps(body), status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+
+
+def of_refusal(_: Request, refusal: Exception) -> Response:
+    """The answer to a refusal of ours."""
+    if not isinstance(refusal, errors.Refusal):
+        raise refusal
+    facts: dict[str, Any] = {}
+    if isinstance(refusal, errors.Invalid):
+        facts["errors"] = [asdict(fault) for fault in refusal.faults]
+    if isinstance(refusal, errors.StepRefused | errors.ChangeRefused):
+        facts["state"] = refusal.state
+        facts["open_steps"] = list(refusal.open_steps)
+        facts["unmet"] = [asdict(item) for item in refusal.unmet]
+    if isinstance(refusal, errors.StepRefused) and refusal.resume_to:
+        facts["resume_to"] = refusal.resume_to
+    kind = type(refusal)
+    return problem(STATUS[kind], refusal.code, refusal.detail, HEADERS.get(kind), **facts)
+
+
+def of_form(request: Request, fault: Exception) -> Response:
+    """The answer to input that the declared form does not fit."""
+    if not isinstance(fault, RequestValidationError):
+        raise fault
+    body = getattr(request, "_json", None)
+    faults = [asdict(errors.Fault(_place(found, body), _says(found))) for found in fault.errors()]
+    return problem(422, errors.Invalid.code, errors.Invalid.detail, errors=faults)
+
+
+def _place(found: dict[str, Any], body: Any) -> str:
+    where, *path = found["loc"]
+    if where == "query":
+        return "?" + (str(path[0]) if path and found["type"] != "extra_forbidden" else "")
+    if where != "body":
+        return str(path[0]) if path else str(where)
+    if found["type"] == "extra_forbidden":  # the name of an unknown member is the caller's, and may be anything
+        return _pointer(path[:-1], body, missing=False)
+    return _pointer(path, body, missing=found["type"] == "missing")
+
+
+def _pointer(path: Sequence[str | int], body: Any, *, missing: bool) -> str:
+    """A JSON pointer to what the body really holds: tags of unions and names of unknown members left out."""
+    at: Any = body
+    steps: list[str] = []
+    for index, part in enumerate(path):
+        last = index == len(path) - 1
+        if _holds(at, part):
+            at = at[part]
+        elif not (last and missing):
+            continue
+        steps.append(str(part).replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{step}" for step in steps)
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    if isinstance(value, dict):
+        return part in value
+    return isinstance(value, list) and isinstance(part, int) and part < len(value)
+
+
+def _says(found: dict[str, Any]) -> str:
+    if found["type"] == "extra_forbidden":
+        return "has a member that is not known here"
+    return str(found["msg"]).removeprefix("Value error, ")
+
+
+def of_busy(_: Request, __: Exception) -> Response:
+    """The answer when the database did not give way in time."""
+    return problem(
+        503,
+        "busy",
+        "The service is busy; nothing was changed. Try the same request again.",
+        {"Retry-After": "2"},
+    )
+
+
+def of_http(_: Request, raised: Exception) -> Response:
+    """The answer to what the framework refuses: unknown paths and methods."""
+    if not isinstance(raised, HTTPException):
+        raise raised
+    if raised.status_code == HTTPStatus.NOT_FOUND:
+        return of_refusal(_, errors.NotFound())
+    code = HTTPStatus(raised.status_code).name.lower()
+    return problem(raised.status_code, code, str(raised.detail), dict(raised.headers or {}))
+
+
+HANDLERS: dict[type[Exception], Any] = {
+    errors.Refusal: of_refusal,
+    RequestValidationError: of_form,
+    HTTPException: of_http,
+    Busy: of_busy,
+}

@@ -1,0 +1,129 @@
+"""Doors of the records under a case: for each kind a list, one record, adding, and changing where it may."""
+
+from typing import Any
+
+from appeals import records
+from appeals import step as steps
+from appeals.access import roles_on
+from appeals.action import ResponseBody, ResponseInput
+from appeals.case import Case
+from appeals.errors import Forbidden, NotFound
+from appeals.field import as_uuid
+from appeals.records import Kind, Writing
+from appeals.register import PageQuery
+from appeals.vocabulary import Role
+from appeals.web.cases import case_for, team_case
+from appeals.web.door import Answer, Call, Door, Visit, rendered
+from appeals.web.page import Page, page, place
+
+
+def add(kind: Kind) -> Any:
+    def work(call: Call) -> Answer:
+        return _added(call, kind, call.subject, call.body)
+
+    return work
+
+
+def add_response(call: Call) -> Answer:
+    case, action = call.subject
+    said = ResponseInput(action=str(action.id), **call.body.model_dump(exclude_unset=True))
+    return _added(call, records.BY_NOUN["responses"], case, said)
+
+
+def _added(call: Call, kind: Kind, case: Case, said: Any) -> Answer:
+    record = steps.add(Writing(call.session, case, call.caller, call.now), kind, said)
+    where = f"/v1/cases/{case.reference}/{kind.noun}/{record.id}"
+    return rendered(kind.output.model_validate(record), 201, Location=where)
+
+
+def show_all(kind: Kind) -> Any:
+    def work(call: Call) -> Answer:
+        after = place(call)
+        rest = [record for record in records.held(call.subject, kind) if not after or str(record.id) > after[0]]
+        rest.sort(key=lambda record: record.id)
+        shown = rest[: call.query.limit]
+        following = [str(shown[-1].id)] if len(rest) > len(shown) else None
+        return page(call, [kind.output.model_validate(record) for record in shown], following)
+
+    return work
+
+
+def show_one(kind: Kind) -> Any:
+    def work(call: Call) -> Answer:
+        return rendered(kind.output.model_validate(call.subject[1]))
+
+    return work
+
+
+def change(kind: Kind) -> Any:
+    def work(call: Call) -> Answer:
+        case, record = call.subject
+        role = max(roles_on(call.caller, case) & kind.roles, key=lambda held: held is Role.COORDINATOR)
+        steps.change(Writing(call.session, case, call.caller, call.now), kind, record, call.body, role)
+        return rendered(kind.output.model_validate(record))
+
+    return work
+
+
+def one(kind: Kind, roles: frozenset[Role]) -> Any:
+    """The case and its record in the path, for those who hold one of the roles. Raises: NotFound, Forbidden."""
+
+    def gate(visit: Visit) -> tuple[Case, Any]:
+        case = team_case(visit)
+        record = records.find(case, kind, visit.params["id"]) if as_uuid(visit.params["id"]) else None
+        if record is None:
+            raise NotFound
+        if not roles_on(visit.caller, case) & roles:
+            raise Forbidden
+        return case, record
+
+    return gate
+
+
+def doors() -> list[Door]:
+    """The doors of every kind of record."""
+    found = [door for kind in records.KINDS for door in _doors_of(kind)]
+    answers = records.BY_NOUN["responses"]
+    found.append(
+        Door(
+            "POST",
+            "/v1/cases/{ref}/actions/{id}/responses",
+            "answer_action",
+            "Record an answer to an action, or its rejoinder.",
+            one(records.BY_NOUN["actions"], answers.roles),
+            add_response,
+            answers.output,
+            201,
+            ResponseBody,
+            refuses=True,
+            tag="records",
+        )
+    )
+    return found
+
+
+def _doors_of(kind: Kind) -> list[Door]:
+    many, single = f"/v1/cases/{{ref}}/{kind.noun}", f"/v1/cases/{{ref}}/{kind.noun}/{{id}}"
+    name = kind.attribute
+    found = [
+        Door(
+            "GET", many, f"list_{name}", f"The {kind.noun} of a case, oldest first.", team_case, show_all(kind),
+            Page[kind.output], query=PageQuery, as_table=True, tag="records",  # type: ignore[name-defined]
+        ),
+        Door(
+            "GET", single, f"show_{name}", f"One of the {kind.noun} of a case.", one(kind, records.READING),
+            show_one(kind), kind.output, tag="records",
+        ),
+        Door(
+            "POST", many, f"add_{name}", f"Record one of the {kind.noun} of a case.", case_for(*kind.roles),
+            add(kind), kind.output, 201, kind.input, refuses=True, tag="records",
+        ),
+    ]  # fmt: skip
+    if kind.change:
+        found.append(
+            Door(
+                "PATCH", single, f"change_{name}", f"Change one of the {kind.noun} of a case.", one(kind, kind.roles),
+                change(kind), kind.output, 200, kind.change, refuses=True, tag="records",
+            )
+        )  # fmt: skip
+    return found

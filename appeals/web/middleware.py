@@ -23,9 +23,8 @@ STRICT = {
 class EveryAnswer:
     """Adds the headers; turns an unforeseen failure into a 500 that tells nothing but its request id."""
 
-    def __init__(self, app: ASGIApp, own_policy: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.own_policy = own_policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,7 +37,7 @@ class EveryAnswer:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                self._add(message, request_id, scope["path"])
+                _add(message, request_id)
             await send(message)
 
         try:
@@ -51,14 +50,11 @@ class EveryAnswer:
             broken = problem(500, "internal", f"Something broke here; tell us the request id {request_id}.")
             await broken(scope, receive, send_with_headers)
 
-    def _add(self, message: Message, request_id: str, path: str) -> None:
-        headers = list(message["headers"])
-        present = {name.lower() for name, _ in headers}
-        for name, value in STRICT.items():
-            if name not in present and not (name == b"content-security-policy" and path in self.own_policy):
-                headers.append((name, value))
-        headers.append((b"x-request-id", request_id.encode()))
-        message["headers"] = headers
+
+def _add(message: Message, request_id: str) -> None:
+    present = {name.lower() for name, _ in message["headers"]}
+    strict = [(name, value) for name, value in STRICT.items() if name not in present]
+    message["headers"] = [*message["headers"], *strict, (b"x-request-id", request_id.encode())]
 
 
 def _where(error: BaseException) -> str:

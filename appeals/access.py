@@ -2,12 +2,10 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from appeals.case import Case
-from appeals.directory import Facility, Organisation
 from appeals.network import Caller, Entity
-from appeals.party import Party
 from appeals.vocabulary import Role, Visibility
 
 OVER_THE_LEAD = frozenset({Role.CASEWORKER, Role.COORDINATOR, Role.REVIEWER, Role.READER})
@@ -70,12 +68,12 @@ def visible_to(caller: Caller) -> ColumnElement[bool]:
     )
 
 
-def directory_shown_to(
-    caller: Caller, table: type[Organisation] | type[Facility], key: ColumnElement[UUID | None]
-) -> ColumnElement[bool]:
-    """Directory rows this caller may see: listed openly, or named by a case the caller may see."""
-    named = select(key).join(Case, Case.id == Party.case_id).where(key.is_not(None), visible_to(caller))
-    return or_(table.listed.is_(true()), table.id.in_(named))
+def worked_on_by(caller: Caller) -> ColumnElement[bool]:
+    """`is_on_team`, as a condition on the case table; it goes with `visible_to`."""
+    return or_(
+        Case.lead_entity_id.in_(_below(_case_paths(caller, TEAM - {Role.PARTNER}))),
+        Case.intake_entity_id.in_(_below(_case_paths(caller, {Role.PARTNER}))),
+    )
 
 
 def _case_paths(caller: Caller, roles: frozenset[Role] | set[Role]) -> list[str]:

@@ -135,6 +135,14 @@ class ResponseInput(ResponseBody):
     action: ActionRef
 
 
+class ResponseChange(RecordInput):
+    """The network's rejoinder to an answer, and whether the answer may be published."""
+
+    rejoinder: Prose | None = None
+    rejoined_on: Happened | None = None
+    may_be_published: Flag | None = None
+
+
 class ResponseOutput(RecordOutput):
     action: UUID
     party: UUID | None

@@ -168,6 +168,11 @@ class Case(Base):
         return [party for party in self.parties if party.is_target]
 
     @property
+    def hostile(self) -> list[Party]:
+        """The parties that must not judge: the targets, and a union of the employer's making."""
+        return [party for party in self.parties if party.is_target or party.role == PartyRole.YELLOW_UNION]
+
+    @property
     def requesters(self) -> list[Party]:
         """The parties that ask for help."""
         return [party for party in self.parties if party.role == PartyRole.REQUESTER]

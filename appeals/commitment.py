@@ -24,6 +24,7 @@ NEXT = {
     },
     CommitmentStatus.IN_PROGRESS: {CommitmentStatus.REPORTED_DONE, CommitmentStatus.VERIFIED_DONE, *_ENDS},
     CommitmentStatus.REPORTED_DONE: {CommitmentStatus.VERIFIED_DONE, *_ENDS},
+    CommitmentStatus.BREACHED: {CommitmentStatus.WAIVED_BY_WORKERS, CommitmentStatus.SUPERSEDED},
 }
 
 

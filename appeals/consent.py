@@ -60,8 +60,10 @@ class Consent(Record):
         run_out = self.expires_on is not None and self.expires_on < on
         return given and not withdrawn and not run_out
 
-    def names(self, recipient: str) -> bool:
-        """True when the recipient stands among those named in the consent."""
+    def reaches(self, recipient: str) -> bool:
+        """True when it is good for this recipient: named in it, or, but for sharing outside, none is named."""
+        if not self.recipients:
+            return self.scope != ConsentScope.SHARE_EXTERNAL
         return fold(recipient) in {fold(name) for name in self.recipients}
 
 
@@ -152,9 +154,9 @@ def first_in_force(
     *,
     recipient: str | None = None,
 ) -> Consent | None:
-    """A consent of one of these subjects to a scope, in force on a day; for a named recipient if one is asked."""
+    """A consent of one of these subjects to a scope, in force on a day; good for a recipient if one is asked."""
     for consent in consents:
         fits = consent.subject in subjects and consent.scope == scope and consent.in_force(on)
-        if fits and (recipient is None or consent.names(recipient)):
+        if fits and (recipient is None or consent.reaches(recipient)):
             return consent
     return None

@@ -12,7 +12,7 @@ from appeals.errors import Fault, Invalid
 def seal(place: list[Any], question: str, pepper: bytes) -> str:
     """A cursor for a place in the answers to a question (the path and filters it belongs to)."""
     plain = json.dumps(place, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_mac(plain, question, pepper) + plain).rstrip(b"=").decode()
+    return _spell(_mac(plain, question, pepper) + plain)
 
 
 def unseal(cursor: str, question: str, pepper: bytes) -> list[Any]:
@@ -22,10 +22,15 @@ def unseal(cursor: str, question: str, pepper: bytes) -> list[Any]:
     except ValueError:
         raw = b""
     mac, plain = raw[:12], raw[12:]
-    if not hmac.compare_digest(mac, _mac(plain, question, pepper)):
+    genuine = hmac.compare_digest(mac, _mac(plain, question, pepper))
+    if not genuine or cursor != _spell(raw):  # one place has one spelling, though base64 would read several
         raise Invalid([Fault("?cursor", "is not a cursor of this list; begin again without it")])
     place: list[Any] = json.loads(plain)
     return place
+
+
+def _spell(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _mac(plain: bytes, question: str, pepper: bytes) -> bytes:

@@ -151,11 +151,16 @@ def _busy_is_said() -> Iterator[None]:
     except PoolTimeoutError as error:
         raise Busy from error
     except OperationalError as error:
-        # 55P03 lock not available, 40P01 deadlock, 40001 serialization
-        state = getattr(error.orig, "sqlstate", None)
-        if state in {"55P03", "40P01", "40001"} or "database is locked" in str(error.orig):
+        if gave_no_way(error):
             raise Busy from error
         raise
+
+
+def gave_no_way(error: OperationalError) -> bool:
+    """True when the database failed only because another transaction stood in the way."""
+    # 55P03 lock not available, 40P01 deadlock, 40001 serialization
+    state = getattr(error.orig, "sqlstate", None)
+    return state in {"55P03", "40P01", "40001"} or "database is locked" in str(error.orig)
 
 
 def insert_if_absent(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
@@ -164,8 +169,9 @@ def insert_if_absent(session: Session, table: type[Base], values: dict[str, Any]
     Waits for a transaction that is inserting the same key, so that afterwards the row can be read.
     """
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    done = session.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
-    return bool(getattr(done, "rowcount", 0))
+    insert = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    # RETURNING tells for certain; the count of rows is -1 with some drivers.
+    return session.execute(insert.returning(*table.__table__.primary_key)).first() is not None
 
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"

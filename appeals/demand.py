@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from appeals.field import Language, Name, PartyRef, Prose
+from appeals.field import DemandRef, Language, Name, PartyRef, Prose
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import DemandKind, Disposition, Satisfaction
 
@@ -38,13 +38,14 @@ class Demand(Record):
 
 
 class DemandInput(RecordInput):
-    """A demand; whoever shall meet it is an addressee."""
+    """A demand; whoever shall meet it is an addressee. A new version names the one it revises."""
 
     kind: DemandKind
     text: Prose
     language: Language = "en"
     addressees: Annotated[list[PartyRef], Field(min_length=1, max_length=50)]
     made_by: Annotated[Name | None, Field(description="The organisation that makes it.")] = None
+    revises: Annotated[DemandRef | None, Field(description="The version this one replaces.")] = None
 
 
 class DemandOutput(RecordOutput):

@@ -1,25 +1,26 @@
 """The directory: organisations and facilities that cases speak of.
 
-What is named inside a case is kept here too, so that one brand is one row; it is shown only to those who
-may see a case that names it, unless somebody listed it openly.
+What is named inside a case is kept here too, so that one brand is one row; it is shown only to those who work on
+a case that names it, in the words of that case, unless somebody listed it openly. So nobody learns from a row that
+a case they may not see speaks of it: not from its details, and not from its id, which tells no time.
 """
 
 import hashlib
 import re
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, Field
 from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from appeals.database import Base, insert_if_absent, new_id
+from appeals.database import Base, insert_if_absent
 from appeals.errors import Fault, Invalid
 from appeals.field import COUNTRIES, Country, Flag, Model, Name, fold
 from appeals.vocabulary import FacilityStatus, OrganisationKind
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_OS_ID = re.compile(r"([A-Z]{2})(\d{4})(\d{3})[0-9A-HJKMNP-TV-Z]{6}\Z")
+_OS_ID = re.compile(r"([A-Z]{2})([0-9]{4})([0-9]{3})[0-9A-HJKMNP-TV-Z]{6}\Z")
 
 
 def os_id(text: str) -> str:
@@ -46,7 +47,7 @@ class Organisation(Base):
 
     __tablename__ = "organisation"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     identity: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     name_local: Mapped[str | None]
@@ -61,7 +62,7 @@ class Facility(Base):
 
     __tablename__ = "facility"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     identity: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     name_local: Mapped[str | None]
@@ -127,7 +128,7 @@ def organisation(
             raise Invalid([Fault(pointer, "is the id of no organisation")])
         return found
     identity = _identity(given.kind, given.country or "", fold(given.name) or given.name)
-    return _one(session, Organisation, identity, {**given.model_dump(), "listed": listed})
+    return _one(session, Organisation, identity, given.model_dump(), listed=listed)
 
 
 def facility(session: Session, given: UUID | FacilityInput, pointer: str, *, listed: bool = False) -> Facility:
@@ -137,10 +138,29 @@ def facility(session: Session, given: UUID | FacilityInput, pointer: str, *, lis
         if found is None:
             raise Invalid([Fault(pointer, "is the id of no facility")])
         return found
-    owner = organisation(session, given.owner, f"{pointer}/owner") if given.owner else None
+    owner = organisation(session, given.owner, f"{pointer}/owner", listed=listed) if given.owner else None
     identity = _identity(given.os_id) if given.os_id else _identity(given.country, fold(given.name) or given.name)
-    values = given.model_dump(exclude={"owner"})
-    return _one(session, Facility, identity, {**values, "owner_id": owner and owner.id, "listed": listed})
+    return _one(session, Facility, identity, _details(given, owner), listed=listed)
+
+
+def _details(given: FacilityInput, owner: Organisation | None) -> dict[str, Any]:
+    return {**given.model_dump(exclude={"owner"}), "owner_id": owner.id if owner else None}
+
+
+def in_the_words_of(
+    session: Session, given: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
+) -> dict[str, Any]:
+    """What was said of a row where it was named; where it was named by its id, what the row says."""
+    details: Any = row
+    if isinstance(given, OrganisationInput):
+        details = {**given.model_dump(), "id": row.id}
+    if isinstance(given, FacilityInput):
+        owner = organisation(session, given.owner, "/owner") if given.owner else None
+        details = {**_details(given, owner), "id": row.id}
+    return FORMS[type(row)].model_validate(details).model_dump(mode="json")
+
+
+FORMS: dict[type[Base], type[Model]] = {Organisation: OrganisationOutput, Facility: FacilityOutput}
 
 
 def _identity(*parts: str) -> str:
@@ -150,8 +170,11 @@ def _identity(*parts: str) -> str:
 Row = TypeVar("Row", Organisation, Facility)
 
 
-def _one(session: Session, table: type[Row], identity: str, values: dict[str, Any]) -> Row:
-    insert_if_absent(session, table, {"id": new_id(), "identity": identity, **values})
+def _one(session: Session, table: type[Row], identity: str, details: dict[str, Any], *, listed: bool) -> Row:
+    insert_if_absent(session, table, {"id": uuid4(), "identity": identity, "listed": listed, **details})
     row = session.scalars(select(table).where(table.identity == identity)).one()
-    row.listed = row.listed or values["listed"]
+    if listed and not row.listed:
+        # What cases said of it stays theirs: it is listed as whoever lists it knows it.
+        for name, value in {**details, "listed": True}.items():
+            setattr(row, name, value)
     return row

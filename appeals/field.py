@@ -9,22 +9,35 @@ import unicodedata
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
 import pycountry
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+)
 from typing_extensions import TypeAliasType
 
 from appeals.vocabulary import Precision
 
 CONTROLS = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
 OVERRIDES = r"\u202a-\u202e\u2066-\u2069"
-_NAME = rf"^[^{CONTROLS}\n\t{OVERRIDES}]*[^{CONTROLS}\s{OVERRIDES}][^{CONTROLS}\n\t{OVERRIDES}]*$"
-_PROSE = rf"^[^{CONTROLS}]*[^{CONTROLS}\s][^{CONTROLS}]*$"
+LINES = r"\n\t\u2028\u2029"
+INVISIBLE = rf"\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff{OVERRIDES}"
+_NAME = rf"^[^{CONTROLS}{LINES}{OVERRIDES}]*[^{CONTROLS}{INVISIBLE}][^{CONTROLS}{LINES}{OVERRIDES}]*$"
+_PROSE = rf"^[^{CONTROLS}]*[^{CONTROLS}{INVISIBLE}][^{CONTROLS}]*$"
 _NAMED = re.compile(_NAME.replace("$", r"\Z"))
-_BLANK = re.compile(r"\A\s*\Z")
+_VISIBLE = re.compile(rf"[^{INVISIBLE}]")
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2})")
 COUNTRIES: dict[str, str] = {country.alpha_2: country.alpha_3 for country in pycountry.countries}
 
 
@@ -41,7 +54,7 @@ def _named(value: str) -> str:
 
 
 def _prose(value: str) -> str:
-    if _BLANK.match(value):
+    if not _VISIBLE.search(value):
         raise ValueError("must hold a visible character")
     return unicodedata.normalize("NFC", value)
 
@@ -76,7 +89,37 @@ Label = Annotated[
 Count = Annotated[StrictInt, Field(ge=0, le=100_000_000)]
 Flag = StrictBool
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
-Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+
+
+def _iso_day(value: Any) -> Any:
+    """Only what spells a day: Pydantic would take 0 for a day of 1970, and midnight for its day."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) and _ISO_DAY.fullmatch(value) else _a_day(value)
+    except ValueError as error:
+        raise ValueError("must be a day of the calendar, as YYYY-MM-DD") from error
+
+
+def _a_day(value: Any) -> date:
+    if type(value) is not date:
+        raise ValueError("no day")
+    return value
+
+
+def _rfc_3339(value: Any) -> Any:
+    if isinstance(value, str) and _RFC_3339.fullmatch(value):
+        return value
+    raise ValueError("must be a time as YYYY-MM-DDThh:mm:ss with Z or its offset from UTC")
+
+
+def _in_utc(value: datetime) -> datetime:
+    """The instant in UTC; the ends of the calendar have none."""
+    if not FIRST_DAY <= value.date() <= LAST_DAY:
+        raise ValueError(f"must lie between {FIRST_DAY.year} and {LAST_DAY.year}")
+    return value.astimezone(UTC)
+
+
+Day = Annotated[date, BeforeValidator(_iso_day), Field(ge=FIRST_DAY, le=LAST_DAY)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
 
 
 class _NotInFuture:
@@ -121,8 +164,14 @@ class Dated(Model):
 
 
 def earliest(day: date, precision: str) -> date:
-    """The first day a reported date may mean. An estimate may mean any."""
-    return FIRST_DAY if precision == Precision.ESTIMATE else day
+    """The first day a reported date may mean: the first of its month or year; an estimate may mean any."""
+    if precision == Precision.ESTIMATE:
+        return FIRST_DAY
+    if precision == Precision.MONTH_UNKNOWN:
+        return date(day.year, 1, 1)
+    if precision == Precision.DAY_UNKNOWN:
+        return date(day.year, day.month, 1)
+    return day
 
 
 def latest(day: date, precision: str) -> date:
@@ -169,9 +218,16 @@ def days_ahead(model: BaseModel, latest: date, at: str = "") -> Iterator[str]:
 
 def fold(text: str) -> str:
     """A name as it is compared: case, accents, punctuation and spacing set aside, every script kept."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    kept = (mark for mark in plain if unicodedata.category(mark) != "Mn" or ord(mark) > 0x036F)
-    return " ".join("".join(mark if mark.isalnum() or ord(mark) > 0x036F else " " for mark in kept).split())
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return " ".join("".join(map(_compared, plain)).split())
+
+
+def _compared(mark: str) -> str:
+    """A character as `fold` keeps it: accents and joiners are nothing, punctuation is a space."""
+    kind = unicodedata.category(mark)
+    if kind == "Cf" or "\u0300" <= mark <= "\u036f":
+        return ""
+    return mark if kind[0] in "LNM" else " "
 
 
 def as_uuid(value: str) -> UUID | None:

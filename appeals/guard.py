@@ -19,10 +19,10 @@ from appeals.commitment import SETTLED, Commitment
 from appeals.consent import WORKERS_SIDE, Consent, first_in_force, publishing
 from appeals.demand import Demand
 from appeals.errors import Unmet
-from appeals.field import earliest, fold, latest
+from appeals.field import earliest, latest
 from appeals.lifecycle import ENDED, LADDER, Step, entered_by
 from appeals.network import Account, Caller, Entity, held_by
-from appeals.party import Party
+from appeals.party import Party, is_among
 from appeals.publication import SIGNED_FOR_DAYS, Approval
 from appeals.violation import TRUE_ENOUGH
 from appeals.vocabulary import (
@@ -69,7 +69,7 @@ class Attempt:
     input: asks.StepInput | None = None
     lead: Entity | None = None
     assignee: Account | None = None
-    verifier: UUID | None = None
+    verifier: str | None = None
     survivor: Case | None = None
     breached: Commitment | Demand | None = None
     beside: list[Unmet] = field(default_factory=list)
@@ -146,13 +146,12 @@ def guard(
 def unmet(attempt: Attempt) -> list[Unmet]:
     """Every guard of the step that does not hold, in the order of the table; for a preview those it can tell."""
     asked = [GUARDS[code] for code in attempt.step.guards]
+    if attempt.input is None:
+        asked = [item for item in asked if not item.hears]
     if attempt.step.returns:
         asked += standing_guards(attempt.entering)
-    preview = attempt.input is None
     reason = getattr(attempt.input, "reason", None)
-    failing = [
-        item for item in asked if not (preview and item.hears) and reason not in item.unless and not item.holds(attempt)
-    ]
+    failing = [item for item in asked if reason not in item.unless and not item.holds(attempt)]
     return _each_once([item.as_unmet() for item in failing] + attempt.beside)
 
 
@@ -169,7 +168,10 @@ def standing_guards(state: Status) -> list[Guard]:
 def resumable(attempt: Attempt) -> Status | None:
     """The nearest open state, earlier than the one a suspended case came from, whose guards hold now."""
     origin = attempt.case.suspended_from
+    been = {entry.to_status for entry in attempt.case.history}
     for state in earlier_states(Status(origin)) if origin in LADDER else []:
+        if state not in been:
+            continue
         try_it = replace(attempt, input=asks.Resumption.model_construct(resume_to=state, what_changed="", reason=None))
         if all(item.holds(try_it) for item in standing_guards(state)):
             return state
@@ -203,14 +205,14 @@ def the_answer_is_due_later(a: Attempt) -> bool:
 
 @guard("lead.is_party", "An entity that is a party to the case cannot lead it.", hears=True)
 def the_lead_is_no_party(a: Attempt) -> bool:
-    return a.lead is None or not _is_party(a.case, a.lead.name)
+    return a.lead is None or not is_among(a.case.parties, a.lead.name)
 
 
 @guard("assignee.is_party", "The assignee belongs to a party of the case; choose somebody else.", hears=True)
 def the_assignee_is_no_party(a: Attempt) -> bool:
     held = held_by(a.session, a.assignee.id) if a.assignee else ()
     entities = (a.session.get(Entity, entity_id) for entity_id in {role.entity_id for role in held})
-    return not any(entity and _is_party(a.case, entity.name) for entity in entities)
+    return not any(entity and is_among(a.case.parties, entity.name) for entity in entities)
 
 
 @guard(
@@ -226,11 +228,6 @@ def the_assignee_may_work_on_it(a: Attempt) -> bool:
     return any(a.lead.path.startswith(role.path) for role in working)
 
 
-def _is_party(case: Case, name: str) -> bool:
-    organisations = (party.organisation for party in case.parties)
-    return fold(name) in {fold(found.name) for found in organisations if found}
-
-
 @guard("handover.to_itself", "The receiving entity already leads the case.", hears=True)
 def another_entity_receives(a: Attempt) -> bool:
     return a.lead is None or a.lead.id != a.case.lead_entity_id
@@ -243,8 +240,7 @@ def a_handover_is_proposed(a: Attempt) -> bool:
 
 @guard("verifier.is_target", "A target of the case cannot verify it.", hears=True)
 def the_verifier_is_no_target(a: Attempt) -> bool:
-    hostile = [*a.case.targets, *(p for p in a.case.parties if p.role == PartyRole.YELLOW_UNION)]
-    return a.verifier not in {party.organisation_id for party in hostile}
+    return a.verifier is None or not is_among(a.case.hostile, a.verifier)
 
 
 @guard(
@@ -253,8 +249,8 @@ def the_verifier_is_no_target(a: Attempt) -> bool:
     hears=True,
 )
 def somebody_else_verifies(a: Attempt) -> bool:
-    requesters = {party.organisation_id for party in a.case.requesters}
-    return requesters != {a.verifier} or a.said(asks.Verification).same_as_requester_because is not None
+    others = [asking for asking in a.case.requesters if not is_among([asking], a.verifier or "")]
+    return bool(others) or a.said(asks.Verification).same_as_requester_because is not None
 
 
 # Taking a case up, or not
@@ -361,13 +357,12 @@ def risk_is_fresh(a: Attempt) -> bool:
 @guard(
     "risk.critical",
     "The risk is critical: go public only at the workers' request (reason workers_request).",
-    hears=True,
     standing=True,
+    unless=(EscalationReason.WORKERS_REQUEST,),
 )
-def the_workers_ask_despite_the_risk(a: Attempt) -> bool:
+def the_risk_is_not_critical(a: Attempt) -> bool:
     newest = a.case.newest_risk(a.on)
-    critical = newest is not None and newest.level == RiskLevel.CRITICAL
-    return not critical or getattr(a.input, "reason", None) == EscalationReason.WORKERS_REQUEST
+    return newest is None or newest.level != RiskLevel.CRITICAL
 
 
 # Contact
@@ -376,8 +371,10 @@ def the_workers_ask_despite_the_risk(a: Attempt) -> bool:
 def _contact_agreed(scope: ConsentScope) -> Callable[[Attempt], bool]:
     def holds(a: Attempt) -> bool:
         parties = [party for party in _to_contact(a) if party.contact_scope == scope]
-        return not parties or all(
-            first_in_force(a.case.consents, WORKERS_SIDE, scope, day) is not None for day in a.days
+        return all(
+            first_in_force(a.case.consents, WORKERS_SIDE, scope, day, recipient=party.name)
+            for party in parties
+            for day in a.days
         )
 
     return holds
@@ -395,6 +392,7 @@ for _scope in (ConsentScope.CONTACT_BRAND, ConsentScope.CONTACT_FACTORY, Consent
         f"consent.{_scope}.missing",
         f"Record the workers' side's consent {_scope}, in force on that day and today.",
         standing=True,
+        hears=True,
     )(_contact_agreed(_scope))
 
 
@@ -403,6 +401,7 @@ for _scope in (ConsentScope.CONTACT_BRAND, ConsentScope.CONTACT_FACTORY, Consent
     "Show the brand's supply link: evidenced, confirmed or disclosed; a disputed one with its evidence.",
     soft=True,
     standing=True,
+    hears=True,
 )
 def the_supply_link_would_stand(a: Attempt) -> bool:
     return all(party.link_is_strong for party in _to_contact(a) if party.is_buyer)
@@ -437,6 +436,7 @@ def the_partner_agrees_to_publish(a: Attempt) -> bool:
     "consent.publish.person.missing",
     "Record the person's own consent to be named, in force on that day and today.",
     standing=True,
+    hears=True,
 )
 def the_person_agrees_to_be_named(a: Attempt) -> bool:
     return a.level is not PublicationLevel.PERSON or bool(_publication_agreed(a, ConsentSubject.PERSON))
@@ -531,10 +531,15 @@ def the_workers_accept_or_object(a: Attempt) -> bool:
     return said.workers_accepted or said.workers_objection is not None
 
 
-@guard("breach.not_due", "The promise is not due yet; a breach before then is a contrary act.", hears=True)
+@guard(
+    "breach.not_due",
+    "The promise is not due yet, or is settled; a breach of it is a contrary act.",
+    hears=True,
+)
 def the_promise_was_broken(a: Attempt) -> bool:
     said = a.said(asks.Breach)
-    overdue = isinstance(a.breached, Commitment) and a.breached.is_due(said.breached_on)
+    promise = a.breached if isinstance(a.breached, Commitment) else None
+    overdue = promise is not None and promise.status not in SETTLED and promise.is_due(said.breached_on)
     return said.contrary_act or overdue
 
 

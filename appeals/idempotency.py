@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from appeals.database import Base, Document, insert_if_absent
+from appeals.database import Base, Document, gave_no_way, insert_if_absent
 from appeals.errors import Fault, KeyReused, StillRunning
 
 
@@ -28,6 +28,11 @@ class KeptAnswer(Base):
     body: Mapped[bytes]
     recorded_at: Mapped[datetime]
 
+    def require_same(self, print_: bytes) -> None:
+        """Raises: KeyReused, when the key came with another request before."""
+        if self.fingerprint != print_:
+            raise KeyReused([Fault("Idempotency-Key", KeyReused.detail)])
+
 
 def fingerprint(method: str, path: str, body: bytes) -> bytes:
     """What makes two requests the same."""
@@ -35,9 +40,9 @@ def fingerprint(method: str, path: str, body: bytes) -> bytes:
 
 
 def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: datetime) -> KeptAnswer | None:
-    """Take a key for this request, or return the answer it got before.
+    """Take a key for this request, or return the answer kept under it.
 
-    Waits for a request with the same key that is still running. Raises: KeyReused, StillRunning.
+    Waits for a request with the same key that is still running. Raises: StillRunning.
     """
     values = {
         "account_id": account_id,
@@ -52,11 +57,10 @@ def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: date
         if insert_if_absent(session, KeptAnswer, values):
             return None
     except OperationalError as error:
+        if not gave_no_way(error):
+            raise
         raise StillRunning from error
-    kept = session.get_one(KeptAnswer, (account_id, key))
-    if kept.fingerprint != print_:
-        raise KeyReused([Fault("Idempotency-Key", KeyReused.detail)])
-    return kept
+    return session.get_one(KeptAnswer, (account_id, key))
 
 
 def keep(session: Session, account_id: UUID, key: str, status: int, headers: dict[str, str], body: bytes) -> None:

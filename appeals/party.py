@@ -1,7 +1,8 @@
 """Parties of a case: who asks, who is asked, who is said to have done it, and how brands are linked."""
 
+from collections.abc import Iterable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -9,7 +10,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from appeals.directory import Facility, FacilityInput, Organisation, OrganisationInput
-from appeals.field import Day, Prose
+from appeals.field import Day, Prose, fold
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import ConsentScope, PartyRole, SupplyLinkKind, SupplyStrength, TargetKind
 
@@ -68,7 +69,10 @@ STRONG_LINKS = frozenset({SupplyStrength.EVIDENCED, SupplyStrength.CONFIRMED_BY_
 
 
 class Party(Record):
-    """An organisation or a facility in a role; a buyer carries its supply link to the workplace."""
+    """An organisation or a facility in a role; a buyer carries its supply link to the workplace.
+
+    `named` holds what this case says of it, which is all that those who see this case are told of it.
+    """
 
     __tablename__ = "party"
 
@@ -76,6 +80,7 @@ class Party(Record):
     target: Mapped[str | None]
     organisation_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisation.id"), index=True)
     facility_id: Mapped[UUID | None] = mapped_column(ForeignKey("facility.id"), index=True)
+    named: Mapped[dict[str, Any]]
     link_kind: Mapped[str | None]
     link_from: Mapped[date | None]
     link_to: Mapped[date | None]
@@ -84,6 +89,12 @@ class Party(Record):
     company_position: Mapped[str | None]
     organisation: Mapped[Organisation | None] = relationship()
     facility: Mapped[Facility | None] = relationship()
+
+    @property
+    def name(self) -> str:
+        """The name of the organisation or facility."""
+        named = self.organisation or self.facility
+        return named.name if named else ""
 
     @property
     def is_target(self) -> bool:
@@ -112,6 +123,11 @@ class Party(Record):
         if self.is_buyer:
             return self.link_strength not in (None, SupplyStrength.DISPROVED)
         return self.is_target and self.target not in OWN_HOUSE
+
+
+def is_among(parties: Iterable[Party], name: str) -> bool:
+    """True when one of the parties goes by this name: rows may differ in kind or country, the name tells."""
+    return fold(name) in {fold(party.name) for party in parties}
 
 
 class SupplyLinkInput(RecordInput):

@@ -12,7 +12,7 @@ from appeals import action, commitment, consent, demand, outcome, party, publica
 from appeals.case import Case
 from appeals.consent import WORKERS_SIDE, first_in_force
 from appeals.database import new_id
-from appeals.directory import facility, organisation
+from appeals.directory import facility, in_the_words_of, organisation
 from appeals.errors import ChangeRefused, Fault, Invalid, Unmet
 from appeals.field import RefersTo, as_uuid, days_ahead, marks_of
 from appeals.network import Caller
@@ -89,10 +89,24 @@ class Kind:
 
 def _of_party(writing: Writing, said: party.PartyInput, at: str) -> dict[str, Any]:
     session = writing.session
-    named = organisation(session, said.organisation, f"{at}/organisation") if said.organisation else None
-    place = facility(session, said.facility, f"{at}/facility") if said.facility else None
     target = said.target or party.TARGET_OF_ROLE.get(said.role)
-    return {"organisation": named, "facility": place, "target": target}
+    columns: dict[str, Any] = {"organisation": None, "facility": None, "target": target}
+    if said.organisation is not None:
+        named = organisation(session, said.organisation, f"{at}/organisation")
+        columns |= {"organisation": named, "named": in_the_words_of(session, said.organisation, named)}
+    if said.facility is not None:
+        place = facility(session, said.facility, f"{at}/facility")
+        columns |= {"facility": place, "named": in_the_words_of(session, said.facility, place)}
+    return columns
+
+
+def _of_demand(writing: Writing, said: demand.DemandInput, at: str) -> dict[str, Any]:
+    if said.revises is None:
+        return {"disposition": Disposition.ACTIVE}
+    replaced: demand.Demand = referred(writing.case, "demands", said.revises, f"{at}/revises")
+    if replaced not in writing.case.demands_now:
+        raise Invalid([Fault(f"{at}/revises", "names a version that was revised already")])
+    return {"disposition": Disposition.ACTIVE, "version": replaced.version + 1}
 
 
 def _of_action(writing: Writing, _said: Any, _at: str) -> dict[str, Any]:
@@ -112,7 +126,7 @@ def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unme
     if made.done_on is None or target is None or made.channel == Channel.INTERNAL:
         return []
     scope = target.contact_scope
-    if scope is None or first_in_force(writing.case.consents, WORKERS_SIDE, scope, made.done_on):
+    if scope is None or first_in_force(writing.case.consents, WORKERS_SIDE, scope, made.done_on, recipient=target.name):
         return []
     return [Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")]
 
@@ -134,10 +148,18 @@ def _approves_nothing(_: Writing, made: publication.Approval) -> list[Unmet]:
     return [Unmet("approval.level.none", "Say which level of publication is approved.")]
 
 
+def _verified_by_target(writing: Writing, made: commitment.Commitment) -> list[Unmet]:
+    """Invariant 16: a target never verifies."""
+    if made.verified_by is None or not party.is_among(writing.case.hostile, made.verified_by):
+        return []
+    return [Unmet("verifier.is_target", "A target of the case cannot verify that a promise was kept.")]
+
+
 def _end_consent(writing: Writing, made: consent.Consent) -> None:
+    """A withdrawal holds at once, also where the day has begun elsewhere but not here."""
     today = writing.now.date()
     if made.state == ConsentState.WITHDRAWN:
-        made.withdrawn_on = made.withdrawn_on or today
+        made.withdrawn_on = min(made.withdrawn_on or today, today)
     if made.state == ConsentState.EXPIRED:
         made.expires_on = min(made.expires_on or today, today - A_DAY)
 
@@ -157,8 +179,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "demands", demand.Demand, demand.DemandInput, demand.DemandOutput, demand.DemandChange,
-        state="disposition", next=demand.NEXT, settle=_date_disposition,
-        adds=lambda _w, _s, _a: {"disposition": Disposition.ACTIVE},
+        state="disposition", next=demand.NEXT, settle=_date_disposition, adds=_of_demand,
     ),
     Kind(
         "consents", consent.Consent, consent.ConsentInput, consent.ConsentOutput, consent.ConsentChange,
@@ -177,12 +198,12 @@ KINDS: tuple[Kind, ...] = (
         next=action.NEXT, adds=_of_action, refuses=_contact_without_consent, settle=_note_first_action,
     ),
     Kind(
-        "responses", action.Response, action.ResponseInput, action.ResponseOutput,
+        "responses", action.Response, action.ResponseInput, action.ResponseOutput, action.ResponseChange,
         adds=_of_response,
     ),
     Kind(
         "commitments", commitment.Commitment, commitment.CommitmentInput, commitment.CommitmentOutput,
-        commitment.CommitmentChange, next=commitment.NEXT,
+        commitment.CommitmentChange, next=commitment.NEXT, refuses=_verified_by_target,
         adds=lambda _w, _s, _a: {"status": CommitmentStatus.PROMISED},
     ),
     Kind("tallies", tally.Tally, tally.TallyInput, tally.TallyOutput, roles=FIELD_WORK),

@@ -1,17 +1,17 @@
 """The register: finding many cases by filters, in pages by key; and those that may be the same appeal."""
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
-from sqlalchemy import ColumnElement, Select, or_, select, tuple_
+from pydantic import Field
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy import case as sql_case
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
-from appeals.access import visible_to
+from appeals.access import visible_to, worked_on_by
 from appeals.case import Case
-from appeals.field import Country, Day, Model, NameOrId, as_uuid
+from appeals.field import Country, Day, Instant, Model, NameOrId, as_uuid
 from appeals.network import Account, Caller, Entity
 from appeals.party import BUYERS, Party
 from appeals.violation import Violation
@@ -38,25 +38,29 @@ class PageQuery(Model):
     cursor: Annotated[str | None, Field(max_length=2000, pattern=r"^[A-Za-z0-9_-]+$")] = None
 
 
+Value = TypeVar("Value")
+AnyOf = Annotated[list[Value], Field(max_length=100)]
+
+
 class CaseQuery(PageQuery):
     """Filters of the list of cases. Where one is given several times, any of its values fits."""
 
-    status: list[Status] = []
-    group: list[StatusGroup] = []
-    country: list[Country] = []
-    region: Annotated[list[NameOrId], Field(description="Entity, by name or id.")] = []
-    lead: Annotated[list[NameOrId], Field(description="Entity, by name or id.")] = []
-    assignee: Annotated[list[NameOrId], Field(description="Account, by name or id.")] = []
-    violation: list[ViolationCode] = []
-    brand: Annotated[list[UUID], Field(description="Organisation, by id.")] = []
-    facility: list[UUID] = []
-    risk: list[RiskLevel] = []
-    priority: list[Priority] = []
-    visibility: list[Visibility] = []
+    status: AnyOf[Status] = []
+    group: AnyOf[StatusGroup] = []
+    country: AnyOf[Country] = []
+    region: Annotated[AnyOf[NameOrId], Field(description="Entity, by name or id.")] = []
+    lead: Annotated[AnyOf[NameOrId], Field(description="Entity, by name or id.")] = []
+    assignee: Annotated[AnyOf[NameOrId], Field(description="Account, by name or id.")] = []
+    violation: AnyOf[ViolationCode] = []
+    brand: Annotated[AnyOf[UUID], Field(description="Organisation, by id; of the cases you work on.")] = []
+    facility: Annotated[AnyOf[UUID], Field(description="By id; of the cases you work on.")] = []
+    risk: AnyOf[RiskLevel] = []
+    priority: AnyOf[Priority] = []
+    visibility: AnyOf[Visibility] = []
     danger: bool | None = None
     received_from: Day | None = None
     received_to: Day | None = None
-    updated_since: AwareDatetime | None = None
+    updated_since: Instant | None = None
     sort: Sort = "received_on"
 
 
@@ -65,9 +69,10 @@ def find(
 ) -> tuple[list[Case], list[Any] | None]:
     """A page of the cases the caller may see, newest or most pressing first, and the place where the next begins."""
     key = _key(asked.sort)
-    query: Select[Any] = select(Case, key).where(visible_to(caller), *_conditions(asked))
+    query: Select[Any] = select(Case, key).where(visible_to(caller), *_conditions(caller, asked))
     if after is not None:
         query = query.where(tuple_(key, Case.id) < tuple_(_typed(asked.sort, after[0]), UUID(after[1])))
+    query = query.options(selectinload(Case.tallies), selectinload(Case.merged_into))
     rows = session.execute(query.order_by(key.desc(), Case.id.desc()).limit(asked.limit + 1)).all()
     page = rows[: asked.limit]
     if len(rows) <= asked.limit:
@@ -91,7 +96,7 @@ def _typed(sort: Sort, value: Any) -> Any:
     return datetime.fromisoformat(value) if sort == "updated_at" else date.fromisoformat(value)
 
 
-def _conditions(asked: CaseQuery) -> list[ColumnElement[bool]]:
+def _conditions(caller: Caller, asked: CaseQuery) -> list[ColumnElement[bool]]:
     statuses = {*asked.status, *(state for state in Status if GROUP[state] in asked.group)}
     if asked.status and asked.group:
         statuses = {state for state in asked.status if GROUP[state] in asked.group}
@@ -105,8 +110,9 @@ def _conditions(asked: CaseQuery) -> list[ColumnElement[bool]]:
         (asked.lead, Case.lead_entity_id.in_(_ids(Entity, asked.lead))),
         (asked.assignee, Case.assignee_id.in_(_ids(Account, asked.assignee))),
         (asked.violation, Case.id.in_(select(Violation.case_id).where(Violation.code.in_(asked.violation)))),
-        (asked.brand, Case.id.in_(_of_brand(asked.brand))),
-        (asked.facility, Case.id.in_(select(Party.case_id).where(Party.facility_id.in_(asked.facility)))),
+        # Who only follows the status of a case does not get its parties, by a filter neither.
+        (asked.brand, and_(worked_on_by(caller), Case.id.in_(_of_brand(asked.brand)))),
+        (asked.facility, and_(worked_on_by(caller), Case.id.in_(_of_facility(asked.facility)))),
     ]
     given = [condition for value, condition in plain if value]
     if asked.danger is not None:
@@ -127,6 +133,10 @@ def _ids(table: type[Entity] | type[Account], named: list[str]) -> Select[UUID]:
 
 def _of_brand(brands: list[UUID]) -> Select[UUID]:
     return select(Party.case_id).where(Party.organisation_id.in_(brands), Party.target.in_(BUYERS))
+
+
+def _of_facility(facilities: list[UUID]) -> Select[UUID]:
+    return select(Party.case_id).where(Party.facility_id.in_(facilities))
 
 
 class Duplicate(Model):

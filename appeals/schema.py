@@ -26,7 +26,7 @@ def migrate(database: Database, revision: str = "head") -> None:
     """Bring the database to a revision, in one transaction."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with database.engine.connect() as connection:
+    with database.engine.execution_options(writing=True).connect() as connection:
         config.attributes["connection"] = connection
         if revision == "head" or not revision.startswith("-") and revision != "base":
             command.upgrade(config, revision)

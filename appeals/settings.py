@@ -1,6 +1,8 @@
 """Every setting: its name, its default, its meaning. Read from the environment as ``APPEALS_…``."""
 
+import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -52,10 +54,16 @@ def pepper_of(settings: Settings) -> bytes:
     if settings.pepper is not None:
         return settings.pepper.get_secret_value().encode()
     path = settings.pepper_file
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        return path.read_bytes().strip()
-    made = secrets.token_urlsafe(32).encode()
-    path.write_bytes(made)
-    return made
+    if not path.exists():
+        _make_pepper(path)
+    return path.read_bytes().strip()
+
+
+def _make_pepper(path: Path) -> None:
+    """Write a new pepper whole and only then give it its name, so that two processes agree on one."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    with suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()

@@ -1,8 +1,9 @@
 """Making a step: what its input puts on record, the guards, what it changes, and its history entry, as one act."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import select
@@ -10,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from appeals import records
 from appeals import step_input as asks
-from appeals.access import roles_on
+from appeals.access import roles_on, roles_receiving
 from appeals.case import Case, HistoryEntry, new_reference
 from appeals.commitment import Commitment
-from appeals.consent import GIVEN, Consent
+from appeals.consent import Consent
 from appeals.database import new_id
 from appeals.demand import Demand
 from appeals.directory import organisation
@@ -72,21 +73,21 @@ def make(
     require_current()
     if not is_open:
         raise StepRefused(
-            case.status, _open_nouns(case), [], None, "step.not_open", f"No {step.noun} from {case.status}."
+            case.status, _open_nouns(writing), [], None, "step.not_open", f"No {step.noun} from {case.status}."
         )
     overridden = _overridden(attempt, role)
     entry = _entry(attempt, role, overridden)
-    left_open = case.left_open()
     case.move(entry, writing.now)
     EFFECT.get(step.noun, _no_effect)(writing, attempt)
-    if entry.to_status == Status.CLOSED:
-        entry.left_open = left_open
     writing.session.flush()
     return entry
 
 
-def _open_nouns(case: Case) -> list[str]:
-    return [step.noun for step in open_in(Status(case.status))]
+def _open_nouns(writing: Writing | Attempt) -> list[str]:
+    """The steps that the state knows and the caller's roles allow."""
+    case, caller = writing.case, writing.caller
+    on, receiving = roles_on(caller, case), roles_receiving(caller, case)
+    return [step.noun for step in open_in(Status(case.status)) if step.roles & (receiving if step.receiving else on)]
 
 
 def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
@@ -98,7 +99,7 @@ def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
     left = [item for item in failing if not (may and item.override and item.code in reasons)]
     if left:
         resume_to = resumable(attempt) if attempt.step.returns else None
-        raise StepRefused(attempt.case.status, _open_nouns(attempt.case), left, resume_to)
+        raise StepRefused(attempt.case.status, _open_nouns(attempt), left, resume_to)
     return {item.code: reasons[item.code] for item in failing}
 
 
@@ -120,7 +121,7 @@ def _entry(attempt: Attempt, role: Role, overridden: dict[str, str]) -> HistoryE
         says=attempt.step.says,
         input=_shown(said),
         overrides=overridden,
-        left_open={},
+        left_open=attempt.case.left_open() if attempt.entering is Status.CLOSED else {},
     )
 
 
@@ -171,7 +172,7 @@ def _prepare_screening(writing: Writing, a: Attempt, _: Finder) -> None:
 
 def _prepare_verification(writing: Writing, a: Attempt, _: Finder) -> None:
     said = a.said(asks.Verification)
-    a.verifier = organisation(writing.session, said.verifying_organisation, "/verifying_organisation").id
+    a.verifier = organisation(writing.session, said.verifying_organisation, "/verifying_organisation").name
     for index, grading in enumerate(said.grades):
         found = records.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
         found.grade = grading.grade
@@ -293,7 +294,7 @@ def _effect_escalation(writing: Writing, a: Attempt) -> None:
         return
     a.case.take_down(writing.now, "replaced by a new publication")
     signed.used_at = writing.now
-    publish(writing, a.level, relied_on(a), signed.recorded_by)
+    publish(writing, a.level, relied_on(a), writing.caller.account_id, signed.recorded_by)
 
 
 def _goes_on(a: Attempt) -> bool:
@@ -301,8 +302,10 @@ def _goes_on(a: Attempt) -> bool:
     return a.step.returns and any(publication.is_up for publication in a.case.publications)
 
 
-def publish(writing: Writing, level: PublicationLevel, consents: list[Consent], approved_by: Any) -> None:
-    """Put a publication up, resting on these consents, under the caller's and the approver's signatures."""
+def publish(
+    writing: Writing, level: PublicationLevel, consents: list[Consent], signed_by: UUID, approved_by: UUID
+) -> None:
+    """Put a publication up, resting on these consents, under two people's signatures."""
     writing.case.publications.append(
         Publication(
             id=new_id(),
@@ -311,21 +314,29 @@ def publish(writing: Writing, level: PublicationLevel, consents: list[Consent], 
             approved_by=approved_by,
             consents=[str(consent.id) for consent in consents],
             recorded_at=writing.now,
-            recorded_by=writing.caller.account_id,
+            recorded_by=signed_by,
         )
     )
     writing.case.publication = level
 
 
 def _effect_resumption(writing: Writing, a: Attempt) -> None:
+    a.case.review_on = _review_of_monitoring(a.case) if a.case.status == Status.MONITORING else None
     if a.case.status == Status.PUBLIC_CAMPAIGN:
         _effect_escalation(writing, a)
+
+
+def _review_of_monitoring(case: Case) -> date:
+    """When the review set by the last monitoring is due; the one of the suspension has taken its place."""
+    set_by = next(entry for entry in reversed(case.history) if entry.step == "monitoring")
+    told = set_by.input.get("review_on")
+    return date.fromisoformat(told) if told else set_by.occurred_on + timedelta(days=MONITORING_DAYS)
 
 
 def _effect_breach(writing: Writing, a: Attempt) -> None:
     if isinstance(a.breached, Commitment):
         a.breached.status = CommitmentStatus.BREACHED
-    elif isinstance(a.breached, Demand):
+    elif isinstance(a.breached, Demand) and a.breached.disposed and a.breached in a.case.demands_now:
         _revive(writing, a.breached)
 
 
@@ -421,7 +432,7 @@ def add(writing: Writing, kind: records.Kind, said: Any) -> Any:
     records.not_ahead(said, writing.latest_day)
     record, refused = records.write(writing, kind, said)
     if refused:
-        raise ChangeRefused(writing.case.status, refused, _open_nouns(writing.case))
+        raise ChangeRefused(writing.case.status, refused, _open_nouns(writing))
     return record
 
 
@@ -430,8 +441,8 @@ def change(writing: Writing, kind: records.Kind, record: Any, said: Any, role: R
     records.not_ahead(said, writing.latest_day)
     refused = records.change(writing, kind, record, said)
     if refused:
-        raise ChangeRefused(writing.case.status, refused, _open_nouns(writing.case))
-    if isinstance(record, Consent) and record.state not in GIVEN:
+        raise ChangeRefused(writing.case.status, refused, _open_nouns(writing))
+    if isinstance(record, Consent) and not record.in_force(writing.now.date()):
         obey_withdrawal(writing, record, role)
 
 
@@ -452,7 +463,7 @@ def obey_withdrawal(writing: Writing, ended: Consent, role: Role) -> None:
     attempt = Attempt(writing.session, case, escalation, writing.caller, writing.now, today)
     left = relied_on(attempt)
     if len(left) == (3 if level is PublicationLevel.PERSON else 2):
-        publish(writing, level, left, published.approved_by)
+        publish(writing, level, left, published.recorded_by, published.approved_by)
     elif case.status == Status.PUBLIC_CAMPAIGN:
         said = asks.Suspension(reason=SuspendReason.CONSENT_WITHDRAWN, review_on=today + timedelta(days=14))
         make(
@@ -501,7 +512,7 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
     session.flush()
     writing = Writing(session, case, caller, now)
     case.move(_first_entry(said, held, writing), now)
-    refused = _put_on_record(writing, said, asking.id)
+    refused = _put_on_record(writing, said)
     if refused:
         raise ChangeRefused(Status.RECEIVED, refused)
     session.flush()
@@ -564,9 +575,10 @@ def _first_entry(said: asks.Intake, held: Held, writing: Writing) -> HistoryEntr
     )
 
 
-def _put_on_record(writing: Writing, said: asks.Intake, asking: Any) -> list[Unmet]:
-    """Write what comes with a request: the requester as a party, the records along with it, violations, the estimate."""
+def _put_on_record(writing: Writing, said: asks.Intake) -> list[Unmet]:
+    """Write what comes with a request: the requester as a party, the records brought, violations, the estimate."""
     if not any(p.role is PartyRole.REQUESTER for p in said.records.parties):
+        asking = said.requesting_organisation
         requester = PartyInput(label="requester", role=PartyRole.REQUESTER, organisation=asking)
         records.write(writing, records.BY_NOUN["parties"], requester)
     refused = bring(writing, said.records, "/records")

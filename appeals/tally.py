@@ -86,12 +86,15 @@ def headline(tallies: Iterable[Tally], kind: TallyKind) -> Tally | None:
 def still_held(tallies: Iterable[Tally]) -> int:
     """How many may still be held, by the upper bounds on record.
 
-    A `held` count speaks for itself as of its day; without one, whoever was arrested and is not on record as
-    released, bailed or dead is taken to be held.
+    A `held` count speaks for itself as of its day. Without one, or with arrests counted after it, whoever was
+    arrested and is not on record as released, bailed or dead is taken to be held.
     """
     known = list(tallies)
-    held = headline(known, TallyKind.HELD)
-    return held.high if held else _left(known, (TallyKind.ARRESTED,), NO_LONGER_HELD)
+    held, arrested = headline(known, TallyKind.HELD), headline(known, TallyKind.ARRESTED)
+    counted = _left(known, (TallyKind.ARRESTED,), NO_LONGER_HELD)
+    if held is None:
+        return counted
+    return max(held.high, counted) if arrested and arrested.as_of > held.as_of else held.high
 
 
 def charges_pending(tallies: Iterable[Tally]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from httpx2 import Response
+from httpx2 import Client, Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -80,7 +80,7 @@ def found_cast(database: Database, pepper: bytes) -> Cast:
 class Person:
     """Somebody with a key who talks to the service."""
 
-    def __init__(self, client: TestClient, key: str | None, account: str = "") -> None:
+    def __init__(self, client: Client, key: str | None, account: str = "") -> None:
         self.client, self.key, self.account = client, key, account
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
@@ -119,7 +119,7 @@ class World:
         self.cast = cast
         self.app = create_app(self.settings)
         self.database: Database = self.app.state.database
-        self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.client: Client = TestClient(self.app, raise_server_exceptions=False)
         self.nobody = Person(self.client, None)
 
     def as_(self, name: str) -> Person:

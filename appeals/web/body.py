@@ -1,14 +1,17 @@
 """Reading a body: size, media type, and text that both databases can keep. Refused here, alike for all routes."""
 
 import json
-import unicodedata
+import re
+from functools import cache
 from typing import Any
 
 from starlette.requests import Request
 
 from appeals.errors import Fault, Invalid, NotJson, TooLarge
+from appeals.field import CONTROLS, Model
 
 DEEPEST = 32
+_FORBIDDEN = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 
 
 async def read(request: Request, limit: int) -> None:
@@ -17,16 +20,20 @@ async def read(request: Request, limit: int) -> None:
     request._body = raw
     if not raw:
         return
-    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if media_type.strip().lower() != "application/json" or charset not in {"", "utf-8"}:
+    if not _is_json(request.headers.get("content-type", "")) or "content-encoding" in request.headers:
         raise NotJson
     request._json = parse(raw)
 
 
+def _is_json(content_type: str) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = {told.removeprefix("charset=").strip('"') for told in parameters if told.startswith("charset=")}
+    return media_type == "application/json" and charsets <= {"utf-8"}
+
+
 async def _raw(request: Request, limit: int) -> bytes:
     told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > limit:
+    if told.isascii() and told.isdigit() and int(told[:20]) > limit:
         raise TooLarge
     chunks, size = [], 0
     async for chunk in request.stream():
@@ -72,14 +79,25 @@ def _look(value: Any, at: str, depth: int, faults: list[Fault]) -> None:
             _look(item, f"{at}/{index}", depth + 1, faults)
     elif isinstance(value, dict):
         for name, item in value.items():
-            if clean(name):
-                _look(item, f"{at}/{name}", depth + 1, faults)
-            else:
+            inside: list[Fault] = []
+            _look(item, f"{at}/{name}", depth + 1, inside)
+            # A name that is not ours may be anybody's: the pointer ends before it.
+            faults += inside if name in _our_names() else [Fault(at, fault.says) for fault in inside]
+            if not clean(name):
                 faults.append(Fault(at, "has a member whose name holds a character that is not allowed"))
+
+
+@cache
+def _our_names() -> frozenset[str]:
+    """The name of every member of every body that is declared somewhere."""
+    models, names = [Model], set[str]()
+    while models:
+        model = models.pop()
+        models += model.__subclasses__()
+        names |= set(model.model_fields)
+    return frozenset(names)
 
 
 def clean(text: str) -> bool:
     """True for text without NUL, controls other than line feed and tab, and lone surrogates."""
-    return text.isprintable() or not any(
-        unicodedata.category(mark) in {"Cc", "Cs"} and mark not in "\n\t" for mark in text
-    )
+    return not _FORBIDDEN.search(text)

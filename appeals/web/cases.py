@@ -7,13 +7,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appeals import step as steps
-from appeals.access import CASE_ROLES, is_on_team, roles_on, roles_receiving, visible_to
+from appeals.access import CASE_ROLES, is_on_team, roles_on, roles_receiving, sees, visible_to
 from appeals.case import Case, CaseOutput, HistoryEntry, HistoryOutput
-from appeals.errors import Fault, Forbidden, Invalid, NotFound
+from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, NotFound
 from appeals.field import Model
 from appeals.guard import GUARDS, Attempt, resumable, unmet
-from appeals.lifecycle import INTAKE_ROLES, STEPS, Step
-from appeals.network import Caller, existing_account
+from appeals.lifecycle import BY_NOUN, INTAKE_ROLES, STEPS, Step
+from appeals.network import Account, Caller, existing_account
 from appeals.records import CASEWORK, Writing
 from appeals.register import CaseQuery, Duplicate, PageQuery, find, possible_duplicates
 from appeals.step_input import REFERENCE, CaseChange, Intake
@@ -51,7 +51,7 @@ class OpenStep(Model):
     open: Annotated[bool, Field(description="Whether the state knows this step.")]
     yours: Annotated[bool, Field(description="Whether your roles allow it here.")]
     allowed: Annotated[bool, Field(description="Open, yours, and nothing known to be unmet.")]
-    unmet: Annotated[list[UnmetOutput], Field(description="Guards that do not hold as things stand.")]
+    unmet: Annotated[list[UnmetOutput], Field(description="Guards that do not hold as things stand; for the team.")]
     depends_on_input: Annotated[list[str], Field(description="Guards that only the input can answer.")]
     resume_to: Annotated[Status | None, Field(description="Of a resumption: the earlier state offered.")]
 
@@ -140,29 +140,48 @@ def _role_for(caller: Caller, case: Case, step: Step) -> Role | None:
 def take_in(call: Call) -> Answer:
     case = steps.take_in(call.session, call.caller, call.body, call.now)
     duplicates = possible_duplicates(call.session, call.caller, case)
-    case_output = CaseOutput.model_validate(case)
-    output = IntakeOutput(**case_output.model_dump(), possible_duplicates=duplicates)
+    output = IntakeOutput(**case_output(call.caller, case).model_dump(), possible_duplicates=duplicates)
     return rendered(output, 201, Location=f"/v1/cases/{case.reference}", ETag=case.tag)
 
 
 def list_cases(call: Call) -> Answer:
     found, after = find(call.session, call.caller, call.query, place(call))
-    return page(call, [CaseOutput.model_validate(case) for case in found], after)
+    return page(call, CaseOutput, [case_output(call.caller, case) for case in found], after)
 
 
 def show(call: Call) -> Answer:
-    return rendered(CaseOutput.model_validate(call.subject), ETag=call.subject.tag)
+    case: Case = call.subject
+    return rendered(case_output(call.caller, case), ETag=_tag(call.caller, case))
+
+
+def case_output(caller: Caller, case: Case) -> CaseOutput:
+    """The case as this caller may see it: where it was merged into one they may not see, that one is not named."""
+    output = CaseOutput.model_validate(case)
+    return output if _sees_survivor(caller, case) else output.model_copy(update={"merged_into_reference": None})
+
+
+def _tag(caller: Caller, case: Case) -> str:
+    """The validator of what this caller is shown: another one when the survivor comes into sight."""
+    return case.tag if _sees_survivor(caller, case) else f'{case.tag[:-1]}h"'
+
+
+def _sees_survivor(caller: Caller, case: Case) -> bool:
+    return case.merged_into is None or sees(caller, case.merged_into)
 
 
 def amend(call: Call) -> Answer:
     case: Case = call.subject
     given = {name: getattr(call.body, name) for name in call.body.model_fields_set}
+    if given.keys() & COORDINATORS_ONLY and Role.COORDINATOR not in roles_on(call.caller, case):
+        raise Forbidden
     if None in given.values():
         nulls = [name for name, value in given.items() if value is None]
         raise Invalid([Fault(f"/{name}", "cannot be null; leave it out") for name in nulls])
-    if "assignee" in given:
-        given["assignee_id"] = existing_account(call.session, given.pop("assignee"), "/assignee").id
+    named = existing_account(call.session, given.pop("assignee"), "/assignee") if "assignee" in given else None
     call.require_current(case)
+    if named is not None:
+        _require_assignable(call, case, named)
+        given["assignee_id"] = named.id
     changed = {name: value for name, value in given.items() if getattr(case, name) != value}
     for name, value in changed.items():
         setattr(case, name, value)
@@ -170,27 +189,37 @@ def amend(call: Call) -> Answer:
         case.version += 1
         case.touch(call.now)
     call.session.flush()
-    return rendered(CaseOutput.model_validate(case), ETag=case.tag)
+    return rendered(case_output(call.caller, case), ETag=_tag(call.caller, case))
 
 
-def amending(visit: Visit) -> Case:
-    """The case, for those who work on it. Raises: NotFound, Forbidden."""
-    return case_for(*CASEWORK)(visit)  # type: ignore[no-any-return]
+def _require_assignable(call: Call, case: Case, named: Account) -> None:
+    """Raises: ChangeRefused, when a step would not let this account have the case either."""
+    screening = BY_NOUN["screening"]
+    today = call.now.date()
+    attempt = Attempt(call.session, case, screening, call.caller, call.now, today, None, case.lead_entity, named)
+    asked = [GUARDS[code] for code in ("assignee.is_party", "assignee.without_role")]
+    missing = [item.as_unmet() for item in asked if not item.holds(attempt)]
+    if missing:
+        raise ChangeRefused(case.status, missing)
 
 
 def take_step(step: Step) -> Any:
     def work(call: Call) -> Answer:
         case, role = call.subject
-        entry = steps.make(
-            Writing(call.session, case, call.caller, call.now),
-            step,
-            call.body,
-            role,
-            require_current=lambda: call.require_current(case),
-            coordinated=lambda reference: _coordinated(call, reference),
-        )
-        output = StepOutput(entry=history_output(entry, team=True), case=CaseOutput.model_validate(case))
-        return rendered(output, 201, ETag=case.tag)
+        try:
+            entry = steps.make(
+                Writing(call.session, case, call.caller, call.now),
+                step,
+                call.body,
+                role,
+                require_current=lambda: call.require_current(case),
+                coordinated=lambda reference: _coordinated(call, reference),
+            )
+        except ChangeRefused:
+            call.require_current(case)  # 428 and 412 come before 409
+            raise
+        output = StepOutput(entry=history_output(call, case, entry), case=case_output(call.caller, case))
+        return rendered(output, 201, ETag=_tag(call.caller, case))
 
     return work
 
@@ -208,8 +237,9 @@ def show_steps(call: Call) -> Answer:
 def _open_step(call: Call, case: Case, step: Step) -> OpenStep:
     attempt = Attempt(call.session, case, step, call.caller, call.now, call.now.date())
     is_open = Status(case.status) in step.sources
-    missing = unmet(attempt) if is_open else []
     yours = _role_for(call.caller, case, step) is not None
+    told = is_open and (yours or is_on_team(call.caller, case))
+    missing = unmet(attempt) if told else []
     return OpenStep(
         noun=step.noun,
         says=step.says,
@@ -223,16 +253,18 @@ def _open_step(call: Call, case: Case, step: Step) -> OpenStep:
         allowed=is_open and yours and not missing,
         unmet=[UnmetOutput.model_validate(item) for item in missing],
         depends_on_input=[code for code in step.guards if GUARDS[code].hears],
-        resume_to=resumable(attempt) if is_open and step.returns else None,
+        resume_to=resumable(attempt) if told and step.returns else None,
     )
 
 
-def history_output(entry: HistoryEntry, *, team: bool) -> HistoryOutput:
+def history_output(call: Call, case: Case, entry: HistoryEntry) -> HistoryOutput:
     """An entry as the team sees it, or as those who only follow the status do."""
     output = HistoryOutput.model_validate(entry)
-    if team:
-        return output
-    return output.model_copy(update={"input": None, "overrides": None, "reason": None, "account_id": None})
+    if not is_on_team(call.caller, case):
+        return output.model_copy(update={"input": None, "overrides": None, "reason": None, "account_id": None})
+    if output.input and "survivor" in output.input and not _sees_survivor(call.caller, case):
+        return output.model_copy(update={"input": {**output.input, "survivor": None}})
+    return output
 
 
 def show_history(call: Call) -> Answer:
@@ -240,32 +272,34 @@ def show_history(call: Call) -> Answer:
     after = place(call)
     rest = case.history[after[0] if after else 0 :]
     shown = rest[: call.query.limit]
-    team = is_on_team(call.caller, case)
     following = [shown[-1].sequence] if len(rest) > len(shown) else None
-    return page(call, [history_output(entry, team=team) for entry in shown], following)
+    return page(call, HistoryOutput, [history_output(call, case, entry) for entry in shown], following)
 
 
 def doors() -> list[Door]:
     """Every door of the case itself; one for each row of the table of steps."""
     one = "/v1/cases/{ref}"
     fixed = [
-        Door("GET", one, "show_case", "A case as you may see it.", seen_case, show, CaseOutput),
+        Door("GET", one, "show_case", "A case as you may see it.", seen_case, show, CaseOutput, forbids=False),
         Door(
             "GET", "/v1/cases", "list_cases", "The cases you may see.", with_roles(*CASE_ROLES), list_cases,
             Page[CaseOutput], query=CaseQuery, as_table=True,
         ),
         Door(
             "POST", "/v1/cases", "take_in", "Log an urgent appeal.", with_roles(*INTAKE_ROLES), take_in,
-            IntakeOutput, 201, Intake, refuses=True,
+            IntakeOutput, 201, Intake, headers=("Location", "ETag"),
         ),
         Door(
-            "PATCH", one, "amend_case", "Change a case, never its status.", amending, amend, CaseOutput, 200,
-            CaseChange, current=True,
+            "PATCH", one, "amend_case", "Change a case, never its status.", case_for(*CASEWORK), amend, CaseOutput, 200,
+            CaseChange, current=True, headers=("ETag",),
         ),
-        Door("GET", f"{one}/steps", "show_steps", "Every step, and what is missing.", seen_case, show_steps, Steps),
+        Door(
+            "GET", f"{one}/steps", "show_steps", "Every step, and what is missing.", seen_case, show_steps, Steps,
+            forbids=False,
+        ),
         Door(
             "GET", f"{one}/history", "show_history", "The status history, oldest first.", seen_case, show_history,
-            Page[HistoryOutput], query=PageQuery, as_table=True,
+            Page[HistoryOutput], query=PageQuery, as_table=True, forbids=False,
         ),
     ]  # fmt: skip
     return fixed + [
@@ -280,7 +314,7 @@ def doors() -> list[Door]:
             201,
             step.input,
             current=True,
-            refuses=True,
+            headers=("ETag",),
             tag="steps",
         )
         for step in STEPS

@@ -9,9 +9,10 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Body, Depends, FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -25,7 +26,7 @@ from starlette.concurrency import run_in_threadpool
 from appeals.case import Case
 from appeals.database import Database
 from appeals.errors import Fault, Invalid, NotFound, NotJson, PreconditionRequired, Stale, TooLarge
-from appeals.idempotency import claim, fingerprint, keep
+from appeals.idempotency import KeptAnswer, claim, fingerprint, keep
 from appeals.network import Caller, authenticate
 from appeals.step_input import REFERENCE
 from appeals.web import body as body_reading
@@ -95,12 +96,17 @@ class Call:
 
         Only the version counts, not the revision: what was logged under the case meanwhile is no conflict.
         """
-        given = self.request.headers.get("if-match")
-        if given is None:
+        tags = _listed(self.request, "if-match")
+        if not tags:
             raise PreconditionRequired
-        tags = [tag.strip() for tag in given.split(",")]
-        if "*" not in tags and not any(tag.startswith(f'"{case.version}-') for tag in tags):
+        current = re.compile(rf'"{case.version}-[0-9]+[a-z]*"')
+        if tags != ["*"] and not any(current.fullmatch(tag) for tag in tags):
             raise Stale
+
+
+def _listed(request: Request, header: str) -> list[str]:
+    """The members of a header that is a list, also when it came in several lines."""
+    return [member.strip() for line in request.headers.getlist(header) for member in line.split(",")]
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ def rendered(output: BaseModel, status: int = 200, **headers: str) -> Answer:
 class Door:
     """A route: method and path, its gate, what it does, what it takes and gives.
 
-    `current` says that it needs If-Match; `refuses` that it may answer 409.
+    `current` says that it needs If-Match, `forbids` that its gate may answer 403; `headers` are those of its answer.
     """
 
     method: str
@@ -137,8 +143,9 @@ class Door:
     takes: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     current: bool = False
-    refuses: bool = False
+    forbids: bool = True
     as_table: bool = False
+    headers: tuple[str, ...] = ()
     tag: str = "cases"
 
     @property
@@ -154,10 +161,18 @@ class Door:
     @property
     def refusals(self) -> list[int]:
         """Every refusal this door may answer, as statuses."""
-        told = {401, 403, 404, 422, 503}
+        told = {401, 422, 503}
+        told |= {404} if self.names else set()
+        told |= {403} if self.forbids else set()
         told |= {409, 413, 415} if self.writes else {304}
         told |= {412, 428} if self.current else set()
         return sorted(told)
+
+    @property
+    def single(self) -> set[str]:
+        """The parameters that may be given once only."""
+        fields = self.query.model_fields if self.query else {}
+        return {name for name, info in fields.items() if get_origin(info.annotation) is not list}
 
 
 def hang(app: FastAPI, doors: list[Door], desk: Desk) -> None:
@@ -182,7 +197,12 @@ def hang(app: FastAPI, doors: list[Door], desk: Desk) -> None:
 def _responses(door: Door) -> dict[int | str, dict[str, Any]]:
     problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     told: dict[int | str, dict[str, Any]] = {
-        status: {"description": REFUSALS[status], **(problem if status != 304 else {})} for status in door.refusals
+        status: {
+            "description": REFUSALS[status],
+            "headers": _headers(*REFUSAL_HEADERS.get(status, ())),
+            **(problem if status != 304 else {}),
+        }
+        for status in door.refusals
     }
     content: dict[str, Any] = {"application/json": {}}
     if door.as_table:
@@ -190,9 +210,28 @@ def _responses(door: Door) -> dict[int | str, dict[str, Any]]:
             "text/csv": {"schema": {"type": "string"}},
             "application/x-ndjson": {"schema": {"type": "string"}},
         }
-    return {**told, door.status: {"model": door.gives, "description": door.summary, "content": content}}
+    headers = _headers(*door.headers, *(() if door.writes else ("ETag",)), *(("Link",) if door.as_table else ()))
+    done = {"model": door.gives, "description": door.summary, "content": content, "headers": headers}
+    return {**told, door.status: done}
 
 
+def _headers(*names: str) -> dict[str, Any]:
+    always = {name: name != "Link" for name in (*names, "X-Request-Id")}
+    return {
+        name: {"description": HEADERS[name], "required": required, "schema": {"type": "string"}}
+        for name, required in always.items()
+    }
+
+
+HEADERS = {
+    "ETag": "The validator of what is answered; of a case also what If-Match asks for.",
+    "Link": "The page after this one, as rel=next; absent on the last.",
+    "Location": "Where to read what was made.",
+    "Retry-After": "Seconds to wait.",
+    "WWW-Authenticate": "Bearer.",
+    "X-Request-Id": "What to quote when you ask about this answer.",
+}
+REFUSAL_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), 503: ("Retry-After",)}
 REFUSALS = {
     304: "Nothing new since the ETag in If-None-Match.",
     401: "No key, or a dead one.",
@@ -219,7 +258,8 @@ class DoorRoute(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 _read_query(request, entry.door)
-                await body_reading.read(request, entry.desk.body_limit)
+                if entry.door.takes:
+                    await body_reading.read(request, entry.desk.body_limit)
                 return await ordinary(request)
             except (RequestValidationError, Invalid, TooLarge, NotJson):
                 await run_in_threadpool(entry.pass_gate, request)
@@ -231,10 +271,24 @@ class DoorRoute(APIRoute):
 def _read_query(request: Request, door: Door) -> None:
     """Refuse a parameter that would be ignored, and text no database keeps. Raises: Invalid."""
     given = request.query_params.multi_items()
-    if given and door.query is None:
+    if not given:
+        return
+    if door.query is None:
         raise Invalid([Fault("?", "takes no parameters")])
-    if not all(clean(value) for _, value in given):
+    if not _is_utf_8(request.scope["query_string"]) or not all(clean(text) for pair in given for text in pair):
         raise Invalid([Fault("?", "holds a character that is not allowed")])
+    names = [name for name, _ in given]
+    again = sorted(name for name in door.single if names.count(name) > 1)
+    if again:
+        raise Invalid([Fault(f"?{name}", "is given more than once") for name in again])
+
+
+def _is_utf_8(query: bytes) -> bool:
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -247,50 +301,62 @@ class _Entry:
     def pass_gate(self, request: Request) -> None:
         """Only see whether the caller may pass. Raises: Unauthenticated, NotFound, Forbidden."""
         with self.desk.database.reading() as session:
-            self._visit(request, session, writes=False)
+            self._visit(request, session, self._caller(request, session), writes=False)
 
-    def _visit(self, request: Request, session: Session, *, writes: bool) -> tuple[Visit, Any]:
-        now = self.desk.now()
-        caller = authenticate(session, _key(request), self.desk.pepper, now)
-        visit = Visit(session, caller, dict(request.path_params), now, writes)
-        return visit, self.door.gate(visit)
+    def _caller(self, request: Request, session: Session) -> Caller:
+        return authenticate(session, _key(request), self.desk.pepper, self.desk.now())
+
+    def _visit(self, request: Request, session: Session, caller: Caller, *, writes: bool) -> tuple[Visit, Any]:
+        visit = Visit(session, caller, dict(request.path_params), self.desk.now(), writes)
+        subject = self.door.gate(visit)
+        # Who waited at the gate for another's write acts after it: its time is taken then.
+        return replace(visit, now=self.desk.now()), subject
 
     def read(self, request: Request, query: Any) -> Response:
         """Answer a GET from one snapshot; 304 when the caller has it already."""
         with self.desk.database.reading() as session:
-            visit, subject = self._visit(request, session, writes=False)
+            visit, subject = self._visit(request, session, self._caller(request, session), writes=False)
             answer = self.door.work(Call(visit, subject, None, query, request, self.desk))
         tag = answer.headers.get("ETag") or f'"{hashlib.sha256(answer.content).hexdigest()[:32]}"'
         headers = {**answer.headers, "ETag": tag, "Vary": "Accept, Authorization"}
-        known = [told.strip().removeprefix("W/") for told in request.headers.get("if-none-match", "").split(",")]
-        if tag in known or "*" in known:
+        known = [told.removeprefix("W/") for told in _listed(request, "if-none-match")]
+        if tag in known or known == ["*"]:
             return Response(status_code=304, headers=headers)
         return Response(answer.content, answer.status, headers, answer.media_type)
 
     def write(self, request: Request, body: Any) -> Response:
         """Do it once: the effect, the idempotency key and the answer are committed together, then sent."""
         with self.desk.database.writing() as session:
-            visit, subject = self._visit(request, session, writes=True)
-            answer = self._once(request, Call(visit, subject, body, None, request, self.desk))
+            caller = self._caller(request, session)
+            # The key is taken before the gate locks the case: a second try waits for the first one's key alone.
+            kept = self._claim(request, session, caller)
+            visit, subject = self._visit(request, session, caller, writes=True)
+            answer = self._once(request, Call(visit, subject, body, None, request, self.desk), kept)
         return Response(answer.content, answer.status, answer.headers, answer.media_type)
 
-    def _once(self, request: Request, call: Call) -> Answer:
+    def _claim(self, request: Request, session: Session, caller: Caller) -> KeptAnswer | None:
         key = request.headers.get("idempotency-key")
-        if key is None:
-            return self.door.work(call)
-        raw: bytes = getattr(request, "_body", b"")
-        asked = fingerprint(request.method, request.url.path, raw)
-        kept = claim(call.session, call.caller.account_id, key, asked, call.now)
+        return claim(session, caller.account_id, key, _asked(request), self.desk.now()) if key else None
+
+    def _once(self, request: Request, call: Call, kept: KeptAnswer | None) -> Answer:
         if kept is not None:
+            kept.require_same(_asked(request))
             return Answer(kept.body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
         answer = self.door.work(call)
-        keep(call.session, call.caller.account_id, key, answer.status, answer.headers, answer.content)
+        key = request.headers.get("idempotency-key")
+        if key:
+            keep(call.session, call.caller.account_id, key, answer.status, answer.headers, answer.content)
         return answer
+
+
+def _asked(request: Request) -> bytes:
+    raw: bytes = getattr(request, "_body", b"")
+    return fingerprint(request.method, request.scope["path"], raw)
 
 
 def _key(request: Request) -> str | None:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else None
+    return key.strip() if scheme.lower() == "bearer" and key.isprintable() else None
 
 
 def _endpoint(door: Door, desk: Desk) -> Callable[..., Response]:

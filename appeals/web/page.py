@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -30,13 +31,14 @@ def place(call: Call) -> list[Any] | None:
     return cursor.unseal(asked.cursor, _question(call), call.desk.pepper) if asked.cursor else None
 
 
-def page(call: Call, items: Sequence[BaseModel], after: list[Any] | None) -> Answer:
-    """A page of items as the caller accepts it; `after` is the place where the next page begins."""
+def page(call: Call, form: type[Item], rows: Iterable[Any], after: list[Any] | None) -> Answer:
+    """A page of rows in their wire form, as the caller accepts it; `after` is where the next page begins."""
+    items = [form.model_validate(row) for row in rows]
     following = cursor.seal(after, _question(call), call.desk.pepper) if after else None
     headers = {"Link": f'<{_link(call, following)}>; rel="next"'} if following else {}
-    wanted = _wanted(call.request.headers.get("accept", ""))
+    wanted = _wanted(",".join(call.request.headers.getlist("accept")))
     if wanted == "text/csv":
-        return Answer(_csv(items), headers=headers, media_type="text/csv; charset=utf-8")
+        return Answer(_csv(form, items), headers=headers, media_type="text/csv; charset=utf-8; header=present")
     if wanted == "application/x-ndjson":
         lines = "".join(f"{item.model_dump_json()}\n" for item in items)
         return Answer(lines.encode(), headers=headers, media_type=wanted)
@@ -44,19 +46,34 @@ def page(call: Call, items: Sequence[BaseModel], after: list[Any] | None) -> Ans
     return Answer(f'{{"items":[{body}],"next":{json.dumps(following)}}}'.encode(), headers=headers)
 
 
+FORMATS = {
+    "application/json": "application/json",
+    "application/x-ndjson": "application/x-ndjson",
+    "application/*": "application/json",
+    "text/csv": "text/csv",
+    "text/*": "text/csv",
+    "*/*": "application/json",
+}
+"""What each media range gets."""
+_QUALITY = re.compile(r"q\s*=\s*(0(\.\d{0,3})?|1(\.0{0,3})?)", re.ASCII)
+
+
 def _wanted(accept: str) -> str:
-    """The first of our formats that the caller names; JSON when none is."""
-    for told in accept.split(","):
-        media_type = told.partition(";")[0].strip().lower()
-        if media_type in {"application/json", "text/csv", "application/x-ndjson"}:
-            return media_type
-    return "application/json"
+    """The one of our formats that the caller would rather have, the first of equals; JSON when none is named."""
+    best, wanted = 0.0, "application/json"
+    for told in accept.lower().split(","):
+        media_range, *parameters = (part.strip() for part in told.split(";"))
+        given = [_QUALITY.fullmatch(part) for part in parameters if part.startswith("q")]
+        quality = min((float(found[1]) if found else 0.0 for found in given), default=1.0)
+        if quality > best and media_range in FORMATS:
+            best, wanted = quality, FORMATS[media_range]
+    return wanted
 
 
 def _question(call: Call) -> str:
     """What a cursor belongs to: the path and every filter, in one order."""
     asked = [(name, value) for name, value in call.request.query_params.multi_items() if name not in _PAGING]
-    return call.request.url.path + "?" + urlencode(sorted(asked))
+    return call.request.scope["path"] + "?" + urlencode(sorted(asked))  # type: ignore[no-any-return]
 
 
 _PAGING = {"cursor", "limit"}
@@ -64,17 +81,19 @@ _PAGING = {"cursor", "limit"}
 
 def _link(call: Call, following: str | None) -> str:
     asked = [(name, value) for name, value in call.request.query_params.multi_items() if name != "cursor"]
-    return call.request.url.path + "?" + urlencode([*asked, ("cursor", following)])
+    return call.request.scope["path"] + "?" + urlencode([*asked, ("cursor", following)])  # type: ignore[no-any-return]
 
 
-def _csv(items: Sequence[BaseModel]) -> bytes:
-    """A table with a header line; what is nested stands as JSON in its cell."""
+def _csv(form: type[BaseModel], items: Sequence[BaseModel]) -> bytes:
+    """A table with a header line; what is nested stands as JSON in its cell.
+
+    Every cell is quoted (RFC 4180): where a spreadsheet splits at semicolons, none becomes a cell of its own.
+    """
     out = io.StringIO()
-    if items:
-        writer = csv.writer(out, lineterminator="\r\n")
-        writer.writerow(type(items[0]).model_fields)
-        for item in items:
-            writer.writerow([_cell(value) for value in item.model_dump(mode="json").values()])
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(form.model_fields)
+    for item in items:
+        writer.writerow([_cell(value) for value in item.model_dump(mode="json").values()])
     return out.getvalue().encode()
 
 
@@ -83,4 +102,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # fmt: skip

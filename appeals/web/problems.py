@@ -142,7 +142,9 @@ def _holds(value: Any, part: str | int) -> bool:
 def _says(found: dict[str, Any]) -> str:
     if found["type"] == "extra_forbidden":
         return "has a member that is not known here"
-    return str(found["msg"]).removeprefix("Value error, ")
+    told = str(found["msg"]).removeprefix("Value error, ")
+    # What a parser says of a text may quote from it; the first clause does not.
+    return told.partition(",")[0] if found["type"].endswith("_parsing") else told
 
 
 def of_busy(_: Request, __: Exception) -> Response:

@@ -43,7 +43,7 @@ def show_all(kind: Kind) -> Any:
         rest.sort(key=lambda record: record.id)
         shown = rest[: call.query.limit]
         following = [str(shown[-1].id)] if len(rest) > len(shown) else None
-        return page(call, [kind.output.model_validate(record) for record in shown], following)
+        return page(call, kind.output, shown, following)
 
     return work
 
@@ -95,7 +95,7 @@ def doors() -> list[Door]:
             answers.output,
             201,
             ResponseBody,
-            refuses=True,
+            headers=("Location",),
             tag="records",
         )
     )
@@ -116,14 +116,14 @@ def _doors_of(kind: Kind) -> list[Door]:
         ),
         Door(
             "POST", many, f"add_{name}", f"Record one of the {kind.noun} of a case.", case_for(*kind.roles),
-            add(kind), kind.output, 201, kind.input, refuses=True, tag="records",
+            add(kind), kind.output, 201, kind.input, headers=("Location",), tag="records",
         ),
     ]  # fmt: skip
     if kind.change:
         found.append(
             Door(
                 "PATCH", single, f"change_{name}", f"Change one of the {kind.noun} of a case.", one(kind, kind.roles),
-                change(kind), kind.output, 200, kind.change, refuses=True, tag="records",
+                change(kind), kind.output, 200, kind.change, tag="records",
             )
         )  # fmt: skip
     return found

@@ -1,0 +1,86 @@
+"""The service as a newcomer starts it: the command itself, on an empty database, with what it prints."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE_S = 60
+APPEALS = (sys.executable, "-m", "appeals")
+
+
+@dataclass(frozen=True)
+class Started:
+    """A running service: where it listens, and the lines it printed on its first start."""
+
+    url: str
+    said: list[str]
+
+    def key(self, role: str) -> str | None:
+        """The first key of a role, as it was printed."""
+        found = re.search(rf"^{role} key: (\S+)$", "\n".join(self.said), re.M)
+        return found[1] if found else None
+
+
+def settings(**given: str) -> dict[str, str]:
+    """The environment without settings of whoever runs the tests, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("APPEALS_", "PORT"))}
+    return kept | {f"APPEALS_{name.upper()}": value for name, value in given.items()}
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def started(folder: Path, environment: dict[str, str], command: Sequence[str] = APPEALS) -> Iterator[Started]:
+    """`appeals serve` in a folder, from ready to ended."""
+    port = free_port()
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [*command, "serve"],
+        cwd=folder,
+        env={**environment, "APPEALS_PORT": str(port)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        said = _first_lines(process)
+        service = Started(f"http://127.0.0.1:{port}", said)
+        await_answer(f"{service.url}/readyz")
+        yield service
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+
+
+def _first_lines(process: "subprocess.Popen[str]") -> list[str]:
+    said: list[str] = []
+    for line in process.stdout or ():
+        said.append(line.rstrip("\n"))
+        if line.startswith("serving on "):
+            return said
+    raise RuntimeError(f"the service ended with {process.wait(PATIENCE_S)}, saying {said}")
+
+
+def await_answer(url: str) -> None:
+    """Wait until a URL answers 200."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while time.monotonic() < give_up_at:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - loopback
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise RuntimeError(f"{url} does not answer")

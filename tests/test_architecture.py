@@ -1,0 +1,112 @@
+"""The house: imports run one way, HTTP and the dialects stay where they belong, nothing happens on import."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import appeals
+
+ROOT = Path(appeals.__file__).parent
+FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
+LAYERS = (
+    "vocabulary errors database settings",
+    "field cursor idempotency",
+    "network directory record",
+    "action commitment consent demand outcome party publication risk tally violation schema",
+    "step_input",
+    "lifecycle",
+    "case",
+    "access guard records",
+    "step register lifecycle_page",
+    "documentation replay",
+    "web.body web.problems",
+    "web.door web.middleware",
+    "web.page",
+    "web.cases",
+    "web.directories web.records",
+    "app",
+    "__main__",
+)
+"""From the ground up. A module knows those below it; not those above, not those beside it."""
+HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names.split()}
+KNOW_HTTP = re.compile(r"app|web\..*")
+
+
+@cache
+def tree(name: str) -> ast.Module:
+    return ast.parse(FILES[name].read_text())
+
+
+def imported(name: str) -> Iterator[str]:
+    """Every module a module imports, wherever in it."""
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def of_ours(name: str) -> set[str]:
+    """The modules of this package that a module imports."""
+    parts = [found.split(".")[1:] for found in imported(name) if found.startswith("appeals.")]
+    return {".".join(part[:length]) for part in parts for length in (1, 2)} & HEIGHT.keys()
+
+
+def test_every_module_has_its_place() -> None:
+    assert {name for name in FILES if not name.endswith("__init__")} == HEIGHT.keys()
+
+
+def test_imports_run_one_way() -> None:
+    upward = {(name, known) for name in HEIGHT for known in of_ours(name) if HEIGHT[known] >= HEIGHT[name]}
+    assert upward == set()
+
+
+def test_only_the_edge_knows_http() -> None:
+    knowing = {name for name in FILES if any(re.match(r"(fastapi|starlette)\b", found) for found in imported(name))}
+    assert {name for name in knowing if not KNOW_HTTP.fullmatch(name)} <= {"__main__"}
+    assert {found for found in imported("__main__") if found.startswith("fastapi")} == {"fastapi.FastAPI"}
+
+
+def test_only_the_database_module_knows_the_dialects() -> None:
+    """Their names as code, in small letters; prose may speak of the products."""
+    naming = {name: re.findall(r"sqlite|postgresql|psycopg", path.read_text()) for name, path in FILES.items()}
+    assert {name for name, found in naming.items() if found} == {"database", "settings"}
+    defaults = [node.value for node in ast.walk(tree("settings")) if isinstance(node, ast.Constant)]
+    assert [value for value in defaults if re.match(r"(sqlite|postgresql)", str(value))] == ["sqlite:///appeals.db"]
+
+
+def test_nothing_is_imported_inside_a_function_or_for_types_only() -> None:
+    hidden = {
+        name
+        for name in FILES
+        for outer in ast.walk(tree(name))
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef | ast.If | ast.Try)
+        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(outer))
+    }
+    assert hidden == set()
+
+
+def test_no_module_is_a_drawer() -> None:
+    drawers = {"utils", "util", "common", "core", "helpers", "base", "service", "services", "manager", "crud", "misc"}
+    assert {name for name in FILES if drawers & set(name.split("."))} == set()
+
+
+def test_nothing_happens_on_import(tmp_path: Path) -> None:
+    """No setting is read, no engine made, no file written."""
+    program = (
+        "import sqlalchemy\n"
+        "def refuse(*_, **__): raise SystemExit('an engine is made on import')\n"
+        "sqlalchemy.create_engine = refuse\n"
+        "import appeals.app, appeals.__main__\n"
+    )
+    broken = {**os.environ, "APPEALS_PORT": "none", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT.parent)}
+    done = subprocess.run(  # noqa: S603 - the program above
+        [sys.executable, "-c", program], cwd=tmp_path, env=broken, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []

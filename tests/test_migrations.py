@@ -1,0 +1,152 @@
+"""Migrations: one tree for both databases, up and down with rows, equal to the model, and independent of it."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import delete, inspect, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from appeals import schema
+from appeals.case import Case, HistoryEntry
+from appeals.database import MIGRATIONS, Base, Database, head_revision
+from appeals.vocabulary import Status
+from tests.cast import World, found_cast
+from tests.conftest import PEPPER
+
+VERSIONS = sorted((MIGRATIONS / "versions").glob("*.py"))
+
+
+def tables(database: Database) -> set[str]:
+    """The tables there are, but for Alembic's own."""
+    return set(inspect(database.engine).get_table_names()) - {"alembic_version"}
+
+
+def test_the_model_asks_for_nothing_that_the_migrations_do_not_make(empty_url: str) -> None:
+    database = Database(empty_url)
+    schema.migrate(database)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.check(config)
+    assert tables(database) == set(Base.metadata.tables)
+    database.engine.dispose()
+
+
+def test_every_constraint_and_index_has_a_name(world: World) -> None:
+    found = inspect(world.database.engine)
+    unnamed = [
+        (table, constraint)
+        for table in tables(world.database)
+        for constraint in (
+            found.get_pk_constraint(table),
+            *found.get_foreign_keys(table),
+            *found.get_unique_constraints(table),
+            *found.get_check_constraints(table),
+            *found.get_indexes(table),
+        )
+        if not str(constraint["name"]).startswith(("pk_", "fk_", "uq_", "ck_", "ix_"))
+    ]
+    assert unnamed == []
+
+
+def found_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the schema away and lay it again, with the cast in it."""
+    schema.migrate(world.database, "base")
+    assert tables(world.database) == set()
+    monkeypatch.setattr(world, "cast", found_cast(world.database, PEPPER.encode()))
+
+
+def test_a_filled_database_goes_down_and_up_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for state in ("public_campaign", "monitoring", "closed"):
+        world.case_in(state)
+    found_anew(world, monkeypatch)
+    assert world.history(world.case_in("public_campaign"))[-1]["step"] == "escalation"
+
+
+def test_going_down_one_revision_and_up_again_loses_nothing_that_both_hold(world: World) -> None:
+    world.case_in("remediation")
+    schema.migrate(world.database, "-1")
+    kept = {table: count(world.database, table) for table in tables(world.database)}
+    schema.migrate(world.database)
+    assert {table: count(world.database, table) for table in kept} == kept
+    assert world.database.ready()
+
+
+def count(database: Database, table: str) -> int:
+    """How many rows a table has."""
+    with database.reading() as session:
+        return session.scalar(text(f'SELECT count(*) FROM "{table}"')) or 0  # noqa: S608 - names of our own tables
+
+
+def test_migrating_a_database_that_is_up_to_date_changes_nothing(world: World) -> None:
+    reference = world.case_in("engagement")
+    before = world.history(reference)
+    schema.migrate(world.database)
+    assert world.history(reference) == before
+
+
+def test_several_processes_may_migrate_one_empty_database_at_once(empty_url: str) -> None:
+    environment = {**os.environ, "APPEALS_DATABASE_URL": empty_url}
+    running = [subprocess.Popen([sys.executable, "-m", "appeals", "migrate"], env=environment) for _ in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    database = Database(empty_url)
+    assert database.ready()
+    database.engine.dispose()
+
+
+def test_a_database_at_another_revision_is_not_ready(world: World) -> None:
+    assert world.database.ready()
+    schema.migrate(world.database, "-1")
+    assert not world.database.ready()
+
+
+def test_a_migrated_database_takes_every_state(world: World) -> None:
+    world.case()
+    for state in Status:
+        with world.database.writing() as session:
+            session.execute(update(Case).values(status=state))
+        with world.database.reading() as session:
+            assert session.query(Case.status).scalar() == state
+
+
+def test_a_migrated_database_refuses_a_thirteenth_state(world: World) -> None:
+    world.case()
+    with pytest.raises(IntegrityError, match=r"(?i)ck_case_status"), world.database.writing() as session:
+        session.execute(update(Case).values(status="archived"))
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["up", "up-down-up"])
+def test_history_can_be_neither_changed_nor_deleted(world: World, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    if again:
+        found_anew(world, monkeypatch)
+    reference = world.case_in("screening")
+    before = world.history(reference)
+    tries = [update(HistoryEntry).values(to_status="closed"), delete(HistoryEntry)]
+    if not world.database.embedded:
+        tries.append(text("TRUNCATE status_history"))  # type: ignore[arg-type]
+    for attempt in tries:
+        with pytest.raises(DBAPIError, match="append only"), world.database.writing() as session:
+            session.execute(attempt)
+    assert world.history(reference) == before
+
+
+def test_revisions_are_numbered_in_a_row() -> None:
+    """`head_revision` and `make migration` read the order off the file names."""
+    assert [path.name[:5] for path in VERSIONS] == [f"{number:04d}_" for number in range(1, len(VERSIONS) + 1)]
+    assert head_revision() == VERSIONS[-1].name[:4]
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.name)
+def test_a_migration_stands_alone(path: Path) -> None:
+    """What a migration did years ago must not change with the model."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named |= {node.module or "." for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in named} <= {"alembic", "sqlalchemy", "datetime", "json"}

@@ -20,8 +20,8 @@ def roles_on(caller: Caller, case: Case) -> frozenset[Role]:
 
 
 def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
-    """The roles over the entity the case is about to be handed to."""
-    return caller.roles_over(case.handover_to.path) if case.handover_to else frozenset()
+    """The roles over the entity the case is about to be handed to; while it is offered to none, over its lead."""
+    return caller.roles_over(case.handover_to.path) if case.handover_to else roles_on(caller, case)
 
 
 def is_on_team(caller: Caller, case: Case) -> bool:

@@ -17,7 +17,7 @@ from appeals import __version__
 from appeals.database import Database
 from appeals.settings import Settings, pepper_of
 from appeals.web import cases, directories, records
-from appeals.web.door import Desk, Door, hang
+from appeals.web.door import HEADERS, Desk, Door, hang
 from appeals.web.middleware import EveryAnswer
 from appeals.web.problems import HANDLERS, Problem, of_http, problem
 
@@ -129,6 +129,7 @@ def _describe(app: FastAPI, all_doors: list[Door]) -> None:
         form = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= form.pop("$defs", {})
         schemas["Problem"] = form
+        document["components"]["headers"] = HEADERS
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
         for door in all_doors:

@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from appeals.field import DemandRef, Language, Name, PartyRef, Prose
+from appeals.field import DemandRef, Happened, Language, Name, PartyRef, Prose
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import DemandKind, Disposition, Satisfaction
 
@@ -65,6 +65,7 @@ class DemandChange(RecordInput):
     """What became of a demand, and how satisfied the workers are."""
 
     disposition: Disposition | None = None
+    disposed_on: Annotated[Happened | None, Field(description="Default: today.")] = None
     satisfaction: Satisfaction | None = None
 
 

@@ -26,15 +26,15 @@ def pages(command: typer.Typer) -> dict[str, str]:
     }
 
 
-def stale(command: typer.Typer, folder: Path = DOCS) -> list[str]:
+def stale(command: typer.Typer) -> list[str]:
     """The names of the pages that differ from what the code says now."""
-    return [name for name, text in pages(command).items() if _read(folder / name) != text]
+    return [name for name, text in pages(command).items() if _read(DOCS / name) != text]
 
 
-def write(command: typer.Typer, folder: Path = DOCS) -> None:
+def write(command: typer.Typer) -> None:
     """Write every page."""
     for name, text in pages(command).items():
-        (folder / name).write_text(text)
+        (DOCS / name).write_text(text)
 
 
 def _read(path: Path) -> str | None:

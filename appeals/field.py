@@ -9,7 +9,7 @@ import unicodedata
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
@@ -88,6 +88,7 @@ Label = Annotated[
 ]
 Count = Annotated[StrictInt, Field(ge=0, le=100_000_000)]
 Flag = StrictBool
+A_YEAR = timedelta(days=365)
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
 
@@ -164,9 +165,9 @@ class Dated(Model):
 
 
 def earliest(day: date, precision: str) -> date:
-    """The first day a reported date may mean: the first of its month or year; an estimate may mean any."""
+    """The first day a reported date may mean: the first of its month or year; an estimate may be a year off."""
     if precision == Precision.ESTIMATE:
-        return FIRST_DAY
+        return max(FIRST_DAY, day - A_YEAR)
     if precision == Precision.MONTH_UNKNOWN:
         return date(day.year, 1, 1)
     if precision == Precision.DAY_UNKNOWN:
@@ -175,9 +176,9 @@ def earliest(day: date, precision: str) -> date:
 
 
 def latest(day: date, precision: str) -> date:
-    """The last day a reported date may mean: the end of its month or year; an estimate may mean any."""
+    """The last day a reported date may mean: the end of its month or year; an estimate may be a year off."""
     if precision == Precision.ESTIMATE:
-        return LAST_DAY
+        return min(LAST_DAY, day + A_YEAR)
     if precision == Precision.MONTH_UNKNOWN:
         return date(day.year, 12, 31)
     if precision == Precision.DAY_UNKNOWN:

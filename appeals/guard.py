@@ -294,7 +294,7 @@ def a_violation_is_true_enough(a: Attempt) -> bool:
     return any(violation.grade in TRUE_ENOUGH for violation in a.case.violations)
 
 
-@guard("target.missing", "Record at least one target: an employer, a brand, an authority …", standing=True)
+@guard("target.missing", "Record at least one target, such as an employer, a brand or an authority.", standing=True)
 def somebody_can_be_pressed(a: Attempt) -> bool:
     return bool(a.case.targets)
 

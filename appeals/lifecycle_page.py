@@ -1,7 +1,8 @@
 """The table of steps as people read it: for the terminal, and as `docs/lifecycle.md` with its diagram."""
 
 from appeals.guard import GUARDS
-from appeals.lifecycle import OPEN, STEPS, Step
+from appeals.lifecycle import INTAKE_ROLES, OPEN, STEPS, Step
+from appeals.step_input import StepInput
 from appeals.vocabulary import GROUP, Status
 
 
@@ -9,16 +10,21 @@ def table() -> str:
     """The steps as lines of a Markdown table."""
     head = "| Step | From → to | Who | Guards |\n| --- | --- | --- | --- |\n"
     return head + "\n".join(
-        f"| `{step.noun}` | {_way(step)} | {_who(step)} | {', '.join(f'`{code}`' for code in step.guards) or '–'} |"
-        for step in STEPS
+        f"| `{step.noun}` | {_way(step)} | {_who(step)} | {_codes(step.guards)} |" for step in STEPS
     )
 
 
 def _way(step: Step) -> str:
-    sources = "any open" if step.sources >= OPEN else ", ".join(state for state in Status if state in step.sources)
+    sources = ", ".join(state for state in Status if state in step.sources)
+    if _is_open_everywhere(step):
+        sources = "any open" if step.sources >= OPEN else "any open but suspended"
     if not step.moves:
         return f"{sources}: no change"
     return f"{sources} → {step.target or 'the state it came from'}"
+
+
+def _is_open_everywhere(step: Step) -> bool:
+    return step.sources >= OPEN - {Status.SUSPENDED}
 
 
 def _who(step: Step) -> str:
@@ -27,14 +33,32 @@ def _who(step: Step) -> str:
     return f"{roles}{where}" + (f", and another person as {step.second}" if step.second else "")
 
 
+def _codes(codes: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(f"`{code}`" for code in codes) or "–"
+
+
 def diagram() -> str:
-    """The states and the steps between them, in Mermaid. Steps open everywhere are left to the table."""
-    lines = ["stateDiagram-v2", "    [*] --> received: intake"]
+    """The states and the steps between them, in Mermaid; steps open everywhere start at one state for all."""
+    lines = ["stateDiagram-v2", '    state "any open state" as any_open', "    [*] --> received: intake"]
     for step in STEPS:
-        if step.target is None or step.sources >= OPEN - {Status.SUSPENDED}:
-            continue
-        lines += [f"    {source} --> {step.target}: {step.noun}" for source in Status if source in step.sources]
+        everywhere = _is_open_everywhere(step)
+        sources = ["any_open"] if everywhere else [state for state in Status if state in step.sources]
+        target = "any_open" if step.returns else step.target
+        lines += [f"    {source} --> {target}: {step.noun}" for source in sources if step.moves]
     return "\n".join(lines)
+
+
+def _inputs() -> str:
+    return "\n".join(
+        f"| `{step.noun}` | {_codes(_members(step, required=True))} | {_codes(_members(step, required=False))} "
+        f"| {step.says} |"
+        for step in STEPS
+    )
+
+
+def _members(step: Step, *, required: bool) -> list[str]:
+    own = {name: info for name, info in step.input.model_fields.items() if name not in StepInput.model_fields}
+    return [name for name, info in own.items() if info.is_required() is required]
 
 
 def page() -> str:
@@ -42,7 +66,7 @@ def page() -> str:
     states = "\n".join(f"| `{state}` | {state.definition} | {GROUP[state]} |" for state in Status)
     guards = "\n".join(
         f"| `{item.code}` | {item.says} | {'a coordinator, with a reason' if item.soft else '–'} "
-        f"| {', '.join(f'`{reason}`' for reason in item.unless) or '–'} |"
+        f"| {_codes(item.unless)} |"
         for item in GUARDS.values()
     )
     return f"""# The lifecycle of a case
@@ -59,19 +83,29 @@ Made from the table in `appeals/lifecycle.py` by `make docs`; do not edit.
 {diagram()}
 ```
 
-`suspension`, `withdrawal` and `merger` are open in every open state; `resumption` leads back to the state a case
-was suspended from, or to the nearest earlier one whose guards hold.
+A resumption leads back to the state the case was suspended from, if that state's own guards hold now; if not, the
+answer names the nearest earlier one whose guards do.
 
 ## Steps
 
-Each is `POST /v1/cases/{{ref}}/<step>`. `GET /v1/cases/{{ref}}/steps` tells which are open to you, and what is missing.
+A case begins with intake, `POST /v1/cases`, by {", ".join(sorted(INTAKE_ROLES))}. Each step is
+`POST /v1/cases/{{ref}}/<step>`. `GET /v1/cases/{{ref}}/steps` tells which are open to you, and what is missing.
 
 {table()}
+
+## What each takes
+
+Besides, every step takes `occurred_on`, `occurred_precision`, `records` and `overrides`; see [the interface](http.md).
+
+| Step | Needs | May have | History says |
+| --- | --- | --- | --- |
+{_inputs()}
 
 ## Guards
 
 A refused step answers 409 and names every guard that does not hold. A soft guard may be overridden by a coordinator
-with a reason (`overrides: [{{"guard": …, "reason": …}}]`), which the history shows; some are lifted by the step's reason.
+with a reason (`overrides: [{{"guard": …, "reason": …}}]`), which the history shows; some are lifted by the reason that
+the step itself gives.
 
 | Guard | What a refusal says | Overridden by | Lifted by reason |
 | --- | --- | --- | --- |

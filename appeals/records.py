@@ -14,7 +14,7 @@ from appeals.consent import WORKERS_SIDE, first_in_force
 from appeals.database import new_id
 from appeals.directory import facility, in_the_words_of, organisation
 from appeals.errors import ChangeRefused, Fault, Invalid, Unmet
-from appeals.field import RefersTo, as_uuid, days_ahead, marks_of
+from appeals.field import RefersTo, as_uuid, days_ahead, earliest, latest, marks_of
 from appeals.network import Caller
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import (
@@ -22,6 +22,7 @@ from appeals.vocabulary import (
     CommitmentStatus,
     ConsentState,
     Disposition,
+    Precision,
     PublicationLevel,
     Role,
     ViolationGrade,
@@ -114,10 +115,13 @@ def _of_action(writing: Writing, _said: Any, _at: str) -> dict[str, Any]:
 
 
 def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[str, Any]:
-    answered = referred(writing.case, "actions", said.action, f"{at}/action")
+    answered: action.Action = referred(writing.case, "actions", said.action, f"{at}/action")
+    received = latest(said.received_on, said.received_precision)
+    if answered.done_on and received < earliest(answered.done_on, answered.done_precision):
+        raise Invalid([Fault(f"{at}/received_on", "lies before the action it answers")])
     if said.party is not None:
         return {}
-    return {"party": getattr(answered, "target", None)}
+    return {"party": answered.target}
 
 
 def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unmet]:
@@ -126,7 +130,10 @@ def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unme
     if made.done_on is None or target is None or made.channel == Channel.INTERNAL:
         return []
     scope = target.contact_scope
-    if scope is None or first_in_force(writing.case.consents, WORKERS_SIDE, scope, made.done_on, recipient=target.name):
+    # Of a month or year only the end is sure to lie after what came first in it.
+    day = made.done_on if made.done_precision == Precision.ESTIMATE else latest(made.done_on, made.done_precision)
+    day = min(day, writing.latest_day)
+    if scope is None or first_in_force(writing.case.consents, WORKERS_SIDE, scope, day, recipient=target.name):
         return []
     return [Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")]
 

@@ -18,7 +18,7 @@ import httpx2
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from appeals.vocabulary import GROUP, CloseReason, Status, StatusGroup
 
@@ -119,7 +119,7 @@ def replay(path: Path, url: str, keys: Mapping[str, str], console: Console) -> l
         clients = {role: stack.enter_context(_client(url, key)) for role, key in keys.items()}
         results = [_Play(clients, case).run() for case in progress.track(cases, description="Playing")]
     console.print(_table(results))
-    console.print(_totals(results))
+    console.print(_totals(results), soft_wrap=True)
     return results
 
 
@@ -287,7 +287,8 @@ def _agree(published: Published, status: Status, reason: CloseReason | None, mad
 
 def _table(results: Iterable[Result]) -> Table:
     """One row a case."""
-    table = Table("Case", "Steps", "Actions", "Answers", "Tallies", "Now", "Published", "Agrees", "Refused")
+    counted = ("Steps", "Actions", "Answers", "Tallies")
+    table = Table(Column("Case", no_wrap=True), *counted, "Now", "Published", "Agrees", "Refused")
     for result in results:
         counts = [result.recorded[noun] for noun in ("actions", "responses", "tallies")]
         now = " ".join(filter(None, (result.status, result.close_reason and f"({result.close_reason})"))) or "–"

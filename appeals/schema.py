@@ -28,7 +28,7 @@ def migrate(database: Database, revision: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     with database.engine.execution_options(writing=True).connect() as connection:
         config.attributes["connection"] = connection
-        if revision == "head" or not revision.startswith("-") and revision != "base":
+        if revision == "head" or (not revision.startswith("-") and revision != "base"):
             command.upgrade(config, revision)
         else:
             command.downgrade(config, revision)

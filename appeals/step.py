@@ -208,7 +208,7 @@ def _prepare_closure(writing: Writing, a: Attempt, _: Finder) -> None:
     """Say of each demand what became of it, so that the guards can ask whether all have been told."""
     for index, told in enumerate(a.said(asks.Closure).outcomes):
         found: Demand = records.referred(a.case, "demands", told.demand, f"/outcomes/{index}/demand")
-        wanted = {"disposition": told.disposition, "satisfaction": told.satisfaction}
+        wanted = {"disposition": told.disposition, "satisfaction": told.satisfaction, "disposed_on": a.on}
         change = records.BY_NOUN["demands"].change
         if change and told.disposition != found.disposition:
             records.change(writing, records.BY_NOUN["demands"], found, change(**wanted))

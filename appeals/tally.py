@@ -103,7 +103,7 @@ def charges_pending(tallies: Iterable[Tally]) -> int:
 
 
 def _left(tallies: list[Tally], begun: Iterable[TallyKind], ended: Iterable[TallyKind]) -> int:
-    def total(kinds: Iterable[TallyKind]) -> int:
-        return sum(found.high for kind in kinds if (found := headline(tallies, kind)))
-
-    return max(0, total(begun) - total(ended))
+    """The upper bound of those for whom it began and has not ended: the most of the one, the least of the other."""
+    most = sum(found.high for kind in begun if (found := headline(tallies, kind)))
+    least = sum(found.low for kind in ended if (found := headline(tallies, kind)))
+    return max(0, most - least)

@@ -5,26 +5,34 @@
 """
 
 import copy
+import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from httpx2 import Response
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import text
 
 from appeals.network import entity_named, grant, new_account, new_key
 from appeals.vocabulary import AccountKind, Role
-from tests.cast import PARTIES, Body, Person, World, consent, day, intake, organisation, step_input
+from tests.cast import DISPOSE, PARTIES, WAY, Body, Person, World, consent, day, intake, organisation, step_input
 from tests.conftest import PEPPER
 
 WALKS = int(os.environ.get("APPEALS_TEST_WALKS", "0"))
 STEPS_IN_A_WALK = 25
+log = logging.getLogger(__name__)
 
 # The table of domain.md 3, typed again
 
@@ -59,6 +67,7 @@ TABLE: dict[str, tuple[set[str], str | None, set[str]]] = {
     "handover-acceptance": (OPEN, SAME, DECIDES),
 }
 SOFT = {"risk.stale", "supply_link.weak", "quiet_action.missing", "review.pending"}
+OVERRIDES = [{"guard": code, "reason": "It cannot wait."} for code in sorted(SOFT)]
 ROLES = {"coordinator": {"coordinator"}, "caseworker": {"caseworker"}, "double": {"coordinator", "reviewer"}}
 
 # Parts of the code lists that decide something
@@ -94,6 +103,7 @@ class Entry:
     before: str | None
     after: str
     on: str
+    told: int
     estimated: bool = False
     left_open: Body = field(default_factory=dict)
 
@@ -118,7 +128,9 @@ class Model:
     lead: str = "International Office"
     handed_to: str | None = None
     review_on: str | None = None
+    watched_until: str | None = None
     closed_for: str | None = None
+    priority: str = "normal"
     reopened: int = 0
     version: int = 1
     told: int = 0
@@ -210,11 +222,7 @@ class Model:
 
     def open_to(self, who: str) -> set[str]:
         """The steps that the state knows and the roles of this caller allow."""
-        return {
-            noun
-            for noun, (sources, _, roles) in TABLE.items()
-            if self.status in sources and roles & ROLES[who] and (noun != "handover-acceptance" or self.handed_to)
-        }
+        return {noun for noun, (sources, _, roles) in TABLE.items() if self.status in sources and roles & ROLES[who]}
 
     def target(self, noun: str, said: Body) -> str:
         after = TABLE[noun][1]
@@ -244,16 +252,17 @@ class Model:
         estimated = said.get("occurred_precision") == "estimate"
         if before != after:
             self.came_from = before if after == "suspended" else None
-        self.entries.append(Entry(noun, before, after, on, estimated, left_open))
+        self.told += 1
+        self.entries.append(Entry(noun, before, after, on, self.told, estimated, left_open))
         self.status, self.version = after, self.version + 1
         EFFECTS.get(noun, _nothing_more)(self, said, on, who)
 
-    def offered(self, on: str) -> str | None:
+    def offered(self, on: str, who: str) -> str | None:
         """The nearest earlier open state that a suspended case may resume to."""
         below = LADDER[: LADDER.index(self.came_from)] if self.came_from in LADDER else ()
         been = {entry.after for entry in self.entries}
         for state in reversed(below):
-            if state in been and state != "info_requested" and not set(self.against_entering(state, on, None, "")):
+            if state in been and state != "info_requested" and not set(self.against_entering(state, on, None, who)):
                 return state
         return None
 
@@ -452,9 +461,10 @@ def _engagement(m: Model, said: Body, on: str, _who: str) -> Iterator[str]:
 def against_action(m: Model, action: Body) -> Iterator[str]:
     """Invariant 4: nobody is contacted before there is consent for it."""
     done, target = action.get("done_on"), action.get("target")
-    if done and target and action["channel"] != "internal":
-        if not m.agreed(CONTACT[target], done, WORKERS_SIDE, NAMES[target[1:]]):
-            yield f"consent.{CONTACT[target]}.missing"
+    if not done or not target or action.get("channel") == "internal":
+        return
+    if not m.agreed(CONTACT[target], done, WORKERS_SIDE, NAMES[target[1:]]):
+        yield f"consent.{CONTACT[target]}.missing"
 
 
 def _escalation(m: Model, said: Body, on: str, who: str) -> Iterator[str]:
@@ -495,7 +505,7 @@ def _monitoring(m: Model, said: Body, on: str, _who: str) -> Iterator[str]:
 
 def _resumption(m: Model, said: Body, on: str, who: str) -> Iterator[str]:
     wanted = said.get("resume_to")
-    if wanted and wanted != m.came_from and wanted != m.offered(on):
+    if wanted and wanted != m.came_from and wanted != m.offered(on, who):
         yield "resumption.not_offered"
     yield from m.against_entering(wanted or m.came_from or "", on, said.get("reason"), who)
 
@@ -525,11 +535,8 @@ def _closure(m: Model, said: Body, on: str, _who: str) -> Iterator[str]:
 def _reopening(m: Model, _said: Body, on: str, _who: str) -> Iterator[str]:
     end = m.last_move
     renewed = copy.copy(m)
-    renewed.consents = [
-        given
-        for given in m.consents
-        if given["told"] > end_told(m) and (end.estimated or given["given_on"] >= end.on)
-    ]
+    since = "" if end.estimated else end.on
+    renewed.consents = [c for c in m.consents if c["told"] > end.told and (c.get("given_on") or "") >= since]
     if not renewed.agreed_throughout("take_up", on, {"workers"}):
         yield "consent.take_up.renewed.missing"
 
@@ -542,6 +549,11 @@ def _merger(m: Model, said: Body, _on: str, _who: str) -> Iterator[str]:
 def _handover(m: Model, said: Body, _on: str, _who: str) -> Iterator[str]:
     if said["receiving_entity"] == m.lead:
         yield "handover.to_itself"
+
+
+def _handover_acceptance(m: Model, _said: Body, _on: str, _who: str) -> Iterator[str]:
+    if m.handed_to is None:
+        yield "handover.not_proposed"
 
 
 GUARDS: dict[str, Callable[[Model, Body, str, str], Iterator[str]]] = {
@@ -566,5 +578,617 @@ GUARDS: dict[str, Callable[[Model, Body, str, str], Iterator[str]]] = {
     "reopening": _reopening,
     "merger": _merger,
     "handover": _handover,
-    "handover-acceptance": _never,
+    "handover-acceptance": _handover_acceptance,
 }
+
+
+# What each step puts on record before it is judged, and what it changes once nothing speaks against it
+
+
+def put_on_record(m: Model, noun: str, said: Body) -> None:
+    """Write what a step brings along, and what its own input records."""
+    for given in said.get("records", {}).get("consents", []):
+        m.tell(m.consents, given)
+    for risk in said.get("records", {}).get("risk_assessments", []):
+        m.tell(m.risks, risk)
+    for demand in said.get("demands", []):
+        m.tell(m.demands, {"disposition": "active", **demand})
+    for promise in said.get("commitments", []):
+        m.tell(m.commitments, {"status": "promised", **promise})
+    if noun == "engagement":
+        m.tell(m.actions, {"channel": "quiet", "status": "done", "responses": [], **said["first_action"]})
+    if noun == "verification":
+        m.grade = said["grades"][0]["grade"]
+    for outcome in said.get("outcomes", []):
+        m.demands[outcome["demand"]]["disposition"] = outcome["disposition"]
+
+
+def _nothing_more(_m: Model, _said: Body, _on: str, _who: str) -> None:
+    pass
+
+
+def _led(lead: Callable[[Model], str]) -> Callable[[Model, Body, str, str], None]:
+    def effect(m: Model, _said: Body, _on: str, _who: str) -> None:
+        m.lead, m.handed_to = lead(m), None
+
+    return effect
+
+
+def _ended(m: Model, _said: Body, _on: str, _who: str) -> None:
+    m.handed_to = None
+
+
+def _published(m: Model, said: Body, on: str, who: str) -> None:
+    m.publish(said["publication_level"], on, who)
+
+
+def _breached(m: Model, said: Body, _on: str, _who: str) -> None:
+    for promise in m.commitments:
+        if f"#{promise['label']}" == said.get("commitment"):
+            promise["status"] = "breached"
+    for demand in m.current:
+        if f"#{demand['label']}" == said.get("demand") and demand["disposition"] != "active":
+            demand["replaced"] = True
+            m.tell(m.demands, {**demand, "label": None, "disposition": "active", "replaced": False})
+
+
+def _watched(m: Model, said: Body, on: str, _who: str) -> None:
+    m.review_on = said.get("review_on") or (date.fromisoformat(on) + timedelta(180)).isoformat()
+    m.watched_until = m.review_on
+
+
+def _paused(m: Model, said: Body, _on: str, _who: str) -> None:
+    m.review_on = said["review_on"]
+
+
+def _resumed(m: Model, _said: Body, on: str, who: str) -> None:
+    m.review_on = m.watched_until if m.status == "monitoring" else None
+    if m.status == "public_campaign" and not m.published:
+        m.publish(m.publications[-1]["level"] if m.publications else "anonymised", on, who)
+
+
+def _withdrawn(m: Model, said: Body, _on: str, _who: str) -> None:
+    m.closed_for, m.handed_to = f"withdrawn_by_{said['withdrawn_by']}", None
+    m.take_down()
+
+
+def _closed(m: Model, said: Body, _on: str, _who: str) -> None:
+    m.closed_for, m.handed_to = said["reason"], None
+
+
+def _merged(m: Model, _said: Body, _on: str, _who: str) -> None:
+    m.closed_for, m.handed_to = "merged", None
+    m.take_down()
+
+
+def _reopened(m: Model, _said: Body, _on: str, _who: str) -> None:
+    m.closed_for, m.reopened = None, m.reopened + 1
+
+
+def _handed(m: Model, said: Body, _on: str, _who: str) -> None:
+    m.handed_to = said["receiving_entity"]
+
+
+EFFECTS: dict[str, Callable[[Model, Body, str, str], None]] = {
+    "screening": _led(lambda _: "South Asia"),
+    "decline": _ended,
+    "referral": _ended,
+    "escalation": _published,
+    "breach": _breached,
+    "monitoring": _watched,
+    "suspension": _paused,
+    "resumption": _resumed,
+    "withdrawal": _withdrawn,
+    "closure": _closed,
+    "merger": _merged,
+    "reopening": _reopened,
+    "handover": _handed,
+    "handover-acceptance": _led(lambda m: m.handed_to or ""),
+}
+
+
+# What a walk says
+
+
+class Dice:
+    """Draws for one rule."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.data = data
+
+    def one_of(self, *options: Any) -> Any:
+        return self.data.draw(st.sampled_from(options))
+
+    def mostly(self) -> bool:
+        """True three times in four."""
+        return bool(self.one_of(True, True, True, False))
+
+    def seldom(self) -> bool:
+        """True once in four times."""
+        return not self.mostly()
+
+
+def input_of(noun: str, m: Model, dice: Dice, label: Callable[[], str]) -> Body:
+    """An input for a step: mostly one that could succeed."""
+    said = {**step_input(noun), **INPUTS.get(noun, _as_ever)(m, dice, label)}
+    if dice.seldom():
+        said["occurred_on"] = dice.one_of(day(3), day(20), day(45))
+    if dice.seldom() and dice.seldom():
+        said["occurred_precision"] = "estimate"
+    if dice.seldom():
+        said["overrides"] = OVERRIDES
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _as_ever(_m: Model, _dice: Dice, _label: "Label") -> Body:
+    return {}
+
+
+Label = Callable[[], str]
+
+
+def a_consent(dice: Dice, label: str) -> Body:
+    scope = dice.one_of("take_up", "contact_brand", "contact_factory", "contact_government", "share_external")
+    scope = dice.one_of(scope, "publish_anonymised", "publish_named", "publish_person")
+    subject = dice.one_of("workers", "workers", "workers_union", "local_partner", "person", "requester")
+    given = consent(scope, subject, label=label, given_on=dice.one_of(day(60), day(30), day(10), day()))
+    given["recipients"] = dice.one_of([], [], ["Legal Aid Fund"], ["Sample Brand"], ["Bright Stitch Ltd"])
+    if dice.seldom():
+        given["expires_on"] = dice.one_of(day(), ahead(30))
+    if dice.seldom():
+        given |= {"state": "requested", "given_on": None, "expires_on": None}
+    return given
+
+
+def a_risk(dice: Dice) -> Body:
+    level = dice.one_of("low", "elevated", "high", "critical")
+    return {"level": level, "assessed_on": dice.one_of(day(), day(10), day(14), day(15), day(30), day(31))}
+
+
+def an_action(m: Model, dice: Dice, *, answered: bool) -> Body:
+    kinds = {"brand_contact_letter": "quiet", "petition": "public", "internal_coordination": "internal"}
+    kind = dice.one_of("brand_contact_letter", *kinds)
+    done = dice.one_of(day(20), day(20), day(45), day(), None)
+    nobody = "#brand" if answered else None
+    target = dice.one_of(*(filter(m.party, CONTACT)), *([] if any(map(m.party, CONTACT)) else [nobody]))
+    due = dice.one_of(day(10), day(), ahead(7)) if target and (answered or dice.mostly()) else None
+    return {
+        "kind": kind,
+        "channel": kinds[kind],
+        "target": target,
+        "status": "done" if done else "planned",
+        "done_on": done,
+        "answer_due_on": due,
+    }
+
+
+def a_promise(dice: Dice, label: str) -> Body:
+    due = dice.one_of(day(20), day(1), day(), ahead(30))
+    told = {"text": "All are reinstated.", "kind": "reinstatement", "how_verified": "The union counts."}
+    return {"label": label, "promisor": "#requester", "due_on": due, **told}
+
+
+def a_demand(label: str) -> Body:
+    return {"label": label, "kind": "reinstate", "text": "Reinstate all.", "addressees": ["#requester"]}
+
+
+def _verifying(_m: Model, dice: Dice, _label: Label) -> Body:
+    verifier = dice.one_of("Legal Aid Fund", "Legal Aid Fund", "Bright Stitch Workers Union", "Sample Brand")
+    return {
+        "verifying_organisation": organisation(verifier, "ngo"),
+        "grades": [{"violation": "#dismissal", "grade": dice.one_of("likely", "confirmed", "possible", "unlikely")}],
+        "same_as_requester_because": dice.one_of(None, "Nobody else can reach them."),
+    }
+
+
+def _breaching(m: Model, dice: Dice, _label: Label) -> Body:
+    promises = [f"#{promise['label']}" for promise in m.commitments]
+    demands = [f"#{demand['label']}" for demand in m.demands if demand["label"]]
+    of_promise = promises and (not demands or dice.mostly())
+    return {
+        "commitment": dice.one_of(*promises) if of_promise else None,
+        "demand": None if of_promise else dice.one_of(*(demands or ["#none"])),
+        "breached_on": dice.one_of(day(), day(10)),
+        "contrary_act": dice.one_of(True, False),
+    }
+
+
+def _closing(m: Model, dice: Dice, _label: Label) -> Body:
+    active = [index for index, d in enumerate(m.demands) if d in m.current and d["disposition"] == "active"]
+    told = [{"demand": i, "disposition": dice.one_of("met", "partly_met", "not_met")} for i in active if dice.mostly()]
+    reasons = ("demands_met", "settled_partial", "overtaken_by_events", *sorted(WITHOUT_RESULT))
+    return {"reason": dice.one_of(*reasons), "outcomes": told, "workers_accept": dice.one_of(True, False)}
+
+
+INPUTS: dict[str, Callable[[Model, Dice, Label], Body]] = {
+    "screening": lambda _m, dice, _: {"assignee": dice.one_of("coordinator", "coordinator", "caseworker", "reader")},
+    "information-request": lambda _m, dice, _: {"due_on": dice.one_of(ahead(7), ahead(1), day())},
+    "verification": _verifying,
+    "acceptance": lambda _m, dice, label: {"demands": [a_demand(label())] if dice.mostly() else []},
+    "decline": lambda _m, dice, _: {
+        "requester_told_on": dice.one_of(day(), None),
+        "telling_is_unsafe": dice.one_of(True, False),
+    },
+    "referral": lambda _m, dice, _: {
+        "receiving_body": dice.one_of("Legal Aid Fund", "Legal Aid Fund", "Sample Brand"),
+        "receiver_accepted_on": dice.one_of(day(), day(), None),
+    },
+    "engagement": lambda m, dice, _: {"first_action": an_action(m, dice, answered=True)},
+    "escalation": lambda _m, dice, _: {
+        "publication_level": dice.one_of(*LEVELS),
+        "reason": dice.one_of(None, None, "quiet_work_exhausted", *sorted(AT_ONCE)),
+    },
+    "de-escalation": lambda _m, dice, _: {"workers_consulted_on": dice.one_of(day(), day(), None)},
+    "agreement": lambda _m, dice, label: {
+        "commitments": [a_promise(dice, label())] if dice.mostly() else [],
+        "workers_accepted": dice.one_of(True, True, False),
+        "workers_objection": dice.one_of(None, "It comes too late."),
+    },
+    "breach": _breaching,
+    "monitoring": lambda _m, dice, _: {"review_on": dice.one_of(None, day(), ahead(1), ahead(300), ahead(366))},
+    "suspension": lambda _m, dice, _: {"review_on": dice.one_of(day(), ahead(14))},
+    "resumption": lambda m, dice, _: {
+        "resume_to": dice.one_of(None, None, m.offered(day(), "coordinator"), *LADDER),
+        "reason": dice.one_of(None, None, "workers_request"),
+    },
+    "withdrawal": lambda _m, dice, _: {"withdrawn_by": dice.one_of("workers", "requester")},
+    "closure": _closing,
+    "reopening": lambda *_: {"records": None},
+    "merger": lambda _m, dice, _: {"same_dispute": dice.one_of(None, "One dispute over one list of dismissals.")},
+    "handover": lambda _m, dice, _: {"receiving_entity": dice.one_of("Europe", "South Asia")},
+}
+
+
+def healing(m: Model, noun: str, said: Body, who: str) -> Body:
+    """Records that would answer the guards which do not hold, as far as records can."""
+    on, missing = said.get("occurred_on", day()), m.unmet(noun, said, who)
+    level = said.get("publication_level", "person")
+    consents = {
+        "consent.take_up.workers.missing": consent("take_up", given_on=day(60)),
+        "consent.take_up.renewed.missing": consent("take_up", given_on=m.last_move.on),
+        "consent.share_external.missing": consent("share_external", recipients=[said.get("receiving_body")]),
+        "consent.publish.workers.missing": consent(f"publish_{level}", given_on=day(60)),
+        "consent.publish.partner.missing": consent(f"publish_{level}", "local_partner", given_on=day(60)),
+        "consent.publish.person.missing": consent(f"publish_{level}", "person", given_on=day(60)),
+        **{f"consent.{scope}.missing": consent(scope, given_on=day(60)) for scope in CONTACT.values()},
+    }
+    records: Body = {"consents": [given for code, given in consents.items() if code in missing]}
+    if missing & {"risk.missing", "risk.stale"}:
+        records["risk_assessments"] = [{"level": "high", "assessed_on": on}]
+    return records
+
+
+# The walk
+
+
+class Walk(RuleBasedStateMachine):
+    """One case, walked at random; after each step the service and the model must agree."""
+
+    world: World
+    double: Person
+    survivor: str
+    met: Counter[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.labels = 0
+
+    def label(self) -> str:
+        self.labels += 1
+        return f"label-{self.labels}"
+
+    def person(self, who: str) -> Person:
+        return self.double if who == "double" else self.world.as_(who)
+
+    def number(self, noun: str, index: int) -> str:
+        """The id of the record that stands at this place."""
+        number: str = self.world.records(self.reference, noun)[index]["id"]
+        return number
+
+    @initialize(data=st.data())
+    def log(self, data: st.DataObject) -> None:
+        dice = Dice(data)
+        strength = dice.one_of("evidenced", "evidenced", "claimed", "disputed", "disproved", None)
+        evidence = dice.one_of(None, "Labels photographed on the line.")
+        way = WAY[dice.one_of("received", "received", "screening", "accepted", "engagement", *LADDER[5:])]
+        parties = [{**party} for party in PARTIES if way or dice.mostly()]
+        for party in parties:
+            if party["label"] == "brand":
+                party |= {"link_strength": strength, "link_evidence": evidence}
+        consents = [a_consent(dice, self.label()) for _ in range(dice.one_of(0, 1, 2))]
+        if dice.one_of(True, False):
+            consents += [consent("take_up"), *(consent(scope) for scope in CONTACT.values())]
+        risks = [a_risk(dice)] if dice.mostly() else []
+        records = {"parties": parties, "consents": consents, "risk_assessments": risks}
+        answer = self.world.coordinator.post("/v1/cases", intake(records=records))
+        assert answer.status_code == 201, answer.text
+        self.reference = answer.json()["reference"]
+        self.model = Model([Entry("intake", None, "received", day(30), 0)], [], [], [])
+        self.model.parties = parties
+        put_on_record(self.model, "intake", {"records": records})
+        self.agree_on(answer.json())
+        for noun in way:
+            self.go(noun, dice)
+
+    def go(self, noun: str, dice: Dice) -> None:
+        """Take a step of the way to the state where the walk begins, unless a guard ends the way before."""
+        if noun == DISPOSE:
+            return self.dispose(dice)
+        if noun == "escalation":
+            self.sign(dice)
+        said = {**step_input(noun), "overrides": OVERRIDES}
+        return self.send(noun, said, "coordinator", heal=True)
+
+    @rule(data=st.data())
+    def live_on(self, data: st.DataObject) -> None:
+        """A step, or a record, or a look. One rule: several would be left out by turns, and whole walks stand still."""
+        dice = Dice(data)
+        happens = dice.one_of(self.step, self.step, self.step, self.any_step, self.record, self.record, self.look)
+        happens(dice)
+
+    # Steps
+
+    def step(self, dice: Dice) -> None:
+        """A step that the state knows, seldom one that ends the case."""
+        ways = {noun for noun, row in TABLE.items() if self.model.status in row[0]}
+        ends = {"withdrawal", "merger", "decline", "referral", "closure", "suspension"}
+        same = {noun for noun in ways if TABLE[noun][1] is SAME}
+        self.take(dice, sorted(ways) + 5 * sorted(ways - ends - same))
+
+    def any_step(self, dice: Dice) -> None:
+        self.take(dice, sorted(TABLE))
+
+    def take(self, dice: Dice, nouns: list[str]) -> None:
+        noun, who = dice.one_of(*nouns), dice.one_of("coordinator", "coordinator", "caseworker", "double")
+        if noun == "information":
+            who = "caseworker"
+        self.send(noun, input_of(noun, self.model, dice, self.label), who, heal=dice.mostly())
+
+    def send(self, noun: str, said: Body, who: str, *, heal: bool) -> None:
+        """Take a step, perhaps with records that the guards ask for, and compare what comes of it."""
+        trial = copy.deepcopy(self.model)
+        if self.model.status in TABLE[noun][0]:
+            put_on_record(trial, noun, said)
+            if heal:
+                said["records"] = healing(trial, noun, said, who)
+                put_on_record(trial, "", {"records": said["records"]})
+        body = dict(said)
+        if noun == "merger":
+            body["survivor"] = self.survivor
+        if noun == "closure":
+            body["outcomes"] = [{**o, "demand": self.number("demands", o["demand"])} for o in said["outcomes"]]
+        note(f"{who}: {noun} {body}")
+        self.compare(noun, said, who, trial, self.person(who).step(self.reference, noun, body))
+
+    def compare(self, noun: str, said: Body, who: str, trial: Model, answer: Response) -> None:
+        told = answer.json()
+        if not TABLE[noun][2] & ROLES[who]:
+            assert answer.status_code == 403, answer.text
+            return
+        is_open = self.model.status in TABLE[noun][0]
+        unmet = trial.unmet(noun, said, who) if is_open else set()
+        if unmet or not is_open:
+            assert answer.status_code == 409, (noun, unmet, answer.text)
+            assert told["code"] == ("step.refused" if is_open else "step.not_open")
+            assert {item["code"] for item in told["unmet"]} == unmet
+            self.met.update(unmet or {"step.not_open"})
+            assert told["state"] == self.model.status
+            assert set(told["open_steps"]) == self.model.open_to(who)
+            if noun == "resumption" and is_open:
+                assert told.get("resume_to") == trial.offered(said.get("occurred_on", day()), who)
+            return
+        assert answer.status_code == 201, (noun, answer.text)
+        trial.take(noun, said, who)
+        self.model = trial
+        self.met[noun] += 1
+        last = trial.entries[-1]
+        entry = told["entry"]
+        assert (entry["sequence"], entry["step"]) == (len(trial.entries), noun)
+        assert (entry["from_status"], entry["to_status"], entry["occurred_on"]) == (last.before, last.after, last.on)
+        assert entry["left_open"] == last.left_open
+        self.agree_on(told["case"])
+
+    def agree_on(self, case: Body) -> None:
+        model = self.model
+        wanted = {
+            "status": model.status,
+            "suspended_from": model.came_from,
+            "publication": model.level,
+            "close_reason": model.closed_for,
+            "reopen_count": model.reopened,
+            "still_held": model.held,
+            "charges_pending": model.charged,
+            "review_on": model.review_on,
+            "version": model.version,
+        }
+        assert {name: case[name] for name in wanted} == wanted
+
+    @invariant()
+    def the_stored_case_and_its_history_are_the_models(self) -> None:
+        stored = 'SELECT status, version FROM "case" WHERE reference = :reference'
+        history = """
+            SELECT sequence, step, from_status, to_status FROM status_history h JOIN "case" c ON c.id = h.case_id
+            WHERE reference = :reference ORDER BY sequence
+        """
+        with self.world.database.reading() as session:
+            case = session.execute(text(stored), {"reference": self.reference}).one()
+            entries = session.execute(text(history), {"reference": self.reference}).all()
+        assert tuple(case) == (self.model.status, self.model.version)
+        assert case.status == entries[-1].to_status
+        wanted = [(n, e.noun, e.before, e.after) for n, e in enumerate(self.model.entries, 1)]
+        assert [tuple(entry) for entry in entries] == wanted
+
+    def look(self, _: Dice) -> None:
+        self.agree_on(self.world.show(self.reference))
+        steps = self.world.coordinator.get(f"/v1/cases/{self.reference}/steps").json()["items"]
+        assert {step["noun"] for step in steps if step["open"]} == {
+            noun for noun, row in TABLE.items() if self.model.status in row[0]
+        }
+        resumption = next(step for step in steps if step["noun"] == "resumption")
+        if self.model.status == "suspended":
+            assert resumption["resume_to"] == self.model.offered(day(), "coordinator")
+
+    # Records
+
+    def record(self, dice: Dice) -> None:
+        m = self.model
+        possible: dict[Callable[[Dice], None], object] = {
+            self.consent: True,
+            self.assess: True,
+            self.tally: True,
+            self.act: True,
+            self.promise: True,
+            self.sign: True,
+            self.change_the_case: True,
+            self.answer: any(action["status"] == "done" for action in m.actions),
+            self.change_a_consent: any(given["state"] in {"given", "requested"} for given in m.consents),
+            self.withdraw_what_a_publication_rests_on: m.published,
+            self.dispose: m.current,
+            self.settle: m.commitments,
+            self.look_into_the_supply_link: m.party("brand"),
+        }
+        dice.one_of(*(happens for happens, can in possible.items() if can))(dice)
+
+    def consent(self, dice: Dice) -> None:
+        given = a_consent(dice, self.label())
+        self.add("consents", given, self.model.consents)
+
+    def assess(self, dice: Dice) -> None:
+        self.add("risk-assessments", a_risk(dice), self.model.risks)
+
+    def tally(self, dice: Dice) -> None:
+        kind = dice.one_of("held", "arrested", "released", "charged_named", "charges_dropped")
+        high = dice.one_of(0, 3, 7)
+        said = {"kind": kind, "low": 0, "high": high, "as_of": dice.one_of(day(20), day(10), day())}
+        self.add("tallies", said, self.model.tallies)
+
+    def act(self, dice: Dice) -> None:
+        said = an_action(self.model, dice, answered=False)
+        refused = set(against_action(self.model, said))
+        self.add("actions", said, self.model.actions, refused, responses=[])
+
+    def promise(self, dice: Dice) -> None:
+        said = a_promise(dice, self.label())
+        self.add("commitments", said, self.model.commitments, status="promised")
+
+    def sign(self, dice: Dice) -> None:
+        who, level = dice.one_of("reviewer", "reviewer", "double"), dice.one_of("person", *LEVELS)
+        self.add("approvals", {"level": level}, self.model.approvals, who=who, by=who, used=False)
+
+    def add(
+        self,
+        noun: str,
+        said: Body,
+        records: list[Body],
+        refused: set[str] | None = None,
+        who: str = "coordinator",
+        **kept: Any,
+    ) -> None:
+        note(f"{who}: add {noun} {said}")
+        answer = self.person(who).add(self.reference, noun, said)
+        assert answer.status_code == (409 if refused else 201), answer.text
+        if refused:
+            assert {item["code"] for item in answer.json()["unmet"]} == refused
+        else:
+            self.model.tell(records, {**said, **kept})
+
+    def change(self, noun: str, index: int, said: Body) -> None:
+        path = f"/v1/cases/{self.reference}/{noun}/{self.number(noun, index)}"
+        note(f"change {noun} {index}: {said}")
+        answer = self.world.coordinator.patch(path, said)
+        assert answer.status_code == 200, answer.text
+
+    def answer(self, dice: Dice) -> None:
+        actions = self.model.actions
+        index = dice.one_of(*(i for i, action in enumerate(actions) if action["status"] == "done"))
+        received = max(day(9), actions[index]["done_on"])
+        said = {
+            "received_on": received,
+            "grade": dice.one_of("partial", "substantive_commits", "holding_reply", "investigating", "no_response"),
+            "follow_up_on": dice.one_of(None, received, ahead(2)),
+        }
+        number = self.number("actions", index)
+        answer = self.world.caseworker.add(self.reference, f"actions/{number}/responses", said)
+        assert answer.status_code == 201, answer.text
+        actions[index]["responses"].append(said)
+
+    def change_a_consent(self, dice: Dice) -> None:
+        consents = self.model.consents
+        index = dice.one_of(*(i for i, c in enumerate(consents) if c["state"] in {"given", "requested"}))
+        given = consents[index]
+        if given["state"] == "requested":
+            said = {"state": "given", "given_on": day(10), "method": "written"}
+        else:
+            said = {"state": dice.one_of("withdrawn", "withdrawn", "expired", "superseded")}
+            if said["state"] == "withdrawn" and dice.seldom():
+                said["withdrawn_on"] = day(10)
+        self.change("consents", index, said)
+        given |= said
+        if said["state"] == "withdrawn":
+            given["withdrawn_on"] = said.get("withdrawn_on", day())
+        if said["state"] == "expired":
+            given["expires_on"] = min(given.get("expires_on") or day(1), day(1))
+        self.model.obey(given)
+
+    def withdraw_what_a_publication_rests_on(self, _: Dice) -> None:
+        published = self.model.published or {}
+        index = next(i for i, c in enumerate(self.model.consents) if c["told"] == published["rests_on"][0])
+        self.change("consents", index, {"state": "withdrawn"})
+        self.model.consents[index] |= {"state": "withdrawn", "withdrawn_on": day()}
+        self.model.obey(self.model.consents[index])
+
+    def dispose(self, dice: Dice) -> None:
+        for index, demand in enumerate(self.model.demands):
+            if demand["disposition"] == "active" and not demand.get("replaced") and dice.mostly():
+                demand["disposition"] = dice.one_of("met", "met", "partly_met", "not_met", "dropped_by_workers")
+                self.change("demands", index, {"disposition": demand["disposition"]})
+
+    def settle(self, dice: Dice) -> None:
+        for index, promise in enumerate(self.model.commitments):
+            if promise["status"] in PROMISED and dice.mostly():
+                promise["status"] = dice.one_of("verified_done", "waived_by_workers", "superseded", "reported_done")
+                done = {"verified_by": "Legal Aid Fund", "verified_on": day()}
+                self.change("commitments", index, {"status": promise["status"], **done})
+
+    def look_into_the_supply_link(self, dice: Dice) -> None:
+        strength = dice.one_of("claimed", "evidenced", "disclosed_list", "disputed", "disproved")
+        labels = [party["label"] for party in self.world.records(self.reference, "parties")]
+        self.change("parties", labels.index("brand"), {"link_strength": strength})
+        (self.model.party("brand") or {})["link_strength"] = strength
+
+    def change_the_case(self, dice: Dice) -> None:
+        priority = dice.one_of("urgent", "normal", "low")
+        answer = self.world.caseworker.patch(f"/v1/cases/{self.reference}", {"priority": priority}, If_Match="*")
+        assert answer.status_code == 200, answer.text
+        self.model.version += priority != self.model.priority
+        self.model.priority = priority
+
+
+def test_a_random_walk_agrees_with_the_model(world: World) -> None:
+    Walk.world, Walk.double, Walk.survivor = world, coordinator_and_reviewer(world), world.case()
+    Walk.met = Counter()
+    run_state_machine_as_test(
+        Walk,
+        settings=settings(
+            max_examples=WALKS or 30,
+            stateful_step_count=STEPS_IN_A_WALK,
+            derandomize=not WALKS,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    log.info("steps taken and guards met: %s", dict(Walk.met.most_common()))
+
+
+def coordinator_and_reviewer(world: World) -> Person:
+    """Somebody who holds both roles, and still cannot sign twice."""
+    now = datetime.now(UTC)
+    with world.database.writing() as session:
+        account = new_account(session, "coordinator and reviewer", AccountKind.PERSON, now)
+        root = entity_named(session, "International Office")
+        assert root is not None
+        for role in (Role.COORDINATOR, Role.REVIEWER):
+            grant(session, account, role, root)
+        key = new_key(session, account, PEPPER.encode(), now, now + timedelta(days=7))
+    return Person(world.client, key, str(account.id))

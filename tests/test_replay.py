@@ -353,3 +353,17 @@ def test_a_busy_service_is_asked_again(play: Play) -> None:
     answers = iter([httpx2.Response(409, headers={"Retry-After": "1"}), httpx2.Response(201, json={})])
     results, _ = play(Service(post_screening=lambda _: next(answers)), line(SCREENING))
     assert results[0].fine
+
+
+def test_a_service_that_stays_busy_stops_the_case(play: Play) -> None:
+    busy = problem(409, code="idempotency.still_running")
+    busy.headers["Retry-After"] = "1"
+    service = Service(post_screening=lambda _: busy)
+    results, _ = play(service, line(SCREENING))
+    assert len(service.sent("POST", "/screening")) == replay.TRIES
+    assert str(results[0].refusal) == "call 1 screening: idempotency.still_running"
+
+
+def test_the_key_goes_into_the_header() -> None:
+    with replay._client("http://service", "a-key") as client:
+        assert client.headers["Authorization"] == "Bearer a-key"

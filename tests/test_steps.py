@@ -228,13 +228,10 @@ def test_every_other_step_is_refused_and_changes_nothing_from(world: World, stat
     before, entries = world.show(reference), world.history(reference)
     for noun in sorted(set(LEGAL) - legal_from(state)):
         answer = _takes(world, noun).step(reference, noun, step_input(noun))
-        if noun == "handover-acceptance":  # nobody is the receiving coordinator of a case that has ended
-            assert answer.status_code == 403
-            continue
         assert answer.status_code == 409, (noun, answer.text)
         told = answer.json()
         assert (told["code"], told["state"], told["unmet"]) == ("step.not_open", state, []), noun
-        theirs = A_COORDINATORS - {"handover-acceptance"} if "coordinator" in WHO[noun] else A_CASEWORKERS
+        theirs = A_COORDINATORS if "coordinator" in WHO[noun] else A_CASEWORKERS
         assert set(told["open_steps"]) == legal_from(state) & theirs, noun
     assert (world.show(reference), world.history(reference)) == (before, entries)
 
@@ -245,7 +242,7 @@ def test_the_preview_names_every_step_and_tells_which_are_open_in(world: World, 
     told = world.coordinator.get(f"/v1/cases/{reference}/steps").json()["items"]
     assert [item["noun"] for item in told] == list(LEGAL)
     assert {item["noun"] for item in told if item["open"]} == legal_from(state)
-    assert {item["noun"] for item in told if item["yours"]} == A_COORDINATORS - {"handover-acceptance"}
+    assert {item["noun"] for item in told if item["yours"]} == A_COORDINATORS
     assert all(item["open"] and item["yours"] and not item["unmet"] for item in told if item["allowed"])
     assert {item["href"] for item in told} == {f"/v1/cases/{reference}/{noun}" for noun in LEGAL}
 
@@ -534,13 +531,13 @@ def test_a_consent_recorded_before_the_ending_does_not_reopen(world: World) -> N
 
 
 def test_a_merger_closes_one_keeps_both_histories_and_takes_the_stricter_visibility(world: World) -> None:
-    strict, open_ = world.case_in("public_campaign", visibility="sealed"), world.case(visibility="network")
+    strict, open_ = world.case_in("public_campaign"), world.case(visibility="network")
     before, kept = world.history(strict), world.history(open_)
     merged = world.take(strict, "merger", survivor=open_)["case"]
     told = {name: merged[name] for name in ("status", "close_reason", "merged_into_reference", "publication")}
     ended = {"status": "closed", "close_reason": "merged", "publication": "none"}
     assert told == {**ended, "merged_into_reference": open_}
-    assert world.show(open_)["visibility"] == "sealed"
+    assert world.show(open_)["visibility"] == "restricted"
     assert (world.history(strict)[:-1], world.history(open_)) == (before, kept)
 
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Body, Depends, FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from fastapi.routing import APIRoute, APIRouter
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -176,12 +176,12 @@ class Door:
 
 
 def hang(app: FastAPI, doors: list[Door], desk: Desk) -> None:
-    """Make every door a route of the application."""
-    router = APIRouter(route_class=DoorRoute)
+    """Make every door a route of the application itself: a router included in it would cost each call a search."""
     for door in doors:
-        router.add_api_route(
+        app.router.add_api_route(
             door.path,
             _endpoint(door, desk),
+            route_class_override=DoorRoute,
             methods=[door.method],
             name=door.name,
             operation_id=door.name,
@@ -191,7 +191,6 @@ def hang(app: FastAPI, doors: list[Door], desk: Desk) -> None:
             response_class=Response,
             responses=_responses(door),
         )
-    app.include_router(router)
 
 
 def _responses(door: Door) -> dict[int | str, dict[str, Any]]:
@@ -216,14 +215,10 @@ def _responses(door: Door) -> dict[int | str, dict[str, Any]]:
 
 
 def _headers(*names: str) -> dict[str, Any]:
-    always = {name: name != "Link" for name in (*names, "X-Request-Id")}
-    return {
-        name: {"description": HEADERS[name], "required": required, "schema": {"type": "string"}}
-        for name, required in always.items()
-    }
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "X-Request-Id")}
 
 
-HEADERS = {
+_SAYS = {
     "ETag": "The validator of what is answered; of a case also what If-Match asks for.",
     "Link": "The page after this one, as rel=next; absent on the last.",
     "Location": "Where to read what was made.",
@@ -231,6 +226,11 @@ HEADERS = {
     "WWW-Authenticate": "Bearer.",
     "X-Request-Id": "What to quote when you ask about this answer.",
 }
+HEADERS = {
+    name: {"description": says, "required": name != "Link", "schema": {"type": "string"}}
+    for name, says in _SAYS.items()
+}
+"""The headers of answers, as OpenAPI describes them."""
 REFUSAL_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), 503: ("Retry-After",)}
 REFUSALS = {
     304: "Nothing new since the ETag in If-None-Match.",

@@ -1,0 +1,69 @@
+"""A world that stands for a whole module: for tests that ask and do not mind what others did there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from appeals.app import doors
+from appeals.web.door import Door
+from tests.cast import Body, World, action, consent, day
+from tests.conftest import PEPPER, Template
+
+DOORS: list[Door] = doors()
+ABSENT = "UA-BGD-2026-00000"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+RECORDS: dict[str, Body] = {
+    "parties": {"role": "retailer", "organisation": {"name": "Sample Shops", "kind": "company", "country": "DE"}},
+    "violations": {"code": "threat", "since": day(40), "perpetrator": "#factory", "description": "By telephone."},
+    "demands": {"kind": "pay_wages", "text": "Pay what is owed.", "addressees": ["#factory"]},
+    "consents": consent("media_interview", recipients=["Evening Post"], conditions="No photographs."),
+    "risk-assessments": {"level": "high", "assessed_on": day(1), "threats": "Dismissals.", "assessed_by": "The union"},
+    "approvals": {"level": "anonymised", "note": "Checked."},
+    "actions": action(note="Sent by post."),
+    "responses": {"action": "#letter", "received_on": day(3), "grade": "denies_link", "summary": "Knows nothing."},
+    "commitments": {
+        "promisor": "#brand",
+        "text": "Pays into the fund.",
+        "kind": "payment",
+        "demands": ["#reinstate"],
+        "due_on": day(1),
+        "how_verified": "The union sees the account.",
+    },
+    "tallies": {"kind": "dismissed", "low": 11, "high": 12, "women": 8, "as_of": day(30), "source": "The union"},
+    "outcomes": {"code": "reinstated", "demand": "#reinstate", "extent": "partial", "happened_on": day(2)},
+}
+"""A full input for every kind of record, for a case in `engagement`."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A world and a case in engagement in it, restricted and led by South Asia, with one record of each kind."""
+
+    world: World
+    reference: str
+    ids: dict[str, str]
+
+    def path(self, door: Door, ref: str | None = None) -> str:
+        """The path of a door on this case, or on another reference."""
+        noun = door.path.split("/")[4] if door.path.count("/") > 3 else ""
+        names = {"ref": ref or self.reference, "id": self.ids.get(noun, ""), "name": "status"}
+        return door.path.format(**names)
+
+
+@pytest.fixture(scope="module")
+def standing(template: Template) -> Iterator[Standing]:
+    """Made once a module; a test may add to it, and takes no step on the case."""
+    url = template.copy()
+    world = World(url, PEPPER, template.cast)
+    reference = world.case_in("engagement")
+    ids = {}
+    for noun, body in RECORDS.items():
+        who = world.reviewer if noun == "approvals" else world.coordinator
+        made = who.add(reference, noun, body)
+        assert made.status_code == 201, made.text
+        ids[noun] = made.json()["id"]
+    yield Standing(world, reference, ids)
+    world.leave()
+    template.drop(url)

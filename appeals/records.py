@@ -282,7 +282,6 @@ def _keep(writing: Writing, kind: Kind, record: Any) -> None:
         writing.session.expire(answered, ["responses"])
     else:
         held(writing.case, kind).append(record)
-        writing.session.flush()
 
 
 def _columns(case: Case, said: BaseModel, at: str) -> dict[str, Any]:

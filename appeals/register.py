@@ -148,8 +148,8 @@ class Duplicate(Model):
 
 def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Duplicate]:
     """The cases this caller may see that name the same workplace, employer or requester in the same months."""
-    ours = {key: why for party in case.parties if (key := _same(party)) for why in [_WHY[PartyRole(party.role)]]}
-    keys = list(ours)
+    ours = {_same(party) for party in case.parties if party.role in _WHY}
+    keys = [named for _, named in ours]
     query = (
         select(Case, Party)
         .join(Party, Party.case_id == Case.id)
@@ -165,10 +165,9 @@ def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Du
     )
     found: dict[str, set[str]] = {}
     for other, party in session.execute(query):
-        key = _same(party)
-        same = ours.get(key) if key else None
-        if same is not None and same == _WHY[PartyRole(party.role)]:
-            found.setdefault(other.reference, set()).add(same)
+        why, named = _same(party)
+        if (why, named) in ours:
+            found.setdefault(other.reference, set()).add(why)
     return [Duplicate(reference=ref, reasons=sorted(why)) for ref, why in found.items()][:DUPLICATES_SHOWN]
 
 
@@ -180,5 +179,5 @@ _WHY = {
 }
 
 
-def _same(party: Party) -> UUID | None:
-    return (party.facility_id or party.organisation_id) if party.role in _WHY else None
+def _same(party: Party) -> tuple[str, UUID | None]:
+    return _WHY[PartyRole(party.role)], party.facility_id or party.organisation_id

@@ -6,6 +6,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from appeals import intake
 from appeals import step as steps
 from appeals.access import CASE_ROLES, is_on_team, roles_on, roles_receiving, sees, visible_to
 from appeals.case import Case, CaseOutput, HistoryEntry, HistoryOutput
@@ -138,7 +139,7 @@ def _role_for(caller: Caller, case: Case, step: Step) -> Role | None:
 
 
 def take_in(call: Call) -> Answer:
-    case = steps.take_in(call.session, call.caller, call.body, call.now)
+    case = intake.take_in(call.session, call.caller, call.body, call.now)
     duplicates = possible_duplicates(call.session, call.caller, case)
     output = IntakeOutput(**case_output(call.caller, case).model_dump(), possible_duplicates=duplicates)
     return rendered(output, 201, Location=f"/v1/cases/{case.reference}", ETag=case.tag)

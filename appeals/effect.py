@@ -1,0 +1,305 @@
+"""What each step puts on record before its guards look, and what it changes besides the status once they hold."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from appeals import records
+from appeals import step_input as asks
+from appeals.case import Case
+from appeals.commitment import Commitment
+from appeals.consent import Consent
+from appeals.database import new_id
+from appeals.demand import Demand
+from appeals.directory import organisation
+from appeals.errors import Fault, Invalid
+from appeals.guard import MONITORING_DAYS, Attempt, relied_on, second_signature
+from appeals.network import existing_account, existing_entity
+from appeals.publication import Publication
+from appeals.records import Writing
+from appeals.vocabulary import (
+    CloseReason,
+    CommitmentStatus,
+    Disposition,
+    PublicationLevel,
+    Status,
+    Visibility,
+    WithdrawnBy,
+)
+
+Finder = Callable[[str], Case | None]
+"""Finds, by reference, a case this caller coordinates; None for any other."""
+
+
+def prepare(writing: Writing, attempt: Attempt, coordinated: Finder) -> None:
+    """Put on record what the input says, and find what it names, so that the guards can see it. Raises: Invalid."""
+    what = PREPARE.get(attempt.step.noun)
+    if what is not None:
+        what(writing, attempt, coordinated)
+
+
+def take_effect(writing: Writing, attempt: Attempt) -> None:
+    """Change what the step changes of the case."""
+    what = EFFECT.get(attempt.step.noun)
+    if what is not None:
+        what(writing, attempt)
+
+
+# Before the guards look
+
+
+def _prepare_screening(writing: Writing, a: Attempt, _: Finder) -> None:
+    said = a.said(asks.Screening)
+    a.lead = existing_entity(writing.session, said.lead_entity, "/lead_entity")
+    a.assignee = existing_account(writing.session, said.assignee, "/assignee")
+
+
+def _prepare_verification(writing: Writing, a: Attempt, _: Finder) -> None:
+    said = a.said(asks.Verification)
+    a.verifier = organisation(writing.session, said.verifying_organisation, "/verifying_organisation").name
+    for index, grading in enumerate(said.grades):
+        found = records.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
+        found.grade = grading.grade
+
+
+def _prepare_acceptance(writing: Writing, a: Attempt, _: Finder) -> None:
+    _write_all(writing, a, "demands", a.said(asks.Acceptance).demands)
+
+
+def _prepare_engagement(writing: Writing, a: Attempt, _: Finder) -> None:
+    said = a.said(asks.Engagement)
+    a.beside += records.write(writing, records.BY_NOUN["actions"], said.first_action, "/first_action")[1]
+
+
+def _prepare_agreement(writing: Writing, a: Attempt, _: Finder) -> None:
+    _write_all(writing, a, "commitments", a.said(asks.Agreement).commitments)
+
+
+def _write_all(writing: Writing, a: Attempt, noun: str, inputs: list[Any]) -> None:
+    for index, said in enumerate(inputs):
+        a.beside += records.write(writing, records.BY_NOUN[noun], said, f"/{noun}/{index}")[1]
+
+
+def _prepare_breach(_writing: Writing, a: Attempt, _: Finder) -> None:
+    said = a.said(asks.Breach)
+    if said.commitment is not None:
+        a.breached = records.referred(a.case, "commitments", said.commitment, "/commitment")
+    elif said.demand is not None:
+        a.breached = records.referred(a.case, "demands", said.demand, "/demand")
+
+
+def _prepare_closure(writing: Writing, a: Attempt, _: Finder) -> None:
+    """Say of each demand what became of it, so that the guards can ask whether all have been told."""
+    for index, told in enumerate(a.said(asks.Closure).outcomes):
+        found: Demand = records.referred(a.case, "demands", told.demand, f"/outcomes/{index}/demand")
+        wanted = {"disposition": told.disposition, "satisfaction": told.satisfaction, "disposed_on": a.on}
+        change = records.BY_NOUN["demands"].change
+        if change and told.disposition != found.disposition:
+            records.change(writing, records.BY_NOUN["demands"], found, change(**wanted))
+        found.satisfaction = told.satisfaction
+        if told.outcome is not None:
+            _write_outcome(writing, a, found, told)
+
+
+def _write_outcome(writing: Writing, a: Attempt, found: Demand, told: asks.DemandOutcome) -> None:
+    extent = {Disposition.MET: "full", Disposition.PARTLY_MET: "partial"}
+    kind = records.BY_NOUN["outcomes"]
+    said = kind.input.model_validate(
+        {
+            "code": told.outcome,
+            "demand": str(found.id),
+            "extent": extent.get(told.disposition, "none"),
+            "people_benefited": told.people_benefited,
+            "happened_on": a.on,
+            "happened_precision": a.said(asks.Closure).occurred_precision,
+        }
+    )
+    records.write(writing, kind, said)
+
+
+def _prepare_merger(_writing: Writing, a: Attempt, coordinated: Finder) -> None:
+    said = a.said(asks.Merger)
+    a.survivor = coordinated(said.survivor)
+    if a.survivor is None or a.survivor.id == a.case.id:
+        raise Invalid([Fault("/survivor", "names no other case that you coordinate")])
+
+
+def _prepare_handover(writing: Writing, a: Attempt, _: Finder) -> None:
+    said = a.said(asks.Handover)
+    a.lead = existing_entity(writing.session, said.receiving_entity, "/receiving_entity")
+
+
+def _prepare_handover_acceptance(writing: Writing, a: Attempt, _: Finder) -> None:
+    said = a.said(asks.HandoverAcceptance)
+    a.lead = a.case.handover_to
+    named = said.assignee or str(a.caller.account_id)
+    a.assignee = existing_account(writing.session, named, "/assignee")
+
+
+PREPARE: dict[str, Callable[[Writing, Attempt, Finder], None]] = {
+    "screening": _prepare_screening,
+    "verification": _prepare_verification,
+    "acceptance": _prepare_acceptance,
+    "engagement": _prepare_engagement,
+    "agreement": _prepare_agreement,
+    "breach": _prepare_breach,
+    "closure": _prepare_closure,
+    "merger": _prepare_merger,
+    "handover": _prepare_handover,
+    "handover-acceptance": _prepare_handover_acceptance,
+}
+
+
+# Once the guards hold
+
+
+def _effect_acknowledgement(_: Writing, a: Attempt) -> None:
+    a.case.acknowledged_on = a.case.acknowledged_on or a.on
+    a.case.safe_contact_rule = a.said(asks.Acknowledgement).safe_contact_rule
+
+
+def _effect_lead(_: Writing, a: Attempt) -> None:
+    if a.lead is not None and a.assignee is not None:
+        a.case.lead_entity, a.case.region_id, a.case.assignee_id = a.lead, a.lead.region_id, a.assignee.id
+    a.case.handover_to = None
+
+
+def _effect_acceptance(_: Writing, a: Attempt) -> None:
+    a.case.accepted_on = a.on
+
+
+def _effect_escalation(writing: Writing, a: Attempt) -> None:
+    signed = second_signature(a)
+    if signed is None or _goes_on(a):
+        return
+    a.case.take_down(writing.now, "replaced by a new publication")
+    signed.used_at = writing.now
+    publish(writing, a.level, relied_on(a), writing.caller.account_id, signed.recorded_by)
+
+
+def _goes_on(a: Attempt) -> bool:
+    """True when a resumed campaign is published still."""
+    return a.step.returns and any(publication.is_up for publication in a.case.publications)
+
+
+def publish(
+    writing: Writing, level: PublicationLevel, consents: list[Consent], signed_by: UUID, approved_by: UUID
+) -> None:
+    """Put a publication up, resting on these consents, under two people's signatures."""
+    writing.case.publications.append(
+        Publication(
+            id=new_id(),
+            case_id=writing.case.id,
+            level=level,
+            approved_by=approved_by,
+            consents=[str(consent.id) for consent in consents],
+            recorded_at=writing.now,
+            recorded_by=signed_by,
+        )
+    )
+    writing.case.publication = level
+
+
+def _effect_resumption(writing: Writing, a: Attempt) -> None:
+    a.case.review_on = _review_of_monitoring(a.case) if a.case.status == Status.MONITORING else None
+    if a.case.status == Status.PUBLIC_CAMPAIGN:
+        _effect_escalation(writing, a)
+
+
+def _review_of_monitoring(case: Case) -> date:
+    """When the review set by the last monitoring is due; the one of the suspension has taken its place."""
+    set_by = next(entry for entry in reversed(case.history) if entry.step == "monitoring")
+    told = set_by.input.get("review_on")
+    return date.fromisoformat(told) if told else set_by.occurred_on + timedelta(days=MONITORING_DAYS)
+
+
+def _effect_breach(writing: Writing, a: Attempt) -> None:
+    if isinstance(a.breached, Commitment):
+        a.breached.status = CommitmentStatus.BREACHED
+    elif isinstance(a.breached, Demand) and a.breached.disposed and a.breached in a.case.demands_now:
+        _revive(writing, a.breached)
+
+
+def _revive(writing: Writing, broken: Demand) -> None:
+    """A demand that was met and is broken stands again as a new version; the old one is kept as it was."""
+    again = {name: getattr(broken, name) for name in ("kind", "text", "language", "addressees", "made_by", "case_id")}
+    writing.case.demands.append(
+        Demand(
+            **again,
+            id=new_id(),
+            version=broken.version + 1,
+            revises=broken.id,
+            disposition=Disposition.ACTIVE,
+            recorded_at=writing.now,
+            recorded_by=writing.caller.account_id,
+        )
+    )
+
+
+def _effect_monitoring(_: Writing, a: Attempt) -> None:
+    a.case.review_on = a.said(asks.Monitoring).review_on or a.on + timedelta(days=MONITORING_DAYS)
+
+
+def _effect_suspension(_: Writing, a: Attempt) -> None:
+    a.case.review_on = a.said(asks.Suspension).review_on
+
+
+def _effect_withdrawal(writing: Writing, a: Attempt) -> None:
+    by_workers = a.said(asks.Withdrawal).withdrawn_by is WithdrawnBy.WORKERS
+    reason = CloseReason.WITHDRAWN_BY_WORKERS if by_workers else CloseReason.WITHDRAWN_BY_REQUESTER
+    _close(a, reason)
+    a.case.take_down(writing.now, "the appeal was withdrawn")
+
+
+def _effect_closure(_: Writing, a: Attempt) -> None:
+    _close(a, CloseReason(a.said(asks.Closure).reason))
+
+
+def _close(a: Attempt, reason: CloseReason) -> None:
+    a.case.closed_on, a.case.close_reason, a.case.handover_to = a.on, reason, None
+
+
+def _effect_ending(_: Writing, a: Attempt) -> None:
+    a.case.closed_on, a.case.handover_to = a.on, None
+
+
+def _effect_reopening(_: Writing, a: Attempt) -> None:
+    a.case.reopen_count += 1
+    a.case.closed_on, a.case.close_reason, a.case.merged_into = None, None, None
+
+
+def _effect_merger(writing: Writing, a: Attempt) -> None:
+    survivor = a.survivor
+    _close(a, CloseReason.MERGED)
+    a.case.take_down(writing.now, "the case was merged into another")
+    if survivor is not None:
+        a.case.merged_into = survivor
+        order = list(Visibility)
+        survivor.visibility = min(survivor.visibility, a.case.visibility, key=lambda v: order.index(Visibility(v)))
+        survivor.version += 1
+        survivor.touch(writing.now)
+
+
+def _effect_handover(_: Writing, a: Attempt) -> None:
+    a.case.handover_to = a.lead
+
+
+EFFECT: dict[str, Callable[[Writing, Attempt], None]] = {
+    "acknowledgement": _effect_acknowledgement,
+    "screening": _effect_lead,
+    "acceptance": _effect_acceptance,
+    "decline": _effect_ending,
+    "referral": _effect_ending,
+    "escalation": _effect_escalation,
+    "breach": _effect_breach,
+    "monitoring": _effect_monitoring,
+    "suspension": _effect_suspension,
+    "resumption": _effect_resumption,
+    "withdrawal": _effect_withdrawal,
+    "closure": _effect_closure,
+    "reopening": _effect_reopening,
+    "merger": _effect_merger,
+    "handover": _effect_handover,
+    "handover-acceptance": _effect_lead,
+}

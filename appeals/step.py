@@ -44,7 +44,7 @@ def make(
     """
     case = writing.case
     records.not_ahead(said, writing.latest_day)
-    _only_soft(said)
+    _known_guards(said)
     attempt = Attempt(
         writing.session, case, step, writing.caller, writing.now, said.occurred_on or writing.now.date(), said
     )
@@ -65,11 +65,11 @@ def make(
     return entry
 
 
-def _only_soft(said: asks.StepInput) -> None:
-    """Raises: Invalid, when an override names what is no soft guard: it would be dropped in silence."""
-    hard = [index for index, o in enumerate(said.overrides) if o.guard not in GUARDS or not GUARDS[o.guard].soft]
-    if hard:
-        raise Invalid([Fault(f"/overrides/{index}/guard", "is no guard that may be overridden") for index in hard])
+def _known_guards(said: asks.StepInput) -> None:
+    """Raises: Invalid, when an override names what is no guard: it would be dropped in silence."""
+    unknown = [index for index, override in enumerate(said.overrides) if override.guard not in GUARDS]
+    if unknown:
+        raise Invalid([Fault(f"/overrides/{index}/guard", "is the code of no guard") for index in unknown])
 
 
 def _open_nouns(writing: Writing | Attempt) -> list[str]:

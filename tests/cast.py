@@ -353,7 +353,7 @@ STEP_INPUTS: dict[str, Callable[[], Body]] = {
     "handover": lambda: {"receiving_entity": "Europe", "reason": "The owner sits there."},
     "handover-acceptance": lambda: {},
 }
-"""A full input for every step: with it the step succeeds on a case that `World.case_in` made (merger: give a survivor)."""
+"""A full input for every step: with it, it succeeds on a case that `World.case_in` made; merger needs a survivor."""
 
 
 def step_input(noun: str) -> Body:

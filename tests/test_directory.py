@@ -56,11 +56,11 @@ def test_spaces_and_hyphens_do_not_count_in_an_os_id(told: str) -> None:
     ],
 )
 def test_what_cannot_be_an_os_id_is_refused(told: str) -> None:
-    with pytest.raises(ValueError, match="must be 15 characters|has a wrong check character"):
+    with pytest.raises(ValueError, match=r"must be 15 characters|has a wrong check character"):
         os_id(told)
 
 
-def test_two_digits_changed_about_are_noticed_by_the_check_in_most_places(world: World) -> None:
+def test_a_mistyped_os_id_is_refused_where_it_stands(world: World) -> None:
     answer = world.coordinator.post("/v1/facilities", {"name": "A", "country": "IN", "os_id": "IN2019067X1K87E"})
     assert answer.status_code == 422
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/os_id"]
@@ -181,13 +181,6 @@ def test_listing_what_a_hidden_case_names_gives_back_what_was_sent_and_no_more(w
     assert [row for row in listed(world, noun, "europe caseworker") if row["id"] == made["id"]] == [made]
 
 
-@pytest.mark.parametrize("noun", ["organisations", "facilities"])
-def test_naming_in_a_case_what_a_hidden_case_names_tells_no_more_than_was_said(world: World, noun: str) -> None:
-    own_case(world)
-    alone = listed(world, noun, "europe caseworker")
-    assert [row["name"] for row in alone] == [{"organisations": UNION, "facilities": MILL}[noun]["name"]]
-
-
 def test_each_team_is_shown_a_row_in_the_words_of_its_own_case(world: World) -> None:
     hidden_case(world)
     own_case(world)
@@ -202,7 +195,7 @@ def test_each_team_is_shown_a_row_in_the_words_of_its_own_case(world: World) -> 
     assert {name: ours[union["id"]][name] for name in SECRET} == SECRET
 
 
-def test_listing_openly_takes_nothing_from_the_case_that_named_it_first(world: World) -> None:
+def test_what_is_listed_openly_is_one_row_for_everybody(world: World) -> None:
     hidden_case(world)
     made = post(world, "organisations", UNION, "europe caseworker")
     assert listed(world, "organisations") == [made]

@@ -94,9 +94,8 @@ def _setting(name: str, form: dict[str, Any]) -> str:
 
 
 def _bounds(form: dict[str, Any]) -> str:
-    low = form.get("minimum", form.get("exclusiveMinimum"))
-    high = form.get("maximum", form.get("exclusiveMaximum"))
-    said = [f"{word} {bound}" for word, bound in (("from", low), ("to", high)) if bound is not None]
+    words = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+    said = [f"{word} {form[bound]}" for bound, word in words.items() if bound in form]
     return f" Allowed: {' '.join(said)}." if said else ""
 
 

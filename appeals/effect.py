@@ -93,11 +93,12 @@ def _prepare_closure(writing: Writing, a: Attempt, _: Finder) -> None:
     """Say of each demand what became of it, so that the guards can ask whether all have been told."""
     for index, told in enumerate(a.said(asks.Closure).outcomes):
         found: Demand = records.referred(a.case, "demands", told.demand, f"/outcomes/{index}/demand")
-        wanted = {"disposition": told.disposition, "satisfaction": told.satisfaction, "disposed_on": a.on}
+        wanted = {"disposition": told.disposition, "disposed_on": a.on}
         change = records.BY_NOUN["demands"].change
         if change and told.disposition != found.disposition:
             records.change(writing, records.BY_NOUN["demands"], found, change(**wanted))
-        found.satisfaction = told.satisfaction
+        if "satisfaction" in told.model_fields_set or found.satisfaction is None:
+            found.satisfaction = told.satisfaction
         if told.outcome is not None:
             _write_outcome(writing, a, found, told)
 

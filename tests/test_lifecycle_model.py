@@ -797,8 +797,8 @@ def _breaching(m: Model, dice: Dice, _label: Label) -> Body:
 def _closing(m: Model, dice: Dice, _label: Label) -> Body:
     active = [index for index, d in enumerate(m.demands) if d in m.current and d["disposition"] == "active"]
     told = [{"demand": i, "disposition": dice.one_of("met", "partly_met", "not_met")} for i in active if dice.mostly()]
-    reasons = ("demands_met", "settled_partial", "overtaken_by_events", *sorted(WITHOUT_RESULT))
-    return {"reason": dice.one_of(*reasons), "outcomes": told, "workers_accept": dice.one_of(True, False)}
+    reason = dice.one_of("demands_met", "settled_partial", "overtaken_by_events", dice.one_of(*sorted(WITHOUT_RESULT)))
+    return {"reason": reason, "outcomes": told, "workers_accept": dice.one_of(True, False)}
 
 
 INPUTS: dict[str, Callable[[Model, Dice, Label], Body]] = {
@@ -829,7 +829,7 @@ INPUTS: dict[str, Callable[[Model, Dice, Label], Body]] = {
     "monitoring": lambda _m, dice, _: {"review_on": dice.one_of(None, day(), ahead(1), ahead(300), ahead(366))},
     "suspension": lambda _m, dice, _: {"review_on": dice.one_of(day(), ahead(14))},
     "resumption": lambda m, dice, _: {
-        "resume_to": dice.one_of(None, None, m.offered(day(), "coordinator"), *LADDER),
+        "resume_to": dice.one_of(None, None, m.offered(day(), "coordinator"), dice.one_of(*LADDER)),
         "reason": dice.one_of(None, None, "workers_request"),
     },
     "withdrawal": lambda _m, dice, _: {"withdrawn_by": dice.one_of("workers", "requester")},
@@ -838,6 +838,10 @@ INPUTS: dict[str, Callable[[Model, Dice, Label], Body]] = {
     "merger": lambda _m, dice, _: {"same_dispute": dice.one_of(None, "One dispute over one list of dismissals.")},
     "handover": lambda _m, dice, _: {"receiving_entity": dice.one_of("Europe", "South Asia")},
 }
+
+
+CALLERS = {"information": ("caseworker",), "escalation": ("coordinator", "double")}
+"""Who takes a step that few may take; any other is also tried by those who may not."""
 
 
 def healing(m: Model, noun: str, said: Body, who: str) -> Body:
@@ -891,8 +895,8 @@ class Walk(RuleBasedStateMachine):
         dice = Dice(chance)
         strength = dice.one_of("evidenced", "evidenced", "claimed", "disputed", "disproved", None)
         evidence = dice.one_of(None, "Labels photographed on the line.")
-        way = WAY[dice.one_of("received", "received", "screening", "accepted", "engagement", *LADDER[5:])]
-        parties = [{**party} for party in PARTIES if way or dice.mostly()]
+        begin = dice.one_of("received", "screening", "screening", "accepted", "engagement", *LADDER[5:])
+        parties = [{**party} for party in PARTIES if begin in LADDER[3:] or dice.mostly()]
         for party in parties:
             if party["label"] == "brand":
                 party |= {"link_strength": strength, "link_evidence": evidence}
@@ -908,7 +912,7 @@ class Walk(RuleBasedStateMachine):
         self.model.parties = parties
         put_on_record(self.model, "intake", {"records": records})
         self.agree_on(answer.json())
-        for noun in way:
+        for noun in WAY[begin]:
             self.go(noun, dice)
 
     def go(self, noun: str, dice: Dice) -> None:
@@ -940,9 +944,10 @@ class Walk(RuleBasedStateMachine):
         self.take(dice, sorted(TABLE))
 
     def take(self, dice: Dice, nouns: list[str]) -> None:
-        noun, who = dice.one_of(*nouns), dice.one_of("coordinator", "coordinator", "caseworker", "double")
-        if noun == "information":
-            who = "caseworker"
+        noun = dice.one_of(*nouns)
+        who = dice.one_of(*CALLERS.get(noun, ("coordinator", "coordinator", "caseworker", "double")))
+        if noun == "escalation" and dice.mostly():
+            self.sign(dice)
         self.send(noun, input_of(noun, self.model, dice, self.label), who, heal=dice.one_of(True, False))
 
     def send(self, noun: str, said: Body, who: str, *, heal: bool) -> None:

@@ -644,3 +644,13 @@ def test_a_closure_says_of_every_demand_what_became_of_it(world: World) -> None:
     assert (demand["disposition"], demand["disposed_on"], demand["satisfaction"]) == ("met", day(), "satisfied")
     assert (outcome["code"], outcome["extent"], outcome["people_benefited"]) == ("reinstated", "full", 11)
     assert outcome["demand"] == demand["id"]
+
+
+def test_a_closing_that_does_not_say_what_the_workers_think_keeps_what_is_known(world: World) -> None:
+    reference = world.case_in("engagement")
+    (demand,) = world.records(reference, "demands")
+    known = {"disposition": "met", "satisfaction": "dissatisfied"}
+    assert world.coordinator.patch(f"/v1/cases/{reference}/demands/{demand['id']}", known).status_code == 200
+    told = [{"demand": demand["id"], "disposition": "met"}]
+    world.take(reference, "closure", reason="demands_met", outcomes=told)
+    assert world.records(reference, "demands")[0]["satisfaction"] == "dissatisfied"

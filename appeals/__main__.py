@@ -204,7 +204,8 @@ def replay(
             name: _new_key(settings, database, role, network.ROOT_NAME, f"replay {name}", day)
             for name, role in PLAYERS.items()
         }
-    results = player.replay(file, url or f"http://{settings.host}:{settings.port}", keys, Console(width=None if sys.stdout.isatty() else 160))
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    results = player.replay(file, url or f"http://{settings.host}:{settings.port}", keys, console)
     if not all(result.fine for result in results):
         raise typer.Exit(1)
 

@@ -45,8 +45,9 @@ migration: .venv/check ## Write the migration for a change of the model: make mi
 	@set -e; place=$$(mktemp -d); trap 'rm -r "$$place"' EXIT; \
 	export APPEALS_DATABASE_URL="sqlite:///$$place/empty.db"; \
 	number=$$(ls migrations/versions/*.py | wc -l); \
-	$(BIN)/appeals migrate && \
-	$(BIN)/alembic revision --autogenerate --rev-id "$$(printf %04d $$((number + 1)))" -m '$(m)'
+	$(BIN)/appeals migrate; \
+	$(BIN)/alembic revision --autogenerate --rev-id "$$(printf %04d $$((number + 1)))" -m '$(m)'; \
+	$(BIN)/ruff check --quiet --fix migrations; $(BIN)/ruff format --quiet migrations
 
 lock: .venv/check ## Lock the dependencies anew (UPGRADE=--upgrade takes newer ones)
 	cd requirements && ../$(LOCK) check.in -o check.txt && ../$(LOCK) -c check.txt run.in -o run.txt

@@ -677,6 +677,14 @@ def test_an_adequate_answer_keeps_a_case_quiet_and_an_overdue_letter_does_not(wo
     assert world.coordinator.step(reference, "escalation", step_input("escalation")).status_code == 201
 
 
+def test_a_letter_that_was_only_planned_meets_no_silence(world: World) -> None:
+    first = action(label="letter", answer_due_on=later(1))
+    reference = in_("accepted", take("engagement", first_action=first), sign())(world)
+    add("actions", **{**action(), "status": "planned", "done_on": None, "answer_due_on": day(1)})(world, reference)
+    refused = world.coordinator.step(reference, "escalation", step_input("escalation"))
+    assert codes(refused) == ["quiet_action.missing"]
+
+
 def test_a_promise_that_was_kept_is_not_broken_by_the_passing_of_its_day(world: World) -> None:
     reference = in_("remediation", amend("commitments", "promise", **KEPT))(world)
     assert codes(world.coordinator.step(reference, "breach", step_input("breach"))) == ["breach.not_due"]

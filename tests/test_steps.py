@@ -470,6 +470,15 @@ def test_a_campaign_whose_consent_ended_resumes_only_with_new_consent_and_new_si
     assert (resumed["status"], resumed["publication"]) == ("public_campaign", "named")
 
 
+def test_a_campaign_resumes_at_critical_risk_only_when_the_workers_ask(world: World) -> None:
+    reference = world.case_in("public_campaign")
+    world.take(reference, "suspension")
+    world.coordinator.add(reference, "risk-assessments", {"level": "critical", "assessed_on": day()})
+    refused = _resume(world, reference, reason="imminent_danger").json()
+    assert ([item["code"] for item in refused["unmet"]], refused["resume_to"]) == (["risk.critical"], "engagement")
+    assert _resume(world, reference, reason="workers_request").json()["case"]["status"] == "public_campaign"
+
+
 def test_nobody_goes_public_by_resuming(world: World) -> None:
     reference = world.case_in("remediation")
     _signed(world, reference)
@@ -539,6 +548,14 @@ def test_a_merger_closes_one_keeps_both_histories_and_takes_the_stricter_visibil
     assert told == {**ended, "merged_into_reference": open_}
     assert world.show(open_)["visibility"] == "restricted"
     assert (world.history(strict)[:-1], world.history(open_)) == (before, kept)
+
+
+def test_whoever_last_read_the_survivor_before_a_merger_decides_anew(world: World) -> None:
+    merged, survivor = world.case(), world.case()
+    tag = world.coordinator.get(f"/v1/cases/{survivor}").headers["ETag"]
+    world.take(merged, "merger", survivor=survivor)
+    answer = world.coordinator.step(survivor, "screening", step_input("screening"), If_Match=tag)
+    assert answer.status_code == 412
 
 
 def test_a_merger_never_widens_what_the_survivor_shows(world: World) -> None:

@@ -9,7 +9,20 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    exists,
+    func,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -21,6 +34,10 @@ READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never wa
 
 class Busy(Exception):
     """The database did not give way in time; nothing was changed, and the same call may be tried again."""
+
+
+class Entangled(Busy):
+    """Two transactions waited for each other; this one was rolled back, and may be run again at once."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -119,7 +136,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """One transaction, committed when the block ends, rolled back when it raises. Raises: Busy.
+        """One transaction, committed when the block ends, rolled back when it raises. Raises: Busy, Entangled.
 
         SQLite has one writer at a time: within the process a lock keeps the order, between processes the
         database does. On PostgreSQL rows are locked by those who read them `FOR UPDATE`.
@@ -152,18 +169,39 @@ def _busy_is_said() -> Iterator[None]:
         raise Busy from error
     except OperationalError as error:
         if gave_no_way(error):
-            raise Busy from error
+            entangled = getattr(error.orig, "sqlstate", None) in ENTANGLED
+            raise (Entangled if entangled else Busy) from error
         raise
+
+
+ENTANGLED = {"40P01", "40001"}  # deadlock, serialization
+LOCKED = "55P03"
 
 
 def gave_no_way(error: OperationalError) -> bool:
     """True when the database failed only because another transaction stood in the way."""
-    # 55P03 lock not available, 40P01 deadlock, 40001 serialization
     state = getattr(error.orig, "sqlstate", None)
-    return state in {"55P03", "40P01", "40001"} or "database is locked" in str(error.orig)
+    return state in {*ENTANGLED, LOCKED} or "database is locked" in str(error.orig)
 
 
 def insert_if_absent(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
+    """Insert a row unless one with the same unique column stands already; True if it was inserted.
+
+    Whoever adds such rows does so alone until the end of the transaction: two that add the same rows, each in an
+    order of its own, would wait for each other for ever.
+    """
+    unique: list[Any] = [column for column in table.__table__.columns if getattr(column, "unique", False)]
+    if session.scalar(select(exists().where(*(column == values[column.name] for column in unique)))):
+        return False
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(TURN)))
+    return claim_row(session, table, values)
+
+
+TURN = 20_260_101  # the same in every process; no other advisory lock is taken
+
+
+def claim_row(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
     """Insert a row unless one with the same key stands already; True if it was inserted.
 
     Waits for a transaction that is inserting the same key, so that afterwards the row can be read.

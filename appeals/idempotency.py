@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from appeals.database import Base, Document, gave_no_way, insert_if_absent
+from appeals.database import Base, Document, claim_row, gave_no_way
 from appeals.errors import Fault, KeyReused, StillRunning
 
 
@@ -54,7 +54,7 @@ def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: date
         "recorded_at": now,
     }
     try:
-        if insert_if_absent(session, KeptAnswer, values):
+        if claim_row(session, KeptAnswer, values):
             return None
     except OperationalError as error:
         if not gave_no_way(error):

@@ -1,8 +1,10 @@
 """Idempotency keys: the same request with the same key gives the first answer again, and is done once."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from threading import Barrier
 from uuid import UUID
 
 import pytest
@@ -11,7 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from appeals.case import Case
-from appeals.database import Database
+from appeals.database import Database, Entangled
 from appeals.idempotency import KeptAnswer, claim
 from appeals.network import Key, Membership, entity_named
 from appeals.vocabulary import Role
@@ -289,3 +291,49 @@ def test_another_key_waits_for_the_case_and_is_told_busy(impatient: World, datab
         refused = coordinator.step(reference, "suspension", step_input("suspension"), Idempotency_Key="another")
     assert told_to_wait(refused) == (503, "busy", "2")
     assert len(impatient.history(reference)) == 1
+
+
+# A write rolled back only because it and another waited for each other
+
+
+def entangle(world: World, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let the next writes, so many, be rolled back as the losers of a deadlock."""
+    writing, left = world.database.writing, [Entangled()] * times
+
+    def entangled_at_first() -> AbstractContextManager[Session]:
+        if left:
+            raise left.pop()
+        return writing()
+
+    monkeypatch.setattr(world.database, "writing", entangled_at_first)
+
+
+def test_a_write_that_lost_in_a_deadlock_is_done_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    entangle(world, monkeypatch, 2)
+    assert world.coordinator.post("/v1/cases", intake(), Idempotency_Key=KEY).status_code == 201
+    assert cases_in(world) == 1
+
+
+def test_a_write_that_always_loses_is_told_busy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    entangle(world, monkeypatch, 3)
+    assert told_to_wait(world.coordinator.post("/v1/cases", intake())) == (503, "busy", "2")
+    assert cases_in(world) == 0
+
+
+def test_of_two_transactions_that_wait_for_each_other_one_is_rolled_back(world: World, dialect: str) -> None:
+    if dialect == "sqlite":
+        pytest.skip("SQLite has one writer: nobody waits for it while it waits")
+    here, there = world.case(), world.case()
+    both_begun = Barrier(2)
+
+    def lock(first: str, second: str) -> bool:
+        with world.database.writing() as session:
+            session.scalars(select(Case).where(Case.reference == first).with_for_update()).all()
+            both_begun.wait(30)
+            session.scalars(select(Case).where(Case.reference == second).with_for_update()).all()
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        running_now = [threads.submit(lock, here, there), threads.submit(lock, there, here)]
+        errors = [type(result.exception()) for result in running_now]
+    assert sorted(errors, key=str) == sorted([type(None), Entangled], key=str)

@@ -1187,6 +1187,14 @@ def test_a_random_walk_agrees_with_the_model(world: World) -> None:
     log.info("steps taken and guards met: %s", dict(Walk.met.most_common()))
 
 
+def test_a_step_that_changes_no_state_leaves_a_suspended_case_its_way_back(world: World) -> None:
+    reference = world.case_in("engagement")
+    world.take(reference, "suspension")
+    world.take(reference, "acknowledgement")
+    assert world.show(reference)["suspended_from"] == "engagement"
+    assert world.take(reference, "resumption")["case"]["status"] == "engagement"
+
+
 def coordinator_and_reviewer(world: World) -> Person:
     """Somebody who holds both roles, and still cannot sign twice."""
     now = datetime.now(UTC)

@@ -21,7 +21,7 @@ from httpx2 import Response
 from sqlalchemy import text
 
 from appeals.database import Database
-from tests.cast import Body, World, action, intake, step_input
+from tests.cast import Body, World, action, intake, organisation, step_input
 from tests.conftest import Template
 from tests.live import Crowd, Live, Remote, live, served
 
@@ -242,6 +242,39 @@ def test_a_crowd_of_steps_on_as_many_cases_all_succeed(live: Live) -> None:
         taken = crowd.all_at_once([stepping(reference, "screening", "*") for reference in references])
     assert Counter(answer.status_code for answer in taken) == {201: CROWD}
     assert torn(live) == 0
+
+
+def test_reports_that_name_the_same_new_brands_in_any_order_are_all_taken_in(live: Live) -> None:
+    with Crowd(live, SAME_KEY) as crowd:
+        for _ in range(_share(ROUNDS)):
+            names = [f"Brand {uuid.uuid4().hex}" for _ in range(12)]
+            orders = [names[turn:] + names[:turn] for turn in range(SAME_KEY)]
+            answers = crowd.all_at_once([naming(order) for order in orders])
+            assert Counter(answer.status_code for answer in answers) == {201: SAME_KEY}
+            known = "SELECT count(*) FROM organisation WHERE name IN (:first, :last)"
+            assert one(live, known, first=names[0], last=names[-1]) == 2
+
+
+def naming(brands: list[str]) -> Ask:
+    """A call that logs a case with these brands as its parties, in this order."""
+    parties = [{"role": "brand", "organisation": organisation(name, "company", "SE")} for name in brands]
+    body = json.dumps(intake(records={"parties": parties})).encode()
+    return lambda world: world.coordinator.post("/v1/cases", body)
+
+
+def test_of_two_cases_merged_into_each_other_one_stays_open(live: Live) -> None:
+    with Crowd(live, 2) as crowd:
+        for _ in range(_share(ROUNDS)):
+            here, there = live.world.case(), live.world.case()
+            answers = crowd.all_at_once([merging(here, there), merging(there, here)])
+            assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 1}
+            statuses = {live.world.show(reference)["status"] for reference in (here, there)}
+            assert statuses == {"closed", "received"}
+
+
+def merging(reference: str, survivor: str) -> Ask:
+    """A call that merges a case into another."""
+    return lambda world: world.coordinator.step(reference, "merger", {"survivor": survivor})
 
 
 # A caller that goes away, and a service that is killed

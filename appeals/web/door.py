@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, get_origin
@@ -24,7 +25,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from appeals.case import Case
-from appeals.database import Database
+from appeals.database import Database, Entangled
 from appeals.errors import Fault, Invalid, NotFound, NotJson, PreconditionRequired, Stale, TooLarge
 from appeals.idempotency import KeptAnswer, claim, fingerprint, keep
 from appeals.network import Caller, authenticate
@@ -34,6 +35,7 @@ from appeals.web.body import clean
 from appeals.web.problems import MEDIA_TYPE
 
 Params = dict[str, str]
+TRIES = 3
 BEARER = HTTPBearer(auto_error=False, description="A key: `ua_<id>_<secret><checksum>`.")
 
 
@@ -325,6 +327,13 @@ class _Entry:
         return Response(answer.content, answer.status, headers, answer.media_type)
 
     def write(self, request: Request, body: Any) -> Response:
+        """Do it; again where it was rolled back only because it and another write waited for each other."""
+        for _ in range(TRIES - 1):
+            with suppress(Entangled):
+                return self._write(request, body)
+        return self._write(request, body)
+
+    def _write(self, request: Request, body: Any) -> Response:
         """Do it once: the effect, the idempotency key and the answer are committed together, then sent."""
         with self.desk.database.writing() as session:
             caller = self._caller(request, session)

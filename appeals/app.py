@@ -43,7 +43,11 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app = FastAPI(
         title="Urgent appeals",
         version=__version__,
-        description="Cases of labour-rights urgent appeals: guarded steps, readable history, consent enforced.",
+        description=(
+            "Cases of labour-rights urgent appeals: guarded steps, readable history, consent enforced. Text is UTF-8 "
+            "in NFC, without controls but line feed and tab, and holds a visible character; days lie between 1900 "
+            "and 2200."
+        ),
         redoc_url=None,
         docs_url=None,
         redirect_slashes=False,

@@ -1,7 +1,7 @@
 """The case and its status history. A change of status and its history entry are one act: `Case.move`."""
 
 import secrets
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from appeals.tally import Tally, charges_pending, headline, still_held
 from appeals.violation import Violation
 from appeals.vocabulary import (
     GROUP,
+    Channel,
     CloseReason,
     IntakeChannel,
     PartyRole,
@@ -38,6 +39,8 @@ from appeals.vocabulary import (
     TallyKind,
     Visibility,
 )
+
+MONITORING_DAYS = 180
 
 
 class HistoryEntry(Base):
@@ -139,10 +142,8 @@ class Case(Base):
         """Take the status of a new history entry, and keep the entry: the only way a status changes."""
         entry.sequence = len(self.history) + 1
         self.history.append(entry)
-        if entry.to_status == Status.SUSPENDED:
-            self.suspended_from = entry.from_status
-        elif entry.moved:
-            self.suspended_from = None
+        if entry.moved:
+            self.suspended_from = entry.from_status if entry.to_status == Status.SUSPENDED else None
         self.status = entry.to_status
         self.version += 1
         self.touch(now)
@@ -180,7 +181,8 @@ class Case(Base):
     @property
     def contacted(self) -> list[Party]:
         """The targets of everything done so far."""
-        targets = {action.target for action in self.actions if action.done_on is not None}
+        outward = (action for action in self.actions if action.done_on and action.channel != Channel.INTERNAL)
+        targets = {action.target for action in outward}
         return [party for party in self.parties if party.id in targets]
 
     def party(self, number: UUID | None) -> Party | None:
@@ -191,6 +193,14 @@ class Case(Base):
         """The newest risk assessment made by that day."""
         known = [found for found in self.risk_assessments if found.assessed_on <= on]
         return max(known, key=lambda found: (found.assessed_on, found.id), default=None)
+
+    def review_of_monitoring(self) -> date | None:
+        """When the review set by the last monitoring is due; None while the remedy is not being watched."""
+        if Status.MONITORING not in (self.status, self.suspended_from):
+            return None
+        set_by = next(entry for entry in reversed(self.history) if entry.step == "monitoring")
+        told = set_by.input.get("review_on")
+        return date.fromisoformat(told) if told else set_by.occurred_on + timedelta(days=MONITORING_DAYS)
 
     def last_move(self) -> HistoryEntry:
         """The entry that brought the case into the state it is in."""

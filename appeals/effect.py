@@ -1,20 +1,20 @@
 """What each step puts on record before its guards look, and what it changes besides the status once they hold."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from appeals import records
 from appeals import step_input as asks
-from appeals.case import Case
+from appeals.case import MONITORING_DAYS, Case
 from appeals.commitment import Commitment
 from appeals.consent import Consent
 from appeals.database import new_id
 from appeals.demand import Demand
 from appeals.directory import organisation
 from appeals.errors import Fault, Invalid
-from appeals.guard import MONITORING_DAYS, Attempt, relied_on, second_signature
+from appeals.guard import Attempt, relied_on, second_signature
 from appeals.network import existing_account, existing_entity
 from appeals.publication import Publication
 from appeals.records import Writing
@@ -203,16 +203,9 @@ def publish(
 
 
 def _effect_resumption(writing: Writing, a: Attempt) -> None:
-    a.case.review_on = _review_of_monitoring(a.case) if a.case.status == Status.MONITORING else None
+    a.case.review_on = a.case.review_of_monitoring()  # the one of the suspension had taken its place
     if a.case.status == Status.PUBLIC_CAMPAIGN:
         _effect_escalation(writing, a)
-
-
-def _review_of_monitoring(case: Case) -> date:
-    """When the review set by the last monitoring is due; the one of the suspension has taken its place."""
-    set_by = next(entry for entry in reversed(case.history) if entry.step == "monitoring")
-    told = set_by.input.get("review_on")
-    return date.fromisoformat(told) if told else set_by.occurred_on + timedelta(days=MONITORING_DAYS)
 
 
 def _effect_breach(writing: Writing, a: Attempt) -> None:

@@ -41,7 +41,7 @@ from appeals.vocabulary import (
 
 RISK_REVIEW_DAYS = {Status.PUBLIC_CAMPAIGN: 14}
 RISK_REVIEW_DAYS_ELSEWHERE = 30
-MONITORING_DAYS, MONITORING_DAYS_AT_MOST = 180, 365
+MONITORING_DAYS_AT_MOST = 365
 WITHOUT_RESULT = (
     CloseReason.NO_RESULT,
     CloseReason.UNSAFE_TO_CONTINUE,
@@ -602,8 +602,8 @@ def the_workers_accept_the_settlement(a: Attempt) -> bool:
 
 @guard("review.pending", "The review of the monitoring is still to come.", soft=True)
 def the_review_is_past(a: Attempt) -> bool:
-    watched = a.case.status == Status.MONITORING
-    return not watched or a.case.review_on is None or a.case.review_on <= a.on
+    review = a.case.review_of_monitoring()
+    return review is None or review <= a.on
 
 
 @guard(

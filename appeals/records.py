@@ -80,7 +80,6 @@ class Kind:
     roles: frozenset[Role] = CASEWORK
     adds: Adds = _nothing
     refuses: Refuses = _no_refusal
-    corrects: bool = True
     settle: Callable[[Writing, Any], None] = lambda _w, _r: None
 
     @property
@@ -191,7 +190,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "consents", consent.Consent, consent.ConsentInput, consent.ConsentOutput, consent.ConsentChange,
-        state="state", next=consent.NEXT, roles=FIELD_WORK, settle=_end_consent, corrects=False,
+        state="state", next=consent.NEXT, roles=FIELD_WORK, settle=_end_consent,
     ),
     Kind(
         "risk-assessments", risk.RiskAssessment, risk.RiskAssessmentInput, risk.RiskAssessmentOutput,
@@ -328,7 +327,7 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
 
 def _require_next(case: Case, kind: Kind, record: Any, wanted: Any) -> None:
     now = getattr(record, kind.state, None)
-    if wanted is None or (wanted == now and kind.corrects) or wanted in kind.next.get(now, set()):
+    if wanted is None or wanted == now or wanted in kind.next.get(now, set()):
         return
     allowed = ", ".join(sorted(kind.next.get(now, set()))) or "nothing"
     raise ChangeRefused(

@@ -1,6 +1,6 @@
 """Corners where two rules meet: found by walking at random, kept so that they stay right."""
 
-from tests.cast import World, action, day, step_input
+from tests.cast import World, action, step_input
 
 
 def test_an_acknowledgement_while_suspended_does_not_lose_where_the_case_came_from(world: World) -> None:
@@ -9,16 +9,6 @@ def test_an_acknowledgement_while_suspended_does_not_lose_where_the_case_came_fr
     world.take(reference, "acknowledgement")
     assert world.show(reference)["suspended_from"] == "engagement"
     assert world.take(reference, "resumption")["case"]["status"] == "engagement"
-
-
-def test_what_was_said_of_a_given_consent_is_not_edited_afterwards(world: World) -> None:
-    reference = world.case_in("screening")
-    given = next(one for one in world.records(reference, "consents") if one["scope"] == "take_up")
-    path = f"/v1/cases/{reference}/consents/{given['id']}"
-    again = {"state": "given", "given_on": day(1), "method": "written"}
-    refused = world.coordinator.patch(path, again)
-    assert (refused.status_code, refused.json()["code"]) == (409, "change.refused")
-    assert world.coordinator.get(path).json() == given
 
 
 def test_talking_among_ourselves_about_a_target_is_no_contact(world: World) -> None:

@@ -119,7 +119,8 @@ class World:
         self.cast = cast
         self.app = create_app(self.settings)
         self.database: Database = self.app.state.database
-        self.client: Client = TestClient(self.app, raise_server_exceptions=False)
+        # Entered, it keeps one event loop for all calls; otherwise each call would start a thread and a loop.
+        self.client: Client = TestClient(self.app, raise_server_exceptions=False).__enter__()
         self.nobody = Person(self.client, None)
 
     def as_(self, name: str) -> Person:
@@ -143,8 +144,13 @@ class World:
         self.database.__init__(url, lock_timeout_s=10)  # type: ignore[misc]
 
     def leave(self) -> None:
-        """Let the database go."""
+        """Let the database go; another may be moved to."""
         self.database.engine.dispose()
+
+    def end(self) -> None:
+        """Let everything go."""
+        self.leave()
+        self.client.__exit__(None, None, None)
 
     def case(self, who: str = "coordinator", **changed: Any) -> str:
         """Log a case; its reference."""

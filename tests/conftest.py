@@ -103,6 +103,7 @@ class Template:
 
     def end(self) -> None:
         """Remove the template itself."""
+        self.world.end()
         self.drop(self.url(self.name))
 
 

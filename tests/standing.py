@@ -65,5 +65,5 @@ def standing(template: Template) -> Iterator[Standing]:
         assert made.status_code == 201, made.text
         ids[noun] = made.json()["id"]
     yield Standing(world, reference, ids)
-    world.leave()
+    world.end()
     template.drop(url)

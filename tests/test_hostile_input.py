@@ -432,7 +432,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[l
     worlds = [World(template.url(template.name), PEPPER, template.cast) for template in templates]
     yield [(world.coordinator, world.case_in("engagement")) for world in worlds]
     for world, template in zip(worlds, templates, strict=True):
-        world.leave()
+        world.end()
         template.end()
 
 

@@ -100,7 +100,7 @@ def shelf(template: Template) -> Iterator[Shelf]:
     by_name = {name: reference for reference, name in names.items()}
     world.take(by_name["lodz"], "decline")
     yield Shelf(world, names, known_ids(world, by_name))
-    world.leave()
+    world.end()
     template.drop(url)
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from appeals.database import refers_to
 from appeals.field import ActionRef, Count, Day, Flag, Happened, Language, PartyRef, Prose
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import (
@@ -34,8 +34,8 @@ class Response(Record):
 
     __tablename__ = "response"
 
-    action: Mapped[UUID] = mapped_column(ForeignKey("action.id"), index=True)
-    party: Mapped[UUID | None] = mapped_column(ForeignKey("party.id"))
+    action: Mapped[UUID] = mapped_column(refers_to("action.id"), index=True)
+    party: Mapped[UUID | None] = mapped_column(refers_to("party.id"))
     received_on: Mapped[date]
     received_precision: Mapped[str]
     grade: Mapped[str]
@@ -58,9 +58,9 @@ class Action(Record):
 
     kind: Mapped[str]
     channel: Mapped[str]
-    target: Mapped[UUID | None] = mapped_column(ForeignKey("party.id"), index=True)
+    target: Mapped[UUID | None] = mapped_column(refers_to("party.id"), index=True)
     corner: Mapped[str | None]
-    by_entity: Mapped[UUID] = mapped_column(ForeignKey("entity.id"))
+    by_entity: Mapped[UUID] = mapped_column(refers_to("entity.id"))
     planned_on: Mapped[date | None]
     done_on: Mapped[date | None]
     done_precision: Mapped[str]
@@ -70,7 +70,7 @@ class Action(Record):
     note: Mapped[str | None]
     result_note: Mapped[str | None]
     status: Mapped[str]
-    responses: Mapped[list[Response]] = relationship(order_by=Response.id, viewonly=True)
+    responses: Mapped[list[Response]] = relationship(order_by=Response.id)
 
     @property
     def answer(self) -> AnswerStatus:

@@ -5,13 +5,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from appeals.action import Action
 from appeals.commitment import Commitment
 from appeals.consent import Consent
-from appeals.database import Base, new_id
+from appeals.database import Base, new_id, refers_to
 from appeals.demand import Demand, current
 from appeals.directory import CROCKFORD, Organisation
 from appeals.field import COUNTRIES, Model
@@ -50,14 +50,14 @@ class HistoryEntry(Base):
     __table_args__ = (UniqueConstraint("case_id", "sequence"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("case.id"))
+    case_id: Mapped[UUID] = mapped_column(refers_to("case.id"))
     sequence: Mapped[int]
     step: Mapped[str]
     from_status: Mapped[str | None]
     to_status: Mapped[str]
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    account_id: Mapped[UUID] = mapped_column(refers_to("account.id"))
     role: Mapped[str]
-    entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"))
+    entity_id: Mapped[UUID] = mapped_column(refers_to("entity.id"))
     occurred_on: Mapped[date]
     occurred_precision: Mapped[str]
     recorded_at: Mapped[datetime]
@@ -98,13 +98,13 @@ class Case(Base):
     risk: Mapped[str | None]
     priority: Mapped[str]
     danger: Mapped[bool]
-    requester_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
-    intake_entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"), index=True)
-    lead_entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"), index=True)
-    region_id: Mapped[UUID | None] = mapped_column(ForeignKey("entity.id"), index=True)
-    handover_to_id: Mapped[UUID | None] = mapped_column(ForeignKey("entity.id"), index=True)
-    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"), index=True)
-    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("case.id"))
+    requester_id: Mapped[UUID] = mapped_column(refers_to("organisation.id"))
+    intake_entity_id: Mapped[UUID] = mapped_column(refers_to("entity.id"), index=True)
+    lead_entity_id: Mapped[UUID] = mapped_column(refers_to("entity.id"), index=True)
+    region_id: Mapped[UUID | None] = mapped_column(refers_to("entity.id"), index=True)
+    handover_to_id: Mapped[UUID | None] = mapped_column(refers_to("entity.id"), index=True)
+    assignee_id: Mapped[UUID | None] = mapped_column(refers_to("account.id"), index=True)
+    merged_into_id: Mapped[UUID | None] = mapped_column(refers_to("case.id"))
     received_on: Mapped[date] = mapped_column(index=True)
     received_precision: Mapped[str]
     acknowledged_on: Mapped[date | None]
@@ -117,7 +117,7 @@ class Case(Base):
     version: Mapped[int] = mapped_column(default=1)
     revision: Mapped[int] = mapped_column(default=1)
     recorded_at: Mapped[datetime]
-    recorded_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    recorded_by: Mapped[UUID] = mapped_column(refers_to("account.id"))
     updated_at: Mapped[datetime] = mapped_column(index=True)
 
     intake_entity: Mapped[Entity] = relationship(foreign_keys=intake_entity_id)

@@ -5,9 +5,9 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from appeals.database import refers_to
 from appeals.field import Day, DemandRef, Happened, Name, PartyRef, Prose
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import CommitmentKind, CommitmentStatus
@@ -33,7 +33,7 @@ class Commitment(Record):
 
     __tablename__ = "commitment"
 
-    promisor: Mapped[UUID] = mapped_column(ForeignKey("party.id"))
+    promisor: Mapped[UUID] = mapped_column(refers_to("party.id"))
     text: Mapped[str]
     kind: Mapped[str]
     demands: Mapped[list[str]]

@@ -14,10 +14,10 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    ForeignKey,
     MetaData,
     create_engine,
     event,
-    exists,
     func,
     make_url,
     select,
@@ -77,6 +77,11 @@ class Base(DeclarativeBase):
         dict[str, Any]: Document,
         list[str]: Document,
     }
+
+
+def refers_to(column: str) -> ForeignKey:
+    """A reference that is checked when the transaction ends: within it, rows may be written in any order."""
+    return ForeignKey(column, deferrable=True, initially="DEFERRED")
 
 
 def new_id() -> UUID:
@@ -139,13 +144,14 @@ class Database:
         """One transaction, committed when the block ends, rolled back when it raises. Raises: Busy, Entangled.
 
         SQLite has one writer at a time: within the process a lock keeps the order, between processes the
-        database does. On PostgreSQL rows are locked by those who read them `FOR UPDATE`.
+        database does. On PostgreSQL rows are locked by those who read them `FOR UPDATE`. What is added is sent to
+        the database together, by `flush` or at the end.
         """
         if self.embedded and not self._one_writer.acquire(timeout=self.lock_timeout_s):
             raise Busy
         try:
             bind = self.engine.execution_options(writing=True)
-            with _busy_is_said(), Session(bind, expire_on_commit=False) as session, session.begin():
+            with _busy_is_said(), Session(bind, expire_on_commit=False, autoflush=False) as session, session.begin():
                 yield session
         finally:
             if self.embedded:
@@ -185,14 +191,11 @@ def gave_no_way(error: OperationalError) -> bool:
 
 
 def insert_if_absent(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
-    """Insert a row unless one with the same unique column stands already; True if it was inserted.
+    """Insert a row unless one with the same key stands already; True if it was inserted.
 
     Whoever adds such rows does so alone until the end of the transaction: two that add the same rows, each in an
     order of its own, would wait for each other for ever.
     """
-    unique: list[Any] = [column for column in table.__table__.columns if getattr(column, "unique", False)]
-    if session.scalar(select(exists().where(*(column == values[column.name] for column in unique)))):
-        return False
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(TURN)))
     return claim_row(session, table, values)

@@ -5,9 +5,9 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from appeals.database import refers_to
 from appeals.field import DemandRef, Happened, Language, Name, PartyRef, Prose
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import DemandKind, Disposition, Satisfaction
@@ -26,7 +26,7 @@ class Demand(Record):
     addressees: Mapped[list[str]]
     made_by: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1)
-    revises: Mapped[UUID | None] = mapped_column(ForeignKey("demand.id"))
+    revises: Mapped[UUID | None] = mapped_column(refers_to("demand.id"))
     disposition: Mapped[str] = mapped_column(default=Disposition.ACTIVE)
     disposed_on: Mapped[date | None]
     satisfaction: Mapped[str | None]

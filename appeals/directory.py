@@ -171,8 +171,11 @@ Row = TypeVar("Row", Organisation, Facility)
 
 
 def _one(session: Session, table: type[Row], identity: str, details: dict[str, Any], *, listed: bool) -> Row:
-    insert_if_absent(session, table, {"id": uuid4(), "identity": identity, "listed": listed, **details})
-    row = session.scalars(select(table).where(table.identity == identity)).one()
+    found = select(table).where(table.identity == identity)
+    row = session.scalar(found)
+    if row is None:
+        insert_if_absent(session, table, {"id": uuid4(), "identity": identity, "listed": listed, **details})
+        row = session.scalars(found).one()
     if listed and not row.listed:
         # What cases said of it stays theirs: it is listed as whoever lists it knows it.
         for name, value in {**details, "listed": True}.items():

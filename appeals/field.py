@@ -7,9 +7,10 @@ names refuse bidirectional overrides and line breaks besides.
 import re
 import unicodedata
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
@@ -193,7 +194,8 @@ def marks(annotation: Any, kind: type) -> Iterator[Any]:
         yield from marks(part, kind)
 
 
-def marks_of(model: type[BaseModel], kind: type) -> dict[str, Any]:
+@cache
+def marks_of(model: type[BaseModel], kind: type) -> Mapping[str, Any]:
     """The fields of a model that carry a mark of a kind, with the mark."""
     found: dict[str, Any] = {}
     for name, info in model.model_fields.items():

@@ -56,7 +56,6 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
         **{name: getattr(said, name) for name in _TAKEN_OVER},
     )
     session.add(case)
-    session.flush()
     writing = Writing(session, case, caller, now)
     case.move(_first_entry(said, held, writing), now)
     refused = _put_on_record(writing, said)

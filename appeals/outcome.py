@@ -5,9 +5,9 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from appeals.database import refers_to
 from appeals.field import Count, DemandRef, Happened, Prose
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import Attribution, OutcomeCode, OutcomeExtent, Precision
@@ -19,7 +19,7 @@ class Outcome(Record):
     __tablename__ = "outcome"
 
     code: Mapped[str]
-    demand: Mapped[UUID | None] = mapped_column(ForeignKey("demand.id"))
+    demand: Mapped[UUID | None] = mapped_column(refers_to("demand.id"))
     extent: Mapped[str]
     people_benefited: Mapped[int | None]
     attributed_to: Mapped[str]

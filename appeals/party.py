@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from appeals.database import refers_to
 from appeals.directory import Facility, FacilityInput, Organisation, OrganisationInput
 from appeals.field import Day, Prose, fold
 from appeals.record import Record, RecordInput, RecordOutput
@@ -78,8 +78,8 @@ class Party(Record):
 
     role: Mapped[str]
     target: Mapped[str | None]
-    organisation_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisation.id"), index=True)
-    facility_id: Mapped[UUID | None] = mapped_column(ForeignKey("facility.id"), index=True)
+    organisation_id: Mapped[UUID | None] = mapped_column(refers_to("organisation.id"), index=True)
+    facility_id: Mapped[UUID | None] = mapped_column(refers_to("facility.id"), index=True)
     named: Mapped[dict[str, Any]]
     link_kind: Mapped[str | None]
     link_from: Mapped[date | None]

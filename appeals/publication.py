@@ -5,9 +5,9 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from appeals.database import refers_to
 from appeals.field import Prose
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import PublicationLevel
@@ -31,7 +31,7 @@ class Publication(Record):
     __tablename__ = "publication"
 
     level: Mapped[str]
-    approved_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    approved_by: Mapped[UUID] = mapped_column(refers_to("account.id"))
     consents: Mapped[list[str]]
     taken_down_at: Mapped[datetime | None]
     taken_down_why: Mapped[str | None]

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from appeals.database import Base, new_id
+from appeals.database import Base, new_id, refers_to
 from appeals.field import Label, Model
 
 
@@ -17,10 +17,10 @@ class Record(Base):
     __abstract__ = True
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("case.id"), index=True)
+    case_id: Mapped[UUID] = mapped_column(refers_to("case.id"), index=True)
     label: Mapped[str | None]
     recorded_at: Mapped[datetime]
-    recorded_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    recorded_by: Mapped[UUID] = mapped_column(refers_to("account.id"))
 
     @declared_attr.directive
     @classmethod

@@ -111,7 +111,7 @@ def _of_demand(writing: Writing, said: demand.DemandInput, at: str) -> dict[str,
 
 
 def _of_action(writing: Writing, _said: Any, _at: str) -> dict[str, Any]:
-    return {"by_entity": writing.case.lead_entity_id}
+    return {"by_entity": writing.case.lead_entity.id}
 
 
 def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[str, Any]:
@@ -276,19 +276,16 @@ def write(writing: Writing, kind: Kind, said: RecordInput, at: str = "") -> tupl
 
 def _keep(writing: Writing, kind: Kind, record: Any) -> None:
     if isinstance(record, action.Response):
-        writing.session.add(record)
-        writing.session.flush()
         answered = next(made for made in writing.case.actions if made.id == record.action)
-        writing.session.expire(answered, ["responses"])
+        answered.responses.append(record)
     else:
         held(writing.case, kind).append(record)
-        writing.session.flush()  # what comes next may refer to it
 
 
 def _columns(case: Case, said: BaseModel, at: str) -> dict[str, Any]:
     """The members of an input as columns: references resolved, nothing else changed."""
     columns: dict[str, Any] = {}
-    references: dict[str, RefersTo] = marks_of(type(said), RefersTo)
+    references: Mapping[str, RefersTo] = marks_of(type(said), RefersTo)
     for name in said.model_fields_set | set(type(said).model_fields):
         value = getattr(said, name)
         if isinstance(value, BaseModel):
@@ -321,7 +318,6 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
         setattr(record, name, value)
     kind.settle(writing, record)
     writing.case.touch(writing.now)
-    writing.session.flush()
     return kind.refuses(writing, record)
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from appeals.database import refers_to
 from appeals.field import Happened, PartyRef, Prose
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import ViolationCode, ViolationGrade
@@ -23,8 +23,8 @@ class Violation(Record):
     code: Mapped[str] = mapped_column(index=True)
     since: Mapped[date | None]
     until: Mapped[date | None]
-    facility: Mapped[UUID | None] = mapped_column(ForeignKey("party.id"))
-    perpetrator: Mapped[UUID | None] = mapped_column(ForeignKey("party.id"))
+    facility: Mapped[UUID | None] = mapped_column(refers_to("party.id"))
+    perpetrator: Mapped[UUID | None] = mapped_column(refers_to("party.id"))
     grade: Mapped[str]
     description: Mapped[str | None]
 

@@ -199,14 +199,46 @@ def the_case() -> None:
             "'remediation', 'monitoring', 'suspended', 'declined', 'referred', 'closed')",
             name=op.f("ck_case_status"),
         ),
-        sa.ForeignKeyConstraint(["assignee_id"], ["account.id"], name="fk_case_assignee_id_account"),
-        sa.ForeignKeyConstraint(["handover_to_id"], ["entity.id"], name="fk_case_handover_to_id_entity"),
-        sa.ForeignKeyConstraint(["intake_entity_id"], ["entity.id"], name="fk_case_intake_entity_id_entity"),
-        sa.ForeignKeyConstraint(["lead_entity_id"], ["entity.id"], name="fk_case_lead_entity_id_entity"),
-        sa.ForeignKeyConstraint(["merged_into_id"], ["case.id"], name="fk_case_merged_into_id_case"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_case_recorded_by_account"),
-        sa.ForeignKeyConstraint(["region_id"], ["entity.id"], name="fk_case_region_id_entity"),
-        sa.ForeignKeyConstraint(["requester_id"], ["organisation.id"], name="fk_case_requester_id_organisation"),
+        sa.ForeignKeyConstraint(
+            ["assignee_id"], ["account.id"], name="fk_case_assignee_id_account", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["handover_to_id"],
+            ["entity.id"],
+            name="fk_case_handover_to_id_entity",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        sa.ForeignKeyConstraint(
+            ["intake_entity_id"],
+            ["entity.id"],
+            name="fk_case_intake_entity_id_entity",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        sa.ForeignKeyConstraint(
+            ["lead_entity_id"],
+            ["entity.id"],
+            name="fk_case_lead_entity_id_entity",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        sa.ForeignKeyConstraint(
+            ["merged_into_id"], ["case.id"], name="fk_case_merged_into_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["account.id"], name="fk_case_recorded_by_account", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["region_id"], ["entity.id"], name="fk_case_region_id_entity", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["requester_id"],
+            ["organisation.id"],
+            name="fk_case_requester_id_organisation",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_case"),
         sa.UniqueConstraint("reference", name="uq_case_reference"),
     )
@@ -238,9 +270,23 @@ def the_case() -> None:
         sa.Column("input", DOCUMENT, nullable=False),
         sa.Column("overrides", DOCUMENT, nullable=False),
         sa.Column("left_open", DOCUMENT, nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_status_history_account_id_account"),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_status_history_case_id_case"),
-        sa.ForeignKeyConstraint(["entity_id"], ["entity.id"], name="fk_status_history_entity_id_entity"),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+            name="fk_status_history_account_id_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_status_history_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["entity_id"],
+            ["entity.id"],
+            name="fk_status_history_entity_id_entity",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_status_history"),
         sa.UniqueConstraint("case_id", "sequence", name="uq_status_history_case_id_sequence"),
     )
@@ -266,10 +312,26 @@ def what_is_known() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_party_case_id_case"),
-        sa.ForeignKeyConstraint(["facility_id"], ["facility.id"], name="fk_party_facility_id_facility"),
-        sa.ForeignKeyConstraint(["organisation_id"], ["organisation.id"], name="fk_party_organisation_id_organisation"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_party_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_party_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["facility_id"],
+            ["facility.id"],
+            name="fk_party_facility_id_facility",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisation.id"],
+            name="fk_party_organisation_id_organisation",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["account.id"], name="fk_party_recorded_by_account", deferrable=True, initially="DEFERRED"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_party"),
         sa.UniqueConstraint("case_id", "label", name="uq_party_case_id_label"),
     )
@@ -290,10 +352,22 @@ def what_is_known() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_violation_case_id_case"),
-        sa.ForeignKeyConstraint(["facility"], ["party.id"], name="fk_violation_facility_party"),
-        sa.ForeignKeyConstraint(["perpetrator"], ["party.id"], name="fk_violation_perpetrator_party"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_violation_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_violation_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["facility"], ["party.id"], name="fk_violation_facility_party", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["perpetrator"], ["party.id"], name="fk_violation_perpetrator_party", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"],
+            ["account.id"],
+            name="fk_violation_recorded_by_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_violation"),
         sa.UniqueConstraint("case_id", "label", name="uq_violation_case_id_label"),
     )
@@ -318,8 +392,12 @@ def what_is_known() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_tally_case_id_case"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_tally_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_tally_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["account.id"], name="fk_tally_recorded_by_account", deferrable=True, initially="DEFERRED"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_tally"),
         sa.UniqueConstraint("case_id", "label", name="uq_tally_case_id_label"),
     )
@@ -339,8 +417,16 @@ def what_is_known() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_risk_assessment_case_id_case"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_risk_assessment_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_risk_assessment_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"],
+            ["account.id"],
+            name="fk_risk_assessment_recorded_by_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_risk_assessment"),
         sa.UniqueConstraint("case_id", "label", name="uq_risk_assessment_case_id_label"),
     )
@@ -366,9 +452,15 @@ def what_is_agreed() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_demand_case_id_case"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_demand_recorded_by_account"),
-        sa.ForeignKeyConstraint(["revises"], ["demand.id"], name="fk_demand_revises_demand"),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_demand_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["account.id"], name="fk_demand_recorded_by_account", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["revises"], ["demand.id"], name="fk_demand_revises_demand", deferrable=True, initially="DEFERRED"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_demand"),
         sa.UniqueConstraint("case_id", "label", name="uq_demand_case_id_label"),
     )
@@ -390,8 +482,16 @@ def what_is_agreed() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_consent_case_id_case"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_consent_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_consent_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"],
+            ["account.id"],
+            name="fk_consent_recorded_by_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_consent"),
         sa.UniqueConstraint("case_id", "label", name="uq_consent_case_id_label"),
     )
@@ -406,8 +506,16 @@ def what_is_agreed() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_approval_case_id_case"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_approval_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_approval_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"],
+            ["account.id"],
+            name="fk_approval_recorded_by_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_approval"),
         sa.UniqueConstraint("case_id", "label", name="uq_approval_case_id_label"),
     )
@@ -424,9 +532,23 @@ def what_is_agreed() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["approved_by"], ["account.id"], name="fk_publication_approved_by_account"),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_publication_case_id_case"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_publication_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["approved_by"],
+            ["account.id"],
+            name="fk_publication_approved_by_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_publication_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"],
+            ["account.id"],
+            name="fk_publication_recorded_by_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_publication"),
         sa.UniqueConstraint("case_id", "label", name="uq_publication_case_id_label"),
     )
@@ -456,10 +578,18 @@ def what_is_done() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["by_entity"], ["entity.id"], name="fk_action_by_entity_entity"),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_action_case_id_case"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_action_recorded_by_account"),
-        sa.ForeignKeyConstraint(["target"], ["party.id"], name="fk_action_target_party"),
+        sa.ForeignKeyConstraint(
+            ["by_entity"], ["entity.id"], name="fk_action_by_entity_entity", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_action_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["account.id"], name="fk_action_recorded_by_account", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["target"], ["party.id"], name="fk_action_target_party", deferrable=True, initially="DEFERRED"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_action"),
         sa.UniqueConstraint("case_id", "label", name="uq_action_case_id_label"),
     )
@@ -482,10 +612,22 @@ def what_is_done() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["action"], ["action.id"], name="fk_response_action_action"),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_response_case_id_case"),
-        sa.ForeignKeyConstraint(["party"], ["party.id"], name="fk_response_party_party"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_response_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["action"], ["action.id"], name="fk_response_action_action", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_response_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["party"], ["party.id"], name="fk_response_party_party", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"],
+            ["account.id"],
+            name="fk_response_recorded_by_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_response"),
         sa.UniqueConstraint("case_id", "label", name="uq_response_case_id_label"),
     )
@@ -508,9 +650,19 @@ def what_is_done() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_commitment_case_id_case"),
-        sa.ForeignKeyConstraint(["promisor"], ["party.id"], name="fk_commitment_promisor_party"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_commitment_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_commitment_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["promisor"], ["party.id"], name="fk_commitment_promisor_party", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"],
+            ["account.id"],
+            name="fk_commitment_recorded_by_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_commitment"),
         sa.UniqueConstraint("case_id", "label", name="uq_commitment_case_id_label"),
     )
@@ -530,9 +682,19 @@ def what_is_done() -> None:
         sa.Column("label", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_outcome_case_id_case"),
-        sa.ForeignKeyConstraint(["demand"], ["demand.id"], name="fk_outcome_demand_demand"),
-        sa.ForeignKeyConstraint(["recorded_by"], ["account.id"], name="fk_outcome_recorded_by_account"),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case.id"], name="fk_outcome_case_id_case", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["demand"], ["demand.id"], name="fk_outcome_demand_demand", deferrable=True, initially="DEFERRED"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"],
+            ["account.id"],
+            name="fk_outcome_recorded_by_account",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_outcome"),
         sa.UniqueConstraint("case_id", "label", name="uq_outcome_case_id_label"),
     )

@@ -16,7 +16,7 @@ from appeals import replay as player
 from appeals.app import create_app, database_of
 from appeals.database import Database
 from appeals.network import Account, Key
-from appeals.settings import Settings, pepper_of
+from appeals.settings import Settings, Unusable, of_the_environment, pepper_of
 from appeals.vocabulary import AccountKind, Role
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The urgent appeal case service.")
@@ -55,7 +55,7 @@ def _ready_database(settings: Settings) -> Database:
 @cli.command()
 def serve() -> None:
     """Serve the API. An embedded database is migrated first; a new network's first keys are printed, once."""
-    settings = Settings()
+    settings = of_the_environment()
     database = _ready_database(settings)
     if database.embedded and settings.workers > 1:
         raise give_up("SQLite has one writing process: set APPEALS_WORKERS=1, or use PostgreSQL")
@@ -80,7 +80,7 @@ def serve() -> None:
 
 def application() -> FastAPI:
     """The application for the settings of the environment; what each worker process loads."""
-    return create_app(Settings())
+    return create_app(of_the_environment())
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})  # "-1" is a revision, not an option
@@ -88,7 +88,7 @@ def migrate(
     revision: Annotated[str, typer.Argument(help="head, base, or steps back such as -1.")] = "head",
 ) -> None:
     """Bring the database to a revision. A downgrade drops what the older schema has no place for."""
-    schema.migrate(database_of(Settings()), revision)
+    schema.migrate(database_of(of_the_environment()), revision)
     say(f"schema: {revision}")
 
 
@@ -116,7 +116,7 @@ def account_new(
     kind: Annotated[AccountKind, typer.Option(help="A person or a machine.")] = AccountKind.PERSON,
 ) -> None:
     """Make an account with a role. One that exists gets the role besides."""
-    with _ready_database(Settings()).writing() as session:
+    with _ready_database(of_the_environment()).writing() as session:
         place = network.entity_named(session, entity)
         if place is None:
             raise give_up(f"no entity is named {entity!r}")
@@ -128,7 +128,7 @@ def account_new(
 @account_cli.command("list")
 def account_list() -> None:
     """List every account with its roles."""
-    with _ready_database(Settings()).reading() as session:
+    with _ready_database(of_the_environment()).reading() as session:
         for account in session.scalars(select(Account).order_by(Account.name)):
             held = network.account_output(session, account).memberships
             roles = ", ".join(f"{membership.role} in {membership.entity_name}" for membership in held)
@@ -143,7 +143,7 @@ def key_new(
     days: Annotated[int, typer.Option(help="For how many days it is good.", min=1, max=3650)] = 365,
 ) -> None:
     """Make a key. Prints it and nothing else; each call with --role makes an account of its own."""
-    settings = Settings()
+    settings = of_the_environment()
     if (role is None) == (account is None):
         raise give_up("say either --role or --account")
     database = _ready_database(settings)
@@ -172,7 +172,7 @@ def _new_key(
 @key_cli.command("revoke")
 def key_revoke(key_id: Annotated[str, typer.Argument(help="The 8 characters after ua_.")]) -> None:
     """Kill a key; it is dead on the next request."""
-    with _ready_database(Settings()).writing() as session:
+    with _ready_database(of_the_environment()).writing() as session:
         key = session.get(Key, key_id)
         if key is None:
             raise give_up("no key has this id")
@@ -192,7 +192,7 @@ def replay(
     reviewer_key: Annotated[str, typer.Option(envvar="APPEALS_REVIEWER_KEY")] = "",
 ) -> None:
     """Play real cases over HTTP. They keep their real dates; without keys, some are made for a day, here."""
-    settings = Settings()
+    settings = of_the_environment()
     keys = {"coordinator": coordinator_key, "caseworker": caseworker_key, "reviewer": reviewer_key}
     if not all(keys.values()):
         if any(keys.values()):
@@ -211,8 +211,11 @@ def replay(
 
 
 def main() -> None:
-    """Run the command."""
-    cli()
+    """Run the command; settings that cannot be used are told in a sentence."""
+    try:
+        cli()
+    except Unusable as error:
+        sys.exit(f"appeals: {error}")
 
 
 if __name__ == "__main__":

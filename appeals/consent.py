@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 from sqlalchemy.orm import Mapped
@@ -59,6 +59,14 @@ class Consent(Record):
         withdrawn = self.withdrawn_on is not None and self.withdrawn_on <= on
         run_out = self.expires_on is not None and self.expires_on < on
         return given and not withdrawn and not run_out
+
+    def may_become(self, name: str, value: Any) -> bool:
+        """Once given it stands as it was given: only its end may be told, or come sooner."""
+        if self.state not in COUNTED or name in {"state", "label"}:
+            return True
+        if name == "withdrawn_on":
+            return self.withdrawn_on is None
+        return name == "expires_on" and (self.expires_on is None or value < self.expires_on)
 
     def reaches(self, recipient: str) -> bool:
         """True when it is good for this recipient: named in it, or, but for sharing outside, none is named."""

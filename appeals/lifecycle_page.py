@@ -2,7 +2,7 @@
 
 from appeals.guard import GUARDS
 from appeals.lifecycle import INTAKE_ROLES, OPEN, STEPS, Step
-from appeals.step_input import StepInput
+from appeals.step_input import GuardedInput
 from appeals.vocabulary import GROUP, Status
 
 
@@ -57,7 +57,7 @@ def _inputs() -> str:
 
 
 def _members(step: Step, *, required: bool) -> list[str]:
-    own = {name: info for name, info in step.input.model_fields.items() if name not in StepInput.model_fields}
+    own = {name: info for name, info in step.input.model_fields.items() if name not in GuardedInput.model_fields}
     return [name for name, info in own.items() if info.is_required() is required]
 
 
@@ -95,7 +95,8 @@ A case begins with intake, `POST /v1/cases`, by {", ".join(sorted(INTAKE_ROLES))
 
 ## What each takes
 
-Besides, every step takes `occurred_on`, `occurred_precision`, `records` and `overrides`; see [the interface](http.md).
+Besides, every step takes `occurred_on` and `occurred_precision`, and every one but the withdrawal, which nothing may
+block, `records` and `overrides`; see [the interface](http.md).
 
 | Step | Needs | May have | History says |
 | --- | --- | --- | --- |

@@ -27,6 +27,10 @@ class Record(Base):
     def __table_args__(cls) -> tuple[Any, ...]:
         return (UniqueConstraint("case_id", "label"),)
 
+    def may_become(self, name: str, value: Any) -> bool:
+        """Whether a member may still be changed to this; the small lifecycle of its state is asked apart."""
+        return True
+
 
 class RecordInput(Model):
     """What a caller may say of any record."""

@@ -311,10 +311,12 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
     label = wanted.get("label")
     if label and any(other.label == label and other is not record for other in held(writing.case, kind)):
         raise Invalid([Fault("/label", f"is the label of another of the case's {kind.noun}")])
-    if all(getattr(record, name) == value for name, value in wanted.items()):
+    changed = {name: value for name, value in wanted.items() if getattr(record, name) != value}
+    if not changed:
         return []
     _require_next(writing.case, kind, record, wanted.get(kind.state))
-    for name, value in wanted.items():
+    _require_open(writing.case, kind, record, changed)
+    for name, value in changed.items():
         setattr(record, name, value)
     kind.settle(writing, record)
     writing.case.touch(writing.now)
@@ -329,3 +331,10 @@ def _require_next(case: Case, kind: Kind, record: Any, wanted: Any) -> None:
     raise ChangeRefused(
         case.status, [Unmet(f"{kind.attribute}.{kind.state}", f"From {now} this can become {allowed}.")]
     )
+
+
+def _require_open(case: Case, kind: Kind, record: Any, changed: dict[str, Any]) -> None:
+    fixed = sorted(name for name, value in changed.items() if not record.may_become(name, value))
+    if fixed:
+        says = "This stands as it was recorded; record a new one beside it."
+        raise ChangeRefused(case.status, [Unmet(f"{kind.attribute}.{name}", says) for name in fixed])

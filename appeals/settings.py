@@ -1,22 +1,31 @@
 """Every setting: its name, its default, its meaning. Read from the environment as ``APPEALS_…``."""
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 
 ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "APPEALS_"
+OTHERS = re.compile(r"APPEALS_(TEST_[A-Z_]+|(COORDINATOR|CASEWORKER|REVIEWER)_KEY)")
+"""Variables that are no settings of the service: those of the tests, and the keys `appeals replay` plays with."""
+SHORTEST_PEPPER = 16
+
+
+class Unusable(Exception):
+    """Settings that nothing can be done with; the message says which, and never what a secret held."""
 
 
 class Settings(BaseSettings):
     """The settings of one process. A secret may also be read from the file that ``…_FILE`` names."""
 
-    model_config = SettingsConfigDict(env_prefix="APPEALS_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: Annotated[str, Field(description="SQLite file (`sqlite:///…`) or PostgreSQL (`postgresql://…`).")] = (
         "sqlite:///appeals.db"
@@ -49,14 +58,34 @@ class Settings(BaseSettings):
         return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
 
 
+def of_the_environment() -> Settings:
+    """The settings as the environment gives them. Raises: Unusable, also for a name that is none: it was mistyped."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    mistyped = [f"{name} is no setting" for name in strange if not OTHERS.fullmatch(name)]
+    if mistyped:
+        raise Unusable(f"{'; '.join(mistyped)}; docs/configuration.md lists them")
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise Unusable("; ".join(wrong)) from None
+
+
 def pepper_of(settings: Settings) -> bytes:
-    """The pepper of this installation; makes `pepper_file` (mode 0600) if there is none yet."""
+    """The pepper of this installation; makes `pepper_file` (mode 0600) if there is none yet. Raises: Unusable."""
     if settings.pepper is not None:
-        return settings.pepper.get_secret_value().encode()
+        return _long_enough(settings.pepper.get_secret_value().encode(), "APPEALS_PEPPER")
     path = settings.pepper_file
     if not path.exists():
         _make_pepper(path)
-    return path.read_bytes().strip()
+    return _long_enough(path.read_bytes().strip(), str(path))
+
+
+def _long_enough(pepper: bytes, where: str) -> bytes:
+    if len(pepper) < SHORTEST_PEPPER:
+        raise Unusable(f"the pepper in {where} is shorter than {SHORTEST_PEPPER} characters; anybody could guess it")
+    return pepper
 
 
 def _make_pepper(path: Path) -> None:

@@ -50,7 +50,7 @@ def make(
     )
     is_open = Status(case.status) in step.sources
     if is_open:
-        _bring(writing, attempt, said.records)
+        _bring(writing, attempt, said.brought)
         prepare(writing, attempt, coordinated)
     require_current()
     if not is_open:
@@ -67,7 +67,7 @@ def make(
 
 def _known_guards(said: asks.StepInput) -> None:
     """Raises: Invalid, when an override names what is no guard: it would be dropped in silence."""
-    unknown = [index for index, override in enumerate(said.overrides) if override.guard not in GUARDS]
+    unknown = [index for index, override in enumerate(said.passed) if override.guard not in GUARDS]
     if unknown:
         raise Invalid([Fault(f"/overrides/{index}/guard", "is the code of no guard") for index in unknown])
 
@@ -82,7 +82,7 @@ def _open_nouns(writing: Writing | Attempt) -> list[str]:
 def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
     """The soft guards passed with a reason. Raises: StepRefused, with every guard left unmet."""
     said = attempt.said(asks.StepInput)
-    reasons = {override.guard: override.reason for override in said.overrides}
+    reasons = {override.guard: override.reason for override in said.passed}
     failing = unmet(attempt)
     may = role is Role.COORDINATOR
     left = [item for item in failing if not (may and item.override and item.code in reasons)]

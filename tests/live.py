@@ -1,12 +1,8 @@
 """A service in a process of its own on a loopback port, and crowds of callers that reach it over real HTTP."""
 
-import os
-import socket
 import ssl
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,8 +16,8 @@ import pytest
 
 from tests.cast import Cast, Person, World
 from tests.conftest import PEPPER, Template
+from tests.newcomer import PATIENCE_S, settings, started
 
-PATIENCE_S = 60
 Result = TypeVar("Result")
 
 
@@ -51,7 +47,7 @@ class Live:
 
     url: str
     database_url: str
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[str]"
     cast: Cast
     world: Remote = field(init=False)
 
@@ -63,56 +59,15 @@ class Live:
         self.process.kill()
         self.process.wait(PATIENCE_S)
 
-    def stop(self) -> None:
-        """End this process, and no other."""
-        self.world.leave()
-        self.process.terminate()
-        self.process.wait(PATIENCE_S)
-
 
 @contextmanager
-def served(database_url: str, cast: Cast, **settings: str) -> Iterator[Live]:
+def served(database_url: str, cast: Cast, **given: str) -> Iterator[Live]:
     """`appeals serve` on a database that holds the cast, from ready to ended; settings are named as in `Settings`."""
-    live = _started(database_url, cast, settings)
-    try:
-        _await_ready(live)
+    told = settings(database_url=database_url, pepper=PEPPER, **given)
+    with started(Path(__file__).parent.parent, told) as service:
+        live = Live(service.url, database_url, service.process, cast)
         yield live
-    finally:
-        live.stop()
-
-
-def _started(database_url: str, cast: Cast, settings: dict[str, str]) -> Live:
-    port = _free_port()
-    told = {"database_url": database_url, "pepper": PEPPER, "port": str(port), **settings}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("APPEALS_")}
-    environment |= {f"APPEALS_{name.upper()}": value for name, value in told.items()}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "appeals", "serve"],
-        cwd=Path(__file__).parent.parent,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
-    return Live(f"http://127.0.0.1:{port}", database_url, process, cast)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _await_ready(live: Live) -> None:
-    give_up_at = time.monotonic() + PATIENCE_S
-    while time.monotonic() < give_up_at:
-        if live.process.poll() is not None:
-            raise RuntimeError(f"the service ended with {live.process.returncode} before it was ready")
-        try:
-            if live.world.nobody.get("/readyz").status_code == 200:
-                return
-        except httpx2.TransportError:
-            time.sleep(0.05)
-    raise RuntimeError("the service did not become ready")
+        live.world.leave()
 
 
 class Crowd:

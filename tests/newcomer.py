@@ -19,9 +19,10 @@ APPEALS = (sys.executable, "-m", "appeals")
 
 @dataclass(frozen=True)
 class Started:
-    """A running service: where it listens, and the lines it printed on its first start."""
+    """A running service: where it listens, its process, and the lines it printed on its first start."""
 
     url: str
+    process: "subprocess.Popen[str]"
     said: list[str]
 
     def key(self, role: str) -> str | None:
@@ -57,7 +58,7 @@ def started(folder: Path, environment: dict[str, str], command: Sequence[str] = 
     )
     try:
         said = _first_lines(process)
-        service = Started(f"http://127.0.0.1:{port}", said)
+        service = Started(f"http://127.0.0.1:{port}", process, said)
         await_answer(f"{service.url}/readyz")
         yield service
     finally:

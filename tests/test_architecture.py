@@ -3,11 +3,15 @@
 import ast
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+import pytest
+from pytest_socket import SocketConnectBlockedError
 
 import appeals
 
@@ -112,3 +116,8 @@ def test_nothing_happens_on_import(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tests_reach_nothing_but_this_machine() -> None:
+    with pytest.warns(UserWarning, match="192.0.2.1"), pytest.raises(SocketConnectBlockedError):
+        socket.create_connection(("192.0.2.1", 9), timeout=1)

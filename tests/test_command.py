@@ -16,7 +16,7 @@ from appeals import app, documentation, schema
 from appeals.database import Database
 from appeals.lifecycle import STEPS
 from appeals.network import Key
-from appeals.settings import Settings
+from appeals.settings import Settings, Unusable, pepper_of
 from tests.cast import Person, World, intake
 from tests.conftest import PEPPER
 
@@ -223,6 +223,37 @@ def test_accounts_are_made_given_more_roles_and_listed(appeals: Appeals, here: s
 def test_an_account_holds_its_role_in_an_entity_that_exists(appeals: Appeals, here: str) -> None:
     done = appeals("account", "new", "desk", "--role", "caseworker", "--entity", "Atlantis")
     assert (done.exit_code, done.output) == (1, "appeals: no entity is named 'Atlantis'\n")
+
+
+# settings that cannot be used
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("APPEALS_PROT", "9000", "APPEALS_PROT is no setting"),
+        ("APPEALS_PORT", "ninety", "APPEALS_PORT: "),
+        ("APPEALS_PORT", "0", "APPEALS_PORT: "),
+        ("APPEALS_PEPPER", "guessable", "the pepper in APPEALS_PEPPER is shorter than 16 characters"),
+        ("APPEALS_PEPPER", "", "the pepper in APPEALS_PEPPER is shorter than 16 characters"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, settings: Callable[..., None], tmp_path: Path, name: str, value: str, says: str
+) -> None:
+    settings(database_url=f"sqlite:///{tmp_path}/new.db")
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["appeals", "key", "new", "--role", "reader"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert str(ended.value.code).startswith(f"appeals: {says}")
+    assert "guessable" not in str(ended.value.code)
+
+
+def test_an_empty_file_is_no_pepper(tmp_path: Path) -> None:
+    (tmp_path / "pepper").write_text("\n")
+    with pytest.raises(Unusable, match="shorter than 16"):
+        pepper_of(Settings(pepper_file=tmp_path / "pepper"))
 
 
 # the table and the pages

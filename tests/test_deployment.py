@@ -164,7 +164,7 @@ def test_what_the_image_holds_is_enough_to_migrate_serve_and_be_healthy(empty_ur
             shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
     secrets.mkdir()
     for secret in COMPOSE["secrets"]:
-        (secrets / secret).write_text("kept in a file\n")
+        (secrets / secret).write_text("kept in a file, nowhere else\n")
     environment = settings() | image_environment() | OURS["app"]["environment"]
     environment |= {"APPEALS_DATABASE_URL": empty_url, "APPEALS_HOST": "127.0.0.1", "PATH": os.environ["PATH"]}
     environment = {name: value.replace("/run/secrets", str(secrets)) for name, value in environment.items()}

@@ -19,6 +19,9 @@ from appeals.network import Account, Key
 from appeals.settings import Settings, Unusable, of_the_environment, pepper_of
 from appeals.vocabulary import AccountKind, Role
 
+KEEP_ALIVE_S = 75
+"""How long a connection may rest: longer than proxies let theirs, and a new one is dear on a bad line."""
+
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The urgent appeal case service.")
 account_cli = typer.Typer(no_args_is_help=True, help="Accounts of people and machines.")
 key_cli = typer.Typer(no_args_is_help=True, help="Keys: make one, revoke one.")
@@ -75,6 +78,7 @@ def serve() -> None:
         access_log=False,
         server_header=False,
         log_level="warning",
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
 
 

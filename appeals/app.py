@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fastapi_offline
+from anyio import CapacityLimiter
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import JSONResponse, Response
@@ -55,7 +56,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     )
     database = database or database_of(settings)
     all_doors = doors()
-    hang(app, all_doors, Desk(database, pepper_of(settings), settings.body_limit))
+    turns = CapacityLimiter(database.writes_at_once)
+    hang(app, all_doors, Desk(database, pepper_of(settings), settings.body_limit, turns))
     _hang_operations(app, database)
     _hang_docs(app)
     for kind, handler in HANDLERS.items():

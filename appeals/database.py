@@ -1,6 +1,5 @@
 """The database: one engine, reading and writing transactions, column types, and all that differs by dialect."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -96,7 +95,7 @@ class Database:
         self.embedded = make_url(url).get_backend_name() == "sqlite"
         self.lock_timeout_s = lock_timeout_s
         self.engine = self._sqlite(url) if self.embedded else self._postgresql(url, pool_size)
-        self._one_writer = threading.Lock()
+        self.writes_at_once = 1 if self.embedded else pool_size
 
     def _sqlite(self, url: str) -> Engine:
         engine = create_engine(url, pool_size=READS_AT_ONCE, max_overflow=0, connect_args={"check_same_thread": False})
@@ -143,19 +142,12 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """One transaction, committed when the block ends, rolled back when it raises. Raises: Busy, Entangled.
 
-        SQLite has one writer at a time: within the process a lock keeps the order, between processes the
-        database does. On PostgreSQL rows are locked by those who read them `FOR UPDATE`. What is added is sent to
-        the database together, by `flush` or at the end.
+        SQLite has one writer at a time. On PostgreSQL rows are locked by those who read them `FOR UPDATE`. What is
+        added is sent to the database together, by `flush` or at the end.
         """
-        if self.embedded and not self._one_writer.acquire(timeout=self.lock_timeout_s):
-            raise Busy
-        try:
-            bind = self.engine.execution_options(writing=True)
-            with _busy_is_said(), Session(bind, expire_on_commit=False, autoflush=False) as session, session.begin():
-                yield session
-        finally:
-            if self.embedded:
-                self._one_writer.release()
+        bind = self.engine.execution_options(writing=True)
+        with _busy_is_said(), Session(bind, expire_on_commit=False, autoflush=False) as session, session.begin():
+            yield session
 
     def ready(self) -> bool:
         """True when the database answers and its schema is the one this code was written for."""

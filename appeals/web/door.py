@@ -9,12 +9,13 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, get_origin
 from urllib.parse import unquote_to_bytes
 
+from anyio import CapacityLimiter
 from fastapi import Body, Depends, FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -41,11 +42,14 @@ BEARER = HTTPBearer(auto_error=False, description="A key: `ua_<id>_<secret><chec
 
 @dataclass(frozen=True)
 class Desk:
-    """What every door works with."""
+    """What every door works with. Writes take `turns`: as many at once as the database takes, the others in a queue
+    in the order they came, where they keep no thread from those who read.
+    """
 
     database: Database
     pepper: bytes
     body_limit: int
+    turns: CapacityLimiter
 
     def now(self) -> datetime:
         """The server's time."""
@@ -262,7 +266,8 @@ class DoorRoute(APIRoute):
                 _read_query(request, entry.door)
                 if entry.door.takes:
                     await body_reading.read(request, entry.desk.body_limit)
-                return await ordinary(request)
+                async with entry.desk.turns if entry.door.writes else nullcontext():
+                    return await ordinary(request)
             except (RequestValidationError, Invalid, TooLarge, NotJson):
                 await run_in_threadpool(entry.pass_gate, request)
                 raise

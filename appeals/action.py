@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from appeals.database import refers_to
-from appeals.field import ActionRef, Count, Day, Flag, Happened, Language, PartyRef, Prose
+from appeals.field import ActionRef, Count, Day, Flag, Happened, Language, PartyRef, Prose, earliest
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import (
     CHANNEL,
@@ -18,6 +18,7 @@ from appeals.vocabulary import (
     ActionStatus,
     AnswerStatus,
     Channel,
+    ConsentScope,
     Corner,
     Precision,
     ResponseGrade,
@@ -27,6 +28,13 @@ NEXT = {
     ActionStatus.PLANNED: {ActionStatus.DONE, ActionStatus.CANCELLED, ActionStatus.PAUSED},
     ActionStatus.PAUSED: {ActionStatus.PLANNED, ActionStatus.DONE, ActionStatus.CANCELLED},
 }
+CONTACT_SCOPE = {
+    ActionKind.BRAND_CONTACT_LETTER: ConsentScope.CONTACT_BRAND,
+    ActionKind.BRAND_MEETING: ConsentScope.CONTACT_BRAND,
+    ActionKind.FACTORY_LETTER: ConsentScope.CONTACT_FACTORY,
+    ActionKind.GOVERNMENT_LETTER: ConsentScope.CONTACT_GOVERNMENT,
+}
+"""The consent that contact of a kind needs where no target is named."""
 
 
 class Response(Record):
@@ -44,6 +52,12 @@ class Response(Record):
     may_be_published: Mapped[bool]
     rejoinder: Mapped[str | None]
     rejoined_on: Mapped[date | None]
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """A rejoinder does not come before the answer."""
+        if self.rejoined_on and self.rejoined_on < earliest(self.received_on, self.received_precision):
+            return "rejoined_on", "lies before the answer"
+        return None
 
     def is_inadequate(self, on: date) -> bool:
         """True when pressure may rise: by its grade, or when its own follow-up day passed (domain.md 5)."""
@@ -71,6 +85,20 @@ class Action(Record):
     result_note: Mapped[str | None]
     status: Mapped[str]
     responses: Mapped[list[Response]] = relationship(order_by=Response.id)
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """Done and the day it was done go together; an answer is not due before."""
+        if (self.status == ActionStatus.DONE) != (self.done_on is not None):
+            return "done_on", "is needed of an action that is done (the default), and of no other"
+        first = earliest(self.done_on, self.done_precision) if self.done_on else None
+        if first and self.answer_due_on and self.answer_due_on < first:
+            return "answer_due_on", "lies before the action"
+        return None
+
+    @property
+    def contact_scope(self) -> ConsentScope | None:
+        """The consent that this kind of contact needs where no target is named; None for what is no contact."""
+        return CONTACT_SCOPE.get(ActionKind(self.kind))
 
     @property
     def answer(self) -> AnswerStatus:
@@ -106,9 +134,7 @@ class ActionInput(RecordInput):
     result_note: Prose | None = None
 
     @model_validator(mode="after")
-    def _done_has_a_day(self) -> "ActionInput":
-        if (self.status is ActionStatus.DONE) != (self.done_on is not None):
-            raise ValueError("an action that is done has done_on, another has none")
+    def _an_answer_has_a_target(self) -> "ActionInput":
         if self.answer_due_on and self.target is None:
             raise ValueError("an answer is awaited from a target")
         self.channel = self.channel or CHANNEL[self.kind]

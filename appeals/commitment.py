@@ -44,6 +44,12 @@ class Commitment(Record):
     verified_on: Mapped[date | None]
     status: Mapped[str] = mapped_column(default=CommitmentStatus.PROMISED)
 
+    def contradiction(self) -> tuple[str, str] | None:
+        """Nothing is verified before it was promised."""
+        if self.verified_on and self.promised_on and self.verified_on < self.promised_on:
+            return "verified_on", "lies before the promise"
+        return None
+
     @property
     def is_open(self) -> bool:
         """True while the promise is neither kept, broken nor let go."""

@@ -60,6 +60,14 @@ class Consent(Record):
         run_out = self.expires_on is not None and self.expires_on < on
         return given and not withdrawn and not run_out
 
+    def contradiction(self) -> tuple[str, str] | None:
+        """It ends no sooner than it was given."""
+        for end in ("withdrawn_on", "expires_on"):
+            day = getattr(self, end)
+            if self.given_on and day and day < self.given_on:
+                return end, "lies before it was given"
+        return None
+
     def may_become(self, name: str, value: Any) -> bool:
         """Once given it stands as it was given: only its end may be told, or come sooner."""
         if self.state not in COUNTED or name in {"state", "label"}:
@@ -93,8 +101,6 @@ class ConsentInput(RecordInput):
         if self.state not in {ConsentState.REQUESTED, ConsentState.REFUSED, *GIVEN}:
             raise ValueError("a new consent is requested, refused, given, or given with conditions")
         _given_fully(self.state, self.given_on, self.method, self.conditions)
-        if self.given_on and self.expires_on and self.expires_on < self.given_on:
-            raise ValueError("expires before it is given")
         return self
 
 

@@ -27,6 +27,10 @@ class Record(Base):
     def __table_args__(cls) -> tuple[Any, ...]:
         return (UniqueConstraint("case_id", "label"),)
 
+    def contradiction(self) -> tuple[str, str] | None:
+        """The member that contradicts another, and how; None when all agree."""
+        return None
+
     def may_become(self, name: str, value: Any) -> bool:
         """Whether a member may still be changed to this; the small lifecycle of its state is asked apart."""
         return True

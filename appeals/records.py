@@ -127,13 +127,13 @@ def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[
 def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unmet]:
     """Invariant 4: no target is contacted on record before consent for that kind is in force on that day."""
     target = writing.case.party(made.target)
-    if made.done_on is None or target is None or made.channel == Channel.INTERNAL:
+    if made.done_on is None or made.channel == Channel.INTERNAL:
         return []
-    scope = target.contact_scope
+    scope, name = (target.contact_scope, target.name) if target else (made.contact_scope, "")
     # Of a month or year only the end is sure to lie after what came first in it.
     day = made.done_on if made.done_precision == Precision.ESTIMATE else latest(made.done_on, made.done_precision)
     day = min(day, writing.latest_day)
-    if scope is None or first_in_force(writing.case.consents, WORKERS_SIDE, scope, day, recipient=target.name):
+    if scope is None or first_in_force(writing.case.consents, WORKERS_SIDE, scope, day, recipient=name):
         return []
     return [Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")]
 
@@ -268,10 +268,18 @@ def write(writing: Writing, kind: Kind, said: RecordInput, at: str = "") -> tupl
         recorded_at=writing.now,
         recorded_by=writing.caller.account_id,
     )
+    _require_sense(record, at)
     _keep(writing, kind, record)
     kind.settle(writing, record)
     case.touch(writing.now)
     return record, kind.refuses(writing, record)
+
+
+def _require_sense(record: Record, at: str = "") -> None:
+    contradicts = record.contradiction()
+    if contradicts:
+        member, says = contradicts
+        raise Invalid([Fault(f"{at}/{member}", says)])
 
 
 def _keep(writing: Writing, kind: Kind, record: Any) -> None:
@@ -318,6 +326,7 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
     _require_open(writing.case, kind, record, changed)
     for name, value in changed.items():
         setattr(record, name, value)
+    _require_sense(record)
     kind.settle(writing, record)
     writing.case.touch(writing.now)
     return kind.refuses(writing, record)

@@ -113,7 +113,7 @@ class Visibility(Code):
     """Who inside the network may see a case; member order is the order, strictest first."""
 
     SEALED = "sealed", "The case's named team only"
-    RESTRICTED = "restricted", "Coordinators of the lead entity and of the International Office"
+    RESTRICTED = "restricted", "The lead entity, and the coordinators of the International Office"
     REGIONAL = "regional", "The lead's regional coalition and every entity below it"
     NETWORK = "network", "Every member of the network"
 

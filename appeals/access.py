@@ -1,11 +1,16 @@
 """Who may see a case, and which roles somebody holds on it: the same rule as a decision and as SQL."""
 
+from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy.orm import Session
 
 from appeals.case import Case
-from appeals.network import Caller, Entity
+from appeals.directory import FORMS, Facility, Organisation
+from appeals.network import Caller, Entity, Held
+from appeals.party import Party
 from appeals.vocabulary import Role, Visibility
 
 OVER_THE_LEAD = frozenset({Role.CASEWORKER, Role.COORDINATOR, Role.REVIEWER, Role.READER})
@@ -22,6 +27,19 @@ def roles_on(caller: Caller, case: Case) -> frozenset[Role]:
 def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
     """The roles over the entity the case is about to be handed to; while it is offered to none, over its lead."""
     return caller.roles_over(case.handover_to.path) if case.handover_to else roles_on(caller, case)
+
+
+def foremost(roles: Collection[Role]) -> Role | None:
+    """The most responsible of the roles in which somebody works on a case."""
+    return next((role for role in (Role.COORDINATOR, Role.CASEWORKER, Role.PARTNER) if role in roles), None)
+
+
+def membership(caller: Caller, case: Case, role: Role, *, receiving: bool = False) -> Held:
+    """The membership that gives the caller this role on the case: the one nearest to it."""
+    over = case.handover_to if receiving else None
+    over = over or (case.intake_entity if role is Role.PARTNER else case.lead_entity)
+    fitting = [held for held in caller.held if held.role is role and over.path.startswith(held.path)]
+    return max(fitting, key=lambda held: len(held.path))
 
 
 def is_on_team(caller: Caller, case: Case) -> bool:
@@ -74,6 +92,22 @@ def worked_on_by(caller: Caller) -> ColumnElement[bool]:
         Case.lead_entity_id.in_(_below(_case_paths(caller, TEAM - {Role.PARTNER}))),
         Case.intake_entity_id.in_(_below(_case_paths(caller, {Role.PARTNER}))),
     )
+
+
+def as_known(
+    session: Session, caller: Caller, table: type[Organisation | Facility], number: UUID
+) -> dict[str, Any] | None:
+    """A row of the directory in the words this caller may know it by; None where there is none for them.
+
+    Listed ones are known to all; another only in the words of a case that the caller works on and that names it.
+    """
+    row: Any = session.get(table, number)
+    if row is not None and row.listed:
+        return FORMS[table].model_validate(row).model_dump(mode="json")
+    key = Party.organisation_id if table is Organisation else Party.facility_id
+    own = select(Party).join(Case, Case.id == Party.case_id).where(visible_to(caller), worked_on_by(caller))
+    named = session.scalar(own.where(key == number).order_by(Party.id.desc()).limit(1))
+    return named.named if named else None
 
 
 def _case_paths(caller: Caller, roles: frozenset[Role] | set[Role]) -> list[str]:

@@ -96,6 +96,11 @@ class Action(Record):
         return None
 
     @property
+    def is_contact(self) -> bool:
+        """True unless by its kind it stays within the network, on whatever channel it is recorded."""
+        return CHANNEL[ActionKind(self.kind)] is not Channel.INTERNAL
+
+    @property
     def contact_scope(self) -> ConsentScope | None:
         """The consent that this kind of contact needs where no target is named; None for what is no contact."""
         return CONTACT_SCOPE.get(ActionKind(self.kind))

@@ -25,7 +25,6 @@ from appeals.tally import Tally, charges_pending, headline, still_held
 from appeals.violation import Violation
 from appeals.vocabulary import (
     GROUP,
-    Channel,
     CloseReason,
     IntakeChannel,
     PartyRole,
@@ -144,6 +143,7 @@ class Case(Base):
         self.history.append(entry)
         if entry.moved:
             self.suspended_from = entry.from_status if entry.to_status == Status.SUSPENDED else None
+            self.review_on = None  # the steps into suspension and monitoring set one
         self.status = entry.to_status
         self.version += 1
         self.touch(now)
@@ -181,7 +181,7 @@ class Case(Base):
     @property
     def contacted(self) -> list[Party]:
         """The targets of everything done so far."""
-        outward = (action for action in self.actions if action.done_on and action.channel != Channel.INTERNAL)
+        outward = (action for action in self.actions if action.done_on and action.is_contact)
         targets = {action.target for action in outward}
         return [party for party in self.parties if party.id in targets]
 
@@ -212,6 +212,11 @@ class Case(Base):
             if publication.is_up:
                 publication.taken_down_at, publication.taken_down_why = now, why
         self.publication = PublicationLevel.NONE
+
+    @property
+    def is_published(self) -> bool:
+        """True while a publication is up."""
+        return any(publication.is_up for publication in self.publications)
 
     @property
     def group(self) -> StatusGroup:

@@ -14,6 +14,7 @@ from appeals.vocabulary import CommitmentKind, CommitmentStatus
 
 SETTLED = frozenset({CommitmentStatus.VERIFIED_DONE, CommitmentStatus.WAIVED_BY_WORKERS, CommitmentStatus.SUPERSEDED})
 OPEN = frozenset({CommitmentStatus.PROMISED, CommitmentStatus.IN_PROGRESS, CommitmentStatus.REPORTED_DONE})
+LET_GO = frozenset({CommitmentStatus.WAIVED_BY_WORKERS, CommitmentStatus.SUPERSEDED})
 _ENDS = {CommitmentStatus.BREACHED, CommitmentStatus.WAIVED_BY_WORKERS, CommitmentStatus.SUPERSEDED}
 NEXT = {
     CommitmentStatus.PROMISED: {

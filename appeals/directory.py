@@ -148,10 +148,10 @@ def _details(given: FacilityInput, owner: Organisation | None) -> dict[str, Any]
 
 
 def in_the_words_of(
-    session: Session, given: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
+    session: Session, given: OrganisationInput | FacilityInput, row: Organisation | Facility
 ) -> dict[str, Any]:
-    """What was said of a row where it was named; where it was named by its id, what the row says."""
-    details: Any = row
+    """What was said of a row where it was named in full."""
+    details: dict[str, Any] = {}
     if isinstance(given, OrganisationInput):
         details = {**given.model_dump(), "id": row.id}
     if isinstance(given, FacilityInput):

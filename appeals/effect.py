@@ -12,9 +12,9 @@ from appeals.commitment import Commitment
 from appeals.consent import Consent
 from appeals.database import new_id
 from appeals.demand import Demand
-from appeals.directory import organisation
+from appeals.directory import Organisation, organisation
 from appeals.errors import Fault, Invalid
-from appeals.guard import Attempt, relied_on, second_signature
+from appeals.guard import Attempt, relied_on, second_signature, stays_up
 from appeals.network import existing_account, existing_entity
 from appeals.publication import Publication
 from appeals.records import Writing
@@ -57,7 +57,9 @@ def _prepare_screening(writing: Writing, a: Attempt, _: Finder) -> None:
 
 def _prepare_verification(writing: Writing, a: Attempt, _: Finder) -> None:
     said = a.said(asks.Verification)
-    a.verifier = organisation(writing.session, said.verifying_organisation, "/verifying_organisation").name
+    given, at = said.verifying_organisation, "/verifying_organisation"
+    records.require_known(writing.session, writing.caller, Organisation, given, at)
+    a.verifier = organisation(writing.session, given, at).name
     for index, grading in enumerate(said.grades):
         found = records.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
         found.grade = grading.grade
@@ -69,7 +71,8 @@ def _prepare_acceptance(writing: Writing, a: Attempt, _: Finder) -> None:
 
 def _prepare_engagement(writing: Writing, a: Attempt, _: Finder) -> None:
     said = a.said(asks.Engagement)
-    a.beside += records.write(writing, records.BY_NOUN["actions"], said.first_action, "/first_action")[1]
+    a.first_action, refused = records.write(writing, records.BY_NOUN["actions"], said.first_action, "/first_action")
+    a.beside += refused
 
 
 def _prepare_agreement(writing: Writing, a: Attempt, _: Finder) -> None:
@@ -96,7 +99,7 @@ def _prepare_closure(writing: Writing, a: Attempt, _: Finder) -> None:
         wanted = {"disposition": told.disposition, "disposed_on": a.on}
         change = records.BY_NOUN["demands"].change
         if change and told.disposition != found.disposition:
-            records.change(writing, records.BY_NOUN["demands"], found, change(**wanted))
+            a.beside += records.change(writing, records.BY_NOUN["demands"], found, change(**wanted))
         if "satisfaction" in told.model_fields_set or found.satisfaction is None:
             found.satisfaction = told.satisfaction
         if told.outcome is not None:
@@ -172,16 +175,11 @@ def _effect_acceptance(_: Writing, a: Attempt) -> None:
 
 def _effect_escalation(writing: Writing, a: Attempt) -> None:
     signed = second_signature(a)
-    if signed is None or _goes_on(a):
+    if signed is None or stays_up(a):
         return
     a.case.take_down(writing.now, "replaced by a new publication")
     signed.used_at = writing.now
     publish(writing, a.level, relied_on(a), writing.caller.account_id, signed.recorded_by)
-
-
-def _goes_on(a: Attempt) -> bool:
-    """True when a resumed campaign is published still."""
-    return a.step.returns and any(publication.is_up for publication in a.case.publications)
 
 
 def publish(

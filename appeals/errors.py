@@ -80,7 +80,7 @@ class PreconditionRequired(Refusal):
 
 class Stale(Refusal):
     code = "if_match.stale"
-    detail = "The case has changed since you read it; read it again and decide anew."
+    detail = "If-Match is not the ETag of the case (with its quotes): it has changed, read it again and decide anew."
 
 
 @dataclass(eq=False)

@@ -144,8 +144,11 @@ class RefersTo:
     noun: str
 
 
+_REFERENCE_PATTERN = r"^(#[a-z0-9][a-z0-9-]{0,39}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
+SAYS_OF_PATTERN = {_REFERENCE_PATTERN: "should be # and the label of a record of this case, or its id"}
+"""Sentences in place of patterns that people do not read."""
 _REFERENCE = Field(
-    pattern=r"^(#[a-z0-9][a-z0-9-]{0,39}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$",
+    pattern=_REFERENCE_PATTERN,
     description="A record of this case: its id, or # and its label.",
 )
 PartyRef = Annotated[str, _REFERENCE, RefersTo("parties")]

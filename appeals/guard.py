@@ -14,8 +14,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appeals import step_input as asks
+from appeals.action import Action
 from appeals.case import Case, earlier_states
-from appeals.commitment import SETTLED, Commitment
+from appeals.commitment import LET_GO, SETTLED, Commitment
 from appeals.consent import WORKERS_SIDE, Consent, first_in_force, publishing
 from appeals.demand import Demand
 from appeals.errors import Unmet
@@ -24,6 +25,7 @@ from appeals.lifecycle import ENDED, LADDER, Step, entered_by
 from appeals.network import Account, Caller, Entity, held_by
 from appeals.party import Party, is_among
 from appeals.publication import SIGNED_FOR_DAYS, Approval
+from appeals.risk import RiskAssessment
 from appeals.violation import TRUE_ENOUGH
 from appeals.vocabulary import (
     Channel,
@@ -71,6 +73,7 @@ class Attempt:
     assignee: Account | None = None
     verifier: str | None = None
     survivor: Case | None = None
+    first_action: Action | None = None
     breached: Commitment | Demand | None = None
     beside: list[Unmet] = field(default_factory=list)
 
@@ -284,9 +287,9 @@ def the_workers_want_it_again(a: Attempt) -> bool:
     return all(first_in_force(renewed, workers, ConsentScope.TAKE_UP, day) for day in a.days)
 
 
-@guard("demand.missing", "Record at least one demand with an addressee.", standing=True)
+@guard("demand.missing", "Record at least one demand that is still active.", standing=True)
 def something_is_demanded(a: Attempt) -> bool:
-    return bool(a.case.demands_now)
+    return any(not demand.disposed for demand in a.case.demands_now)
 
 
 @guard("violation.unverified", "Grade at least one violation confirmed, likely or possible.", standing=True)
@@ -361,8 +364,13 @@ def risk_is_fresh(a: Attempt) -> bool:
     unless=(EscalationReason.WORKERS_REQUEST,),
 )
 def the_risk_is_not_critical(a: Attempt) -> bool:
-    newest = a.case.newest_risk(a.on)
-    return newest is None or newest.level != RiskLevel.CRITICAL
+    return _critical(a) is None
+
+
+def _critical(a: Attempt) -> RiskAssessment | None:
+    """The assessment that calls the risk critical, by what was known on that day or is known now."""
+    newest = (a.case.newest_risk(day) for day in (a.on, date.max))
+    return next((found for found in newest if found and found.level == RiskLevel.CRITICAL), None)
 
 
 # Contact
@@ -384,7 +392,7 @@ def _to_contact(a: Attempt) -> list[Party]:
     """Whom the step contacts: the target of the first action; on a resumption all contacted so far."""
     if not isinstance(a.input, asks.Engagement):
         return a.case.contacted
-    return [party for party in [a.case.party(a.case.actions[-1].target)] if party]
+    return [party for party in [a.case.party(a.first_action.target if a.first_action else None)] if party]
 
 
 for _scope in (ConsentScope.CONTACT_BRAND, ConsentScope.CONTACT_FACTORY, ConsentScope.CONTACT_GOVERNMENT):
@@ -471,12 +479,12 @@ def quiet_work_comes_first(a: Attempt) -> bool:
 
 @guard("signature.missing", "A reviewer has to approve the publication at this level first.", standing=True)
 def somebody_signed(a: Attempt) -> bool:
-    return _stays_up(a) or bool(approvals(a))
+    return stays_up(a) or bool(approvals(a))
 
 
 @guard("signature.same_person", "The second signature has to be another person's.", standing=True)
 def two_people_sign(a: Attempt) -> bool:
-    return _stays_up(a) or not approvals(a) or any(map(_is_anothers(a), approvals(a)))
+    return stays_up(a) or not approvals(a) or any(map(_is_anothers(a), approvals(a)))
 
 
 def second_signature(a: Attempt) -> Approval | None:
@@ -487,8 +495,8 @@ def second_signature(a: Attempt) -> Approval | None:
 def approvals(a: Attempt) -> list[Approval]:
     """Signatures that count: unused, fresh, as wide as the level, and made knowing of a critical risk."""
     levels = list(PublicationLevel)
-    risk = a.case.newest_risk(a.on)
-    known = risk.recorded_at if risk and risk.level == RiskLevel.CRITICAL else None
+    critical = _critical(a)
+    known = critical.recorded_at if critical else None
     return [
         approval
         for approval in a.case.approvals
@@ -503,9 +511,9 @@ def _is_anothers(a: Attempt) -> Callable[[Approval], bool]:
     return lambda approval: approval.recorded_by != a.caller.account_id
 
 
-def _stays_up(a: Attempt) -> bool:
+def stays_up(a: Attempt) -> bool:
     """True when a campaign is resumed whose publication was never taken down: it was signed for then."""
-    return a.step.returns and any(publication.is_up for publication in a.case.publications)
+    return a.step.returns and a.case.is_published
 
 
 @guard("workers.not_consulted", "Ask the workers first, and say when.", hears=True)
@@ -533,14 +541,15 @@ def the_workers_accept_or_object(a: Attempt) -> bool:
 
 @guard(
     "breach.not_due",
-    "The promise is not due yet, or is settled; a breach of it is a contrary act.",
+    "The promise is not due yet, or is settled; a breach of a kept one is a contrary act.",
     hears=True,
 )
 def the_promise_was_broken(a: Attempt) -> bool:
     said = a.said(asks.Breach)
     promise = a.breached if isinstance(a.breached, Commitment) else None
     overdue = promise is not None and promise.status not in SETTLED and promise.is_due(said.breached_on)
-    return said.contrary_act or overdue
+    let_go = promise is not None and promise.status in LET_GO
+    return not let_go and (said.contrary_act or overdue)
 
 
 @guard(
@@ -608,7 +617,7 @@ def the_review_is_past(a: Attempt) -> bool:
 
 @guard(
     "survivor.unrelated",
-    "The cases share no workplace on record; say same_dispute if they are one dispute.",
+    "The cases share no workplace on record; say in same_dispute why they are one dispute.",
     hears=True,
 )
 def it_is_one_dispute(a: Attempt) -> bool:

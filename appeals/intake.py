@@ -9,7 +9,7 @@ from appeals import records
 from appeals import step_input as asks
 from appeals.case import Case, HistoryEntry, new_reference
 from appeals.database import new_id
-from appeals.directory import organisation
+from appeals.directory import Organisation, organisation
 from appeals.errors import ChangeRefused, Forbidden, Unmet
 from appeals.lifecycle import INTAKE_ROLES
 from appeals.network import Caller, Entity, Held, existing_entity
@@ -30,11 +30,12 @@ PRIORITY_IN_DANGER = {True: Priority.URGENT, False: Priority.NORMAL}
 
 def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) -> Case:
     """Log a request for help as a new case in `received`. Raises: Forbidden, Invalid, ChangeRefused."""
-    latest_day = (now + records.A_DAY).date()
-    records.not_ahead(said, latest_day)
+    records.not_ahead(said, records.latest_day(now))
     held = _intake_role(session, caller, said)
     entity = session.get_one(Entity, held.entity_id) if said.entity is None else _named(session, said)
-    asking = organisation(session, said.requesting_organisation, "/requesting_organisation")
+    given, at = said.requesting_organisation, "/requesting_organisation"
+    records.require_known(session, caller, Organisation, given, at)
+    asking = organisation(session, given, at)
     first = said.violations[0].code
     case = Case(
         id=new_id(),

@@ -20,6 +20,7 @@ from appeals.vocabulary import AccountKind, EntityKind, Role
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ROOT_NAME = "International Office"
+COALITIONS = ("South Asia", "South East Asia", "East Asia", "Europe")
 
 
 class Entity(Base):
@@ -140,9 +141,8 @@ def new_entity(session: Session, name: str, kind: EntityKind, parent: Entity | N
 def found_network(session: Session) -> Entity:
     """The entities every network starts with: the International Office, its coalitions, the subgroup."""
     root = new_entity(session, ROOT_NAME, EntityKind.INTERNATIONAL_OFFICE, None, None)
-    for name in ("South Asia", "South East Asia", "East Asia", "Europe"):
-        coalition = new_entity(session, name, EntityKind.REGIONAL_COALITION, root, None)
-    new_entity(session, "Europe Production", EntityKind.SUBGROUP, coalition, None)
+    coalitions = {name: new_entity(session, name, EntityKind.REGIONAL_COALITION, root, None) for name in COALITIONS}
+    new_entity(session, "Europe Production", EntityKind.SUBGROUP, coalitions["Europe"], None)
     return root
 
 

@@ -68,6 +68,13 @@ OWN_HOUSE = frozenset({TargetKind.EMPLOYER, TargetKind.FACTORY_OWNER_GROUP})
 STRONG_LINKS = frozenset({SupplyStrength.EVIDENCED, SupplyStrength.CONFIRMED_BY_COMPANY, SupplyStrength.DISCLOSED_LIST})
 
 
+def are_alike(one: TargetKind, other: TargetKind) -> bool:
+    """Whether two kinds of target need the same consent and give the same leverage."""
+    return all((one in kinds) == (other in kinds) for kinds in (BUYERS, OWN_HOUSE)) and (
+        CONTACT_SCOPE[one] == CONTACT_SCOPE[other]
+    )
+
+
 class Party(Record):
     """An organisation or a facility in a role; a buyer carries its supply link to the workplace.
 

@@ -4,35 +4,50 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from appeals import action, commitment, consent, demand, outcome, party, publication, risk, tally, violation
+from appeals.access import as_known
 from appeals.case import Case
 from appeals.consent import WORKERS_SIDE, first_in_force
 from appeals.database import new_id
-from appeals.directory import facility, in_the_words_of, organisation
-from appeals.errors import ChangeRefused, Fault, Invalid, Unmet
+from appeals.directory import (
+    Facility,
+    FacilityInput,
+    Organisation,
+    OrganisationInput,
+    facility,
+    in_the_words_of,
+    organisation,
+)
+from appeals.errors import Fault, Invalid, Unmet
 from appeals.field import RefersTo, as_uuid, days_ahead, earliest, latest, marks_of
+from appeals.lifecycle import BY_NOUN as STEP
+from appeals.lifecycle import CASEWORK
 from appeals.network import Caller
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import (
-    Channel,
     CommitmentStatus,
     ConsentState,
     Disposition,
     Precision,
     PublicationLevel,
     Role,
+    Status,
     ViolationGrade,
 )
 
-FIELD_WORK = frozenset({Role.PARTNER, Role.CASEWORKER, Role.COORDINATOR})
-CASEWORK = frozenset({Role.CASEWORKER, Role.COORDINATOR})
+FIELD_WORK = CASEWORK | {Role.PARTNER}
 SIGNING = frozenset({Role.REVIEWER})
-READING = FIELD_WORK | SIGNING
 A_DAY = timedelta(days=1)
+
+
+def latest_day(now: datetime) -> date:
+    """The last day that may be reported as past: today somewhere on earth."""
+    return (now + A_DAY).date()
 
 
 @dataclass(frozen=True)
@@ -46,8 +61,8 @@ class Writing:
 
     @property
     def latest_day(self) -> date:
-        """The last day that may be reported as past: today somewhere on earth."""
-        return (self.now + A_DAY).date()
+        """The last day that may be reported as past."""
+        return latest_day(self.now)
 
 
 Adds = Callable[[Writing, Any, str], dict[str, Any]]
@@ -90,15 +105,36 @@ class Kind:
 
 def _of_party(writing: Writing, said: party.PartyInput, at: str) -> dict[str, Any]:
     session = writing.session
-    target = said.target or party.TARGET_OF_ROLE.get(said.role)
-    columns: dict[str, Any] = {"organisation": None, "facility": None, "target": target}
+    usual = party.TARGET_OF_ROLE.get(said.role)
+    if usual and said.target and not party.are_alike(usual, said.target):
+        raise Invalid([Fault(f"{at}/target", "is another kind of target than this role can be")])
+    columns: dict[str, Any] = {"organisation": None, "facility": None, "target": said.target or usual}
     if said.organisation is not None:
-        named = organisation(session, said.organisation, f"{at}/organisation")
-        columns |= {"organisation": named, "named": in_the_words_of(session, said.organisation, named)}
+        require_known(session, writing.caller, Organisation, said.organisation, f"{at}/organisation")
+        row = organisation(session, said.organisation, f"{at}/organisation")
+        columns |= {"organisation": row, "named": _words(writing, said.organisation, row)}
     if said.facility is not None:
+        require_known(session, writing.caller, Facility, said.facility, f"{at}/facility")
+        owner = said.facility.owner if isinstance(said.facility, FacilityInput) else None
+        require_known(session, writing.caller, Organisation, owner, f"{at}/facility/owner")
         place = facility(session, said.facility, f"{at}/facility")
-        columns |= {"facility": place, "named": in_the_words_of(session, said.facility, place)}
+        columns |= {"facility": place, "named": _words(writing, said.facility, place)}
     return columns
+
+
+def require_known(session: Session, caller: Caller, table: Any, given: Any, pointer: str) -> None:
+    """Raises: Invalid, for an id in the directory that is none, and the same for one the caller may not know of."""
+    if isinstance(given, UUID) and as_known(session, caller, table, given) is None:
+        raise Invalid([Fault(pointer, f"is the id of no {table.__tablename__}")])
+
+
+def _words(
+    writing: Writing, given: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
+) -> dict[str, Any]:
+    """What this case says of a row: what was said of it now, or what the caller knows who named it by its id."""
+    if isinstance(given, UUID):
+        return as_known(writing.session, writing.caller, type(row), given) or {}
+    return in_the_words_of(writing.session, given, row)
 
 
 def _of_demand(writing: Writing, said: demand.DemandInput, at: str) -> dict[str, Any]:
@@ -127,7 +163,7 @@ def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[
 def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unmet]:
     """Invariant 4: no target is contacted on record before consent for that kind is in force on that day."""
     target = writing.case.party(made.target)
-    if made.done_on is None or made.channel == Channel.INTERNAL:
+    if made.done_on is None or not made.is_contact:
         return []
     scope, name = (target.contact_scope, target.name) if target else (made.contact_scope, "")
     # Of a month or year only the end is sure to lie after what came first in it.
@@ -140,7 +176,7 @@ def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unme
 
 def _note_first_action(writing: Writing, made: action.Action) -> None:
     case = writing.case
-    if made.done_on and made.channel != Channel.INTERNAL:
+    if made.done_on and made.is_contact:
         case.first_action_on = min(filter(None, (case.first_action_on, made.done_on)))
 
 
@@ -160,6 +196,17 @@ def _verified_by_target(writing: Writing, made: commitment.Commitment) -> list[U
     if made.verified_by is None or not party.is_among(writing.case.hostile, made.verified_by):
         return []
     return [Unmet("verifier.is_target", "A target of the case cannot verify that a promise was kept.")]
+
+
+def _broken_without_the_step(writing: Writing, made: commitment.Commitment) -> list[Unmet]:
+    """Where the step `breach` is open, it alone says that a promise was broken; elsewhere its day must have passed."""
+    if made.status != CommitmentStatus.BREACHED:
+        return []
+    if Status(writing.case.status) in STEP["breach"].sources:
+        return [Unmet("commitments.breach", "Take the step breach: it records the facts and moves the case.")]
+    if made.is_due(writing.latest_day):
+        return []
+    return [Unmet("breach.not_due", "The promise is not due yet.")]
 
 
 def _end_consent(writing: Writing, made: consent.Consent) -> None:
@@ -210,7 +257,8 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "commitments", commitment.Commitment, commitment.CommitmentInput, commitment.CommitmentOutput,
-        commitment.CommitmentChange, next=commitment.NEXT, refuses=_verified_by_target,
+        commitment.CommitmentChange, next=commitment.NEXT,
+        refuses=lambda w, made: _verified_by_target(w, made) + _broken_without_the_step(w, made),
         adds=lambda _w, _s, _a: {"status": CommitmentStatus.PROMISED},
     ),
     Kind("tallies", tally.Tally, tally.TallyInput, tally.TallyOutput, roles=FIELD_WORK),
@@ -294,7 +342,7 @@ def _columns(case: Case, said: BaseModel, at: str) -> dict[str, Any]:
     """The members of an input as columns: references resolved, nothing else changed."""
     columns: dict[str, Any] = {}
     references: Mapping[str, RefersTo] = marks_of(type(said), RefersTo)
-    for name in said.model_fields_set | set(type(said).model_fields):
+    for name in type(said).model_fields:
         value = getattr(said, name)
         if isinstance(value, BaseModel):
             continue  # a nested organisation or facility is what its kind `adds`
@@ -313,17 +361,19 @@ def _columns(case: Case, said: BaseModel, at: str) -> dict[str, Any]:
 def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list[Unmet]:
     """Change a record as its small lifecycle allows; saying again what already holds changes nothing.
 
-    Raises: Invalid, ChangeRefused.
+    Tells which rules forbid it. Raises: Invalid.
     """
-    wanted = {name: value for name in said.model_fields_set if (value := getattr(said, name)) is not None}
+    wanted = {name: getattr(said, name) for name in said.model_fields_set}
+    nulls = sorted(name for name, value in wanted.items() if value is None)
+    if nulls:
+        raise Invalid([Fault(f"/{name}", "cannot be null; leave it out") for name in nulls])
     label = wanted.get("label")
     if label and any(other.label == label and other is not record for other in held(writing.case, kind)):
         raise Invalid([Fault("/label", f"is the label of another of the case's {kind.noun}")])
     changed = {name: value for name, value in wanted.items() if getattr(record, name) != value}
-    if not changed:
-        return []
-    _require_next(writing.case, kind, record, wanted.get(kind.state))
-    _require_open(writing.case, kind, record, changed)
+    refused = _not_next(kind, record, changed.get(kind.state)) or _fixed(kind, record, changed)
+    if refused or not changed:
+        return refused
     for name, value in changed.items():
         setattr(record, name, value)
     _require_sense(record)
@@ -332,18 +382,16 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
     return kind.refuses(writing, record)
 
 
-def _require_next(case: Case, kind: Kind, record: Any, wanted: Any) -> None:
+def _not_next(kind: Kind, record: Any, wanted: Any) -> list[Unmet]:
     now = getattr(record, kind.state, None)
-    if wanted is None or wanted == now or wanted in kind.next.get(now, set()):
-        return
-    allowed = ", ".join(sorted(kind.next.get(now, set()))) or "nothing"
-    raise ChangeRefused(
-        case.status, [Unmet(f"{kind.attribute}.{kind.state}", f"From {now} this can become {allowed}.")]
-    )
+    following = kind.next.get(now, set())
+    if wanted is None or wanted in following:
+        return []
+    may = f"can become {', '.join(sorted(following))}" if following else "stays so; record what is right beside it"
+    return [Unmet(f"{kind.attribute}.{kind.state}", f"What is {now} {may}.")]
 
 
-def _require_open(case: Case, kind: Kind, record: Any, changed: dict[str, Any]) -> None:
+def _fixed(kind: Kind, record: Any, changed: dict[str, Any]) -> list[Unmet]:
+    says = "This stands as it was recorded; record a new one beside it."
     fixed = sorted(name for name, value in changed.items() if not record.may_become(name, value))
-    if fixed:
-        says = "This stands as it was recorded; record a new one beside it."
-        raise ChangeRefused(case.status, [Unmet(f"{kind.attribute}.{name}", says) for name in fixed])
+    return [Unmet(f"{kind.attribute}.{name}", says) for name in fixed]

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from appeals import records
 from appeals import step_input as asks
-from appeals.access import roles_on, roles_receiving
+from appeals.access import membership, roles_on, roles_receiving
 from appeals.case import Case, HistoryEntry
 from appeals.consent import Consent
 from appeals.database import new_id
@@ -17,7 +17,7 @@ from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, StepRefused
 from appeals.field import Sealed, marks_of
 from appeals.guard import GUARDS, Attempt, relied_on, resumable, unmet
 from appeals.lifecycle import BY_NOUN, Step, open_in
-from appeals.network import Caller, Held
+from appeals.network import Caller
 from appeals.records import Writing
 from appeals.vocabulary import (
     PublicationLevel,
@@ -45,17 +45,21 @@ def make(
     case = writing.case
     records.not_ahead(said, writing.latest_day)
     _known_guards(said)
-    attempt = Attempt(
-        writing.session, case, step, writing.caller, writing.now, said.occurred_on or writing.now.date(), said
-    )
+    day = said.occurred_on or said.own_day or writing.now.date()
+    attempt = Attempt(writing.session, case, step, writing.caller, writing.now, day, said)
     is_open = Status(case.status) in step.sources
     if is_open:
-        _bring(writing, attempt, said.brought)
+        attempt.beside += bring(writing, said.brought, "/records")
         prepare(writing, attempt, coordinated)
     require_current()
     if not is_open:
         raise StepRefused(
-            case.status, _open_nouns(writing), [], None, "step.not_open", f"No {step.noun} from {case.status}."
+            case.status,
+            open_nouns(writing.caller, case),
+            [],
+            None,
+            "step.not_open",
+            f"No {step.noun} while the case is {case.status}; open_steps tells what you may do.",
         )
     overridden = _overridden(attempt, role)
     entry = _entry(attempt, role, overridden)
@@ -72,9 +76,8 @@ def _known_guards(said: asks.StepInput) -> None:
         raise Invalid([Fault(f"/overrides/{index}/guard", "is the code of no guard") for index in unknown])
 
 
-def _open_nouns(writing: Writing | Attempt) -> list[str]:
+def open_nouns(caller: Caller, case: Case) -> list[str]:
     """The steps that the state knows and the caller's roles allow."""
-    case, caller = writing.case, writing.caller
     on, receiving = roles_on(caller, case), roles_receiving(caller, case)
     return [step.noun for step in open_in(Status(case.status)) if step.roles & (receiving if step.receiving else on)]
 
@@ -88,7 +91,7 @@ def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
     left = [item for item in failing if not (may and item.override and item.code in reasons)]
     if left:
         resume_to = resumable(attempt) if attempt.step.returns else None
-        raise StepRefused(attempt.case.status, _open_nouns(attempt), left, resume_to)
+        raise StepRefused(attempt.case.status, open_nouns(attempt.caller, attempt.case), left, resume_to)
     return {item.code: reasons[item.code] for item in failing}
 
 
@@ -102,7 +105,7 @@ def _entry(attempt: Attempt, role: Role, overridden: dict[str, str]) -> HistoryE
         to_status=attempt.entering,
         account_id=attempt.caller.account_id,
         role=role,
-        entity_id=_held_in(attempt.caller, role, attempt.case).entity_id,
+        entity_id=membership(attempt.caller, attempt.case, role, receiving=attempt.step.receiving).entity_id,
         occurred_on=attempt.on,
         occurred_precision=said.occurred_precision,
         recorded_at=attempt.now,
@@ -121,19 +124,11 @@ def _shown(said: BaseModel) -> dict[str, Any]:
     return said.model_dump(mode="json", exclude=hidden, exclude_none=True)
 
 
-def _held_in(caller: Caller, role: Role, case: Case) -> Held:
-    """The membership a role is taken in: the one nearest to the case."""
-    fitting = [held for held in caller.held if held.role is role]
-    return max(fitting, key=lambda held: (case.lead_entity.path.startswith(held.path), len(held.path)))
-
-
-def _bring(writing: Writing, attempt: Attempt, brought: asks.Records) -> None:
-    """Write the records that came along, in the order in which they may refer to each other. Raises: Forbidden."""
-    attempt.beside += bring(writing, brought, "/records")
-
-
 def bring(writing: Writing, brought: asks.Records, at: str) -> list[Unmet]:
-    """Write records that come along with intake or a step; tells which rules forbid one. Raises: Forbidden, Invalid."""
+    """Write records that come along with intake or a step, in the order in which they may refer to each other.
+
+    Tells which rules forbid one. Raises: Forbidden, Invalid.
+    """
     beside: list[Unmet] = []
     roles = roles_on(writing.caller, writing.case)
     for name in asks.Records.model_fields:
@@ -154,7 +149,7 @@ def add(writing: Writing, kind: records.Kind, said: Any) -> Any:
     records.not_ahead(said, writing.latest_day)
     record, refused = records.write(writing, kind, said)
     if refused:
-        raise ChangeRefused(writing.case.status, refused, _open_nouns(writing))
+        raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
     writing.session.flush()
     return record
 
@@ -164,7 +159,7 @@ def change(writing: Writing, kind: records.Kind, record: Any, said: Any, role: R
     records.not_ahead(said, writing.latest_day)
     refused = records.change(writing, kind, record, said)
     if refused:
-        raise ChangeRefused(writing.case.status, refused, _open_nouns(writing))
+        raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
     if isinstance(record, Consent) and not record.in_force(writing.now.date()):
         obey_withdrawal(writing, record, role)
 

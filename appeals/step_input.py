@@ -1,5 +1,6 @@
 """What each step asks for. Every step may bring along records that its guards ask for, and overrides."""
 
+from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -34,6 +35,9 @@ from appeals.risk import RiskAssessmentInput
 from appeals.tally import TallyInput
 from appeals.violation import ViolationInput
 from appeals.vocabulary import (
+    CHANNEL,
+    ActionStatus,
+    Channel,
     CloseReason,
     DeclineReason,
     Disposition,
@@ -84,6 +88,11 @@ class Override(Model):
 
 class StepInput(Dated):
     """What every step takes: when it was taken."""
+
+    @property
+    def own_day(self) -> date | None:
+        """The day the step itself names, where `occurred_on` is not said."""
+        return None
 
     @property
     def brought(self) -> Records:
@@ -215,12 +224,15 @@ class Referral(GuardedInput):
 
 
 class Engagement(GuardedInput):
-    first_action: Annotated[ActionInput, Field(description="Done, with its target and answer_due_on.")]
+    first_action: Annotated[ActionInput, Field(description="Done, of a quiet kind, with its target and answer_due_on.")]
 
     @model_validator(mode="after")
     def _asks_somebody_by_a_day(self) -> "Engagement":
-        if self.first_action.target is None or self.first_action.answer_due_on is None:
+        action = self.first_action
+        if action.target is None or action.answer_due_on is None:
             raise ValueError("the first action needs a target and answer_due_on")
+        if action.status is not ActionStatus.DONE or CHANNEL[action.kind] is not Channel.QUIET:
+            raise ValueError("the first action has been done, and is of a quiet kind; an escalation goes public")
         return self
 
 
@@ -290,6 +302,10 @@ class Withdrawal(StepInput):
     withdrawn_by: WithdrawnBy
     withdrawn_on: Happened
     how_told: Prose
+
+    @property
+    def own_day(self) -> date | None:
+        return self.withdrawn_on
 
 
 ClosableFor = Literal[

@@ -135,7 +135,7 @@ def test_1_a_publication_rests_on_the_consents_of_both_sides_and_on_two_people(w
         {"state": "withdrawn", "withdrawn_on": day(-1)},
         {"state": "expired"},
         {"state": "superseded"},
-        {"state": "given", "given_on": day(30), "method": "written", "expires_on": day(1)},
+        {"state": "given", "given_on": day(30), "method": "union_decision", "expires_on": day(1)},
     ],
 )
 def test_2_a_consent_that_ends_takes_the_publication_down_and_pauses_the_campaign(
@@ -276,8 +276,12 @@ def test_4_no_way_of_recording_a_contact_gets_round_the_consent(world: World, sc
     made = world.caseworker.add(reference, "actions", planned).json()
     path = f"/v1/cases/{reference}/actions/{made['id']}"
     assert codes(world.caseworker.patch(path, {"status": "done", "done_on": day(20)})) == {code}
+    assert world.caseworker.patch(path, {"status": "done"}).status_code == 422
+    untold = {**letter, "target": None, "answer_due_on": None}
+    assert codes(world.caseworker.add(reference, "actions", untold)) == {code}
+    assert codes(world.caseworker.add(reference, "actions", {**letter, "channel": "internal"})) == {code}
     assert codes(world.caseworker.step(reference, "engagement", {"first_action": letter})) == {code}
-    for noun in ("acknowledgement", "suspension", "withdrawal"):
+    for noun in ("acknowledgement", "suspension"):
         brought = {**step_input(noun), "records": {"actions": [letter]}}
         assert codes(world.coordinator.step(reference, noun, brought)) == {code}
     at_intake = intake(records={**records(lacking), "actions": [letter]})
@@ -325,7 +329,8 @@ def test_4_the_day_of_a_contact_is_not_moved_before_the_consent(world: World) ->
 
 def test_4_talk_within_the_network_and_letters_to_the_workers_need_no_consent(world: World) -> None:
     reference = world.case(records=records([]))
-    for said in (action(channel="internal"), action(kind="solidarity_letter", target="#union")):
+    talk = action(kind="internal_coordination", target="#brand", answer_due_on=None)
+    for said in (talk, action(kind="solidarity_letter", target="#union")):
         assert world.caseworker.add(reference, "actions", said).status_code == 201
 
 

@@ -253,6 +253,7 @@ class Model:
         estimated = said.get("occurred_precision") == "estimate"
         if before != after:
             self.came_from = before if after == "suspended" else None
+            self.review_on = None
         self.told += 1
         self.entries.append(Entry(noun, before, after, on, self.told, estimated, left_open))
         self.status, self.version = after, self.version + 1
@@ -272,7 +273,8 @@ class Model:
         if state == "accepted":
             yield from self.against_taking_up(on)
         elif state == "engagement":
-            reached = [action["target"] for action in self.actions if action["done_on"] and action["target"]]
+            outward = [action for action in self.actions if action["kind"] != "internal_coordination"]
+            reached = [action["target"] for action in outward if action["done_on"] and action["target"]]
             yield from self.against_contact(set(reached), on)
             yield from self.against_old_risk(on, 30)
         elif state == "public_campaign":
@@ -289,7 +291,7 @@ class Model:
     def against_taking_up(self, on: str) -> Iterator[str]:
         if not self.agreed_throughout("take_up", on, {"workers"}):
             yield "consent.take_up.workers.missing"
-        if not self.current:
+        if not any(demand["disposition"] == "active" for demand in self.current):
             yield "demand.missing"
         if self.grade not in TRUE_ENOUGH:
             yield "violation.unverified"
@@ -327,14 +329,18 @@ class Model:
         if level == "person" and not self.publishing({"person"}, level, on):
             yield "consent.publish.person.missing"
         yield from self.against_old_risk(on, 14)
-        risk = self.risk(on)
-        if risk and risk["level"] == "critical" and reason != "workers_request":
+        if self.critical(on) and reason != "workers_request":
             yield "risk.critical"
+
+    def critical(self, on: str) -> Body | None:
+        """The assessment of a critical risk that was known on a day, or is now."""
+        known = [risk for risk in (self.risk(on), self.risk(ahead(1))) if risk and risk["level"] == "critical"]
+        return known[0] if known else None
 
     def signatures(self, level: str, on: str) -> list[Body]:
         """The approvals that count: not used, wide enough, and given knowing that the risk is critical."""
-        risk = self.risk(on)
-        known = risk["told"] if risk and risk["level"] == "critical" else 0
+        critical = self.critical(on)
+        known = critical["told"] if critical else 0
         wide_enough = LEVELS[LEVELS.index(level) :]
         return [a for a in self.approvals if not a["used"] and a["level"] in wide_enough and a["told"] >= known]
 
@@ -462,10 +468,13 @@ def _engagement(m: Model, said: Body, on: str, _who: str) -> Iterator[str]:
 def against_action(m: Model, action: Body) -> Iterator[str]:
     """Invariant 4: nobody is contacted before there is consent for it."""
     done, target = action.get("done_on"), action.get("target")
-    if not done or not target or action.get("channel") == "internal":
+    if not done or action["kind"] == "internal_coordination":
         return
-    if not m.agreed(CONTACT[target], done, WORKERS_SIDE, NAMES[target[1:]]):
-        yield f"consent.{CONTACT[target]}.missing"
+    if not target and action["kind"] != "brand_contact_letter":
+        return
+    scope, name = (CONTACT[target], NAMES[target[1:]]) if target else ("contact_brand", "")
+    if not m.agreed(scope, done, WORKERS_SIDE, name):
+        yield f"consent.{scope}.missing"
 
 
 def _escalation(m: Model, said: Body, on: str, who: str) -> Iterator[str]:
@@ -493,7 +502,8 @@ def _agreement(m: Model, said: Body, _on: str, _who: str) -> Iterator[str]:
 def _breach(m: Model, said: Body, _on: str, _who: str) -> Iterator[str]:
     promise = next((p for p in m.commitments if f"#{p['label']}" == said.get("commitment")), None)
     overdue = promise and promise["status"] not in SETTLED and promise["due_on"] < said["breached_on"]
-    if not overdue and not said.get("contrary_act"):
+    let_go = promise and promise["status"] in {"waived_by_workers", "superseded"}
+    if let_go or not (overdue or said.get("contrary_act")):
         yield "breach.not_due"
 
 
@@ -748,11 +758,12 @@ def a_risk(dice: Dice) -> Body:
 
 def an_action(m: Model, dice: Dice, *, answered: bool) -> Body:
     kinds = {"brand_contact_letter": "quiet", "petition": "public", "internal_coordination": "internal"}
-    kind = dice.one_of("brand_contact_letter", *kinds)
-    done = dice.one_of(day(20), day(20), day(45), day(), None)
+    kind = "brand_contact_letter" if answered else dice.one_of("brand_contact_letter", *kinds)
+    done = dice.one_of(day(20), day(20), day(45), day(), *([] if answered else [None]))
     nobody = "#brand" if answered else None
     target = dice.one_of(*(filter(m.party, CONTACT)), *([] if any(map(m.party, CONTACT)) else [nobody]))
-    due = dice.one_of(day(10), day(), ahead(7)) if target and (answered or dice.mostly()) else None
+    days = [due for due in (day(10), day(), ahead(7)) if due >= (done or "")]
+    due = dice.one_of(*days) if target and (answered or dice.mostly()) else None
     return {
         "kind": kind,
         "channel": kinds[kind],
@@ -955,7 +966,7 @@ class Walk(RuleBasedStateMachine):
         trial = copy.deepcopy(self.model)
         if self.model.status in TABLE[noun][0]:
             put_on_record(trial, noun, said)
-            if heal:
+            if heal and noun != "withdrawal":
                 said["records"] = healing(trial, noun, said, who)
                 put_on_record(trial, "", {"records": said["records"]})
         body = dict(said)
@@ -1126,7 +1137,7 @@ class Walk(RuleBasedStateMachine):
             said = {"state": "given", "given_on": day(10), "method": "written"}
         else:
             said = {"state": dice.one_of("withdrawn", "withdrawn", "expired", "superseded")}
-            if said["state"] == "withdrawn" and dice.seldom():
+            if said["state"] == "withdrawn" and given["given_on"] <= day(10) and dice.seldom():
                 said["withdrawn_on"] = day(10)
         self.change("consents", index, said)
         given |= said
@@ -1185,14 +1196,6 @@ def test_a_random_walk_agrees_with_the_model(world: World) -> None:
         ),
     )
     log.info("steps taken and guards met: %s", dict(Walk.met.most_common()))
-
-
-def test_a_step_that_changes_no_state_leaves_a_suspended_case_its_way_back(world: World) -> None:
-    reference = world.case_in("engagement")
-    world.take(reference, "suspension")
-    world.take(reference, "acknowledgement")
-    assert world.show(reference)["suspended_from"] == "engagement"
-    assert world.take(reference, "resumption")["case"]["status"] == "engagement"
 
 
 def coordinator_and_reviewer(world: World) -> Person:

@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from appeals import intake
 from appeals import step as steps
-from appeals.access import CASE_ROLES, is_on_team, roles_on, roles_receiving, sees, visible_to
+from appeals.access import CASE_ROLES, foremost, is_on_team, roles_on, roles_receiving, sees, visible_to
 from appeals.case import Case, CaseOutput, HistoryEntry, HistoryOutput
 from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, NotFound
 from appeals.field import Model
 from appeals.guard import GUARDS, Attempt, resumable, unmet
-from appeals.lifecycle import BY_NOUN, INTAKE_ROLES, STEPS, Step
+from appeals.lifecycle import BY_NOUN, CASEWORK, INTAKE_ROLES, STEPS, Step
 from appeals.network import Account, Caller, existing_account
-from appeals.records import CASEWORK, Writing
+from appeals.records import Writing
 from appeals.register import CaseQuery, Duplicate, PageQuery, find, possible_duplicates
 from appeals.step_input import REFERENCE, CaseChange, Intake
 from appeals.vocabulary import Role, Status
@@ -131,8 +131,7 @@ def step_gate(step: Step) -> Any:
 def _role_for(caller: Caller, case: Case, step: Step) -> Role | None:
     """The role in which the caller may take the step; the most responsible one when several fit."""
     held = roles_receiving(caller, case) if step.receiving else roles_on(caller, case)
-    fitting = held & step.roles
-    return next((role for role in (Role.COORDINATOR, Role.CASEWORKER, Role.PARTNER) if role in fitting), None)
+    return foremost(held & step.roles)
 
 
 # Work
@@ -197,11 +196,13 @@ def _require_assignable(call: Call, case: Case, named: Account) -> None:
     """Raises: ChangeRefused, when a step would not let this account have the case either."""
     screening = BY_NOUN["screening"]
     today = call.now.date()
-    attempt = Attempt(call.session, case, screening, call.caller, call.now, today, None, case.lead_entity, named)
+    attempt = Attempt(
+        call.session, case, screening, call.caller, call.now, today, lead=case.lead_entity, assignee=named
+    )
     asked = [GUARDS[code] for code in ("assignee.is_party", "assignee.without_role")]
     missing = [item.as_unmet() for item in asked if not item.holds(attempt)]
     if missing:
-        raise ChangeRefused(case.status, missing)
+        raise ChangeRefused(case.status, missing, steps.open_nouns(call.caller, case))
 
 
 def take_step(step: Step) -> Any:

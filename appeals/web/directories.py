@@ -15,8 +15,9 @@ from appeals.field import Model, Name, NameOrId
 from appeals.lifecycle import INTAKE_ROLES
 from appeals.network import Account, Entity, account_output
 from appeals.party import Party
+from appeals.records import require_known
 from appeals.register import PageQuery
-from appeals.vocabulary import VOCABULARIES, AccountKind, Code, Role
+from appeals.vocabulary import VOCABULARIES, AccountKind, Code, EntityKind, Role
 from appeals.web.cases import anyone, with_roles
 from appeals.web.door import Answer, Call, Door, Visit, rendered
 from appeals.web.page import Page, page, place
@@ -81,6 +82,7 @@ def add_organisation(call: Call) -> Answer:
 
 
 def add_facility(call: Call) -> Answer:
+    require_known(call.session, call.caller, Organisation, call.body.owner, "/owner")
     found = directory.facility(call.session, call.body, "", listed=True)
     return rendered(directory.FacilityOutput.model_validate(found), 201)
 
@@ -88,6 +90,10 @@ def add_facility(call: Call) -> Answer:
 def add_entity(call: Call) -> Answer:
     said: network.EntityInput = call.body
     parent = network.existing_entity(call.session, said.parent, "/parent")
+    if Role.ADMIN not in call.caller.roles_over(parent.path):
+        raise Forbidden
+    if said.kind is EntityKind.INTERNATIONAL_OFFICE:
+        raise Invalid([Fault("/kind", "is that of the root, which there is one of")])
     try:
         made = network.new_entity(call.session, said.name, said.kind, parent, said.country)
     except IntegrityError as error:
@@ -98,7 +104,7 @@ def add_entity(call: Call) -> Answer:
 def add_account(call: Call) -> Answer:
     said: AccountInput = call.body
     entity = network.existing_entity(call.session, said.entity, "/entity")
-    if not {Role.ADMIN} & call.caller.roles_over(entity.path):
+    if Role.ADMIN not in call.caller.roles_over(entity.path):
         raise Forbidden
     try:
         made = network.new_account(call.session, said.name, said.kind, call.now)

@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable, Coroutine
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, get_origin
@@ -266,7 +266,11 @@ class DoorRoute(APIRoute):
                 _read_query(request, entry.door)
                 if entry.door.takes:
                     await body_reading.read(request, entry.desk.body_limit)
-                async with entry.desk.turns if entry.door.writes else nullcontext():
+                if not entry.door.writes:
+                    return await ordinary(request)
+                # Nobody unknown stands in the queue of those who write.
+                await run_in_threadpool(entry.know_caller, request)
+                async with entry.desk.turns:
                     return await ordinary(request)
             except (RequestValidationError, Invalid, TooLarge, NotJson):
                 await run_in_threadpool(entry.pass_gate, request)
@@ -304,6 +308,11 @@ class _Entry:
 
     door: Door
     desk: Desk
+
+    def know_caller(self, request: Request) -> None:
+        """Only see who calls. Raises: Unauthenticated."""
+        with self.desk.database.reading() as session:
+            self._caller(request, session)
 
     def pass_gate(self, request: Request) -> None:
         """Only see whether the caller may pass. Raises: Unauthenticated, NotFound, Forbidden."""

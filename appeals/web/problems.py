@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from appeals import errors
 from appeals.database import Busy
-from appeals.field import Model
+from appeals.field import SAYS_OF_PATTERN, Model
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -64,7 +64,7 @@ class Problem(Model):
     code: Annotated[str, Field(description="What to decide by; stable.")]
     errors: list[FaultOutput] = []
     state: Annotated[str | None, Field(description="409: the state of the case.")] = None
-    open_steps: Annotated[list[str], Field(description="409: the steps that this state knows.")] = []
+    open_steps: Annotated[list[str], Field(description="409: the steps open to you now.")] = []
     unmet: Annotated[list[UnmetOutput], Field(description="409: every guard that does not hold.")] = []
     resume_to: Annotated[str | None, Field(description="409 to a resumption: the state that is offered.")] = None
 
@@ -104,8 +104,27 @@ def of_form(request: Request, fault: Exception) -> Response:
     if not isinstance(fault, RequestValidationError):
         raise fault
     body = getattr(request, "_json", None)
-    faults = [asdict(errors.Fault(_place(found, body), _says(found))) for found in fault.errors()]
-    return problem(422, errors.Invalid.code, errors.Invalid.detail, errors=faults)
+    placed = [(_place(found, body), found) for found in fault.errors()]
+    faults: dict[str, list[str]] = {}
+    for place, found in placed:
+        # Where one form of several was meant and has faults, that it is not another form tells nothing.
+        meant = any(f"{at}/".startswith(f"{place}/") and it["type"] not in ANOTHER_FORM for at, it in placed)
+        if not (meant and found["type"] in ANOTHER_FORM):
+            faults.setdefault(place, []).append(_says(found))
+    told = [{"pointer": place, "says": ", or: ".join(dict.fromkeys(says))} for place, says in faults.items()]
+    return problem(422, errors.Invalid.code, errors.Invalid.detail, errors=told)
+
+
+ANOTHER_FORM = {
+    "dict_type": "should be an object",
+    "model_attributes_type": "should be an object",
+    "model_type": "should be an object",
+    "uuid_type": "should be an id",
+    "uuid_parsing": "should be an id",
+    "literal_error": None,
+    "string_type": None,
+}
+"""What pydantic says where a whole form is missed, and what we say of it where that is clearer."""
 
 
 def _place(found: dict[str, Any], body: Any) -> str:
@@ -142,6 +161,12 @@ def _holds(value: Any, part: str | int) -> bool:
 def _says(found: dict[str, Any]) -> str:
     if found["type"] == "extra_forbidden":
         return "has a member that is not known here"
+    pattern = found.get("ctx", {}).get("pattern")
+    plain = ANOTHER_FORM.get(found["type"]) or SAYS_OF_PATTERN.get(pattern)
+    if plain:
+        return plain
+    if found["type"] == "missing" and found["loc"] == ("body",):
+        return "a body is missing"
     told = str(found["msg"]).removeprefix("Value error, ")
     # What a parser says of a text may quote from it; the first clause does not.
     return told.partition(",")[0] if found["type"].endswith("_parsing") else told

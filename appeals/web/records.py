@@ -4,7 +4,7 @@ from typing import Any
 
 from appeals import records
 from appeals import step as steps
-from appeals.access import roles_on
+from appeals.access import TEAM, foremost, roles_on
 from appeals.action import ResponseBody, ResponseInput
 from appeals.case import Case
 from appeals.errors import Forbidden, NotFound
@@ -58,7 +58,7 @@ def show_one(kind: Kind) -> Any:
 def change(kind: Kind) -> Any:
     def work(call: Call) -> Answer:
         case, record = call.subject
-        role = max(roles_on(call.caller, case) & kind.roles, key=lambda held: held is Role.COORDINATOR)
+        role = foremost(roles_on(call.caller, case) & kind.roles) or Role.REVIEWER
         steps.change(Writing(call.session, case, call.caller, call.now), kind, record, call.body, role)
         return rendered(kind.output.model_validate(record))
 
@@ -111,7 +111,7 @@ def _doors_of(kind: Kind) -> list[Door]:
             Page[kind.output], query=PageQuery, as_table=True, tag="records",  # type: ignore[name-defined]
         ),
         Door(
-            "GET", single, f"show_{name}", f"One of the {kind.noun} of a case.", one(kind, records.READING),
+            "GET", single, f"show_{name}", f"One of the {kind.noun} of a case.", one(kind, TEAM),
             show_one(kind), kind.output, tag="records",
         ),
         Door(

@@ -290,7 +290,7 @@ def one_of_each_sort(*, half: bool) -> Callable[[HookContext, Case[Any]], bool]:
 def fitting(_: HookContext, case: Case[Any], __: Body) -> None:
     """Give what no form can say, so that more requests come as far as the rules.
 
-    A key that was not used before, the version that holds now, no made-up cursor, text without controls.
+    A key and a label that were not used before, the version that holds now, no made-up cursor, text without controls.
     """
     if case.meta is None:
         return
@@ -302,6 +302,8 @@ def fitting(_: HookContext, case: Case[Any], __: Body) -> None:
         case.query.pop("cursor", None)
     if ParameterLocation.BODY not in wrong:
         case.body = cleaned(case.body)
+    if isinstance(case.body, dict) and LABEL.fullmatch(str(case.body.get("label", ""))):
+        case.body = {**case.body, "label": uuid4().hex}
 
 
 def cleaned(value: Any, name: str = "") -> Any:
@@ -315,6 +317,7 @@ def cleaned(value: Any, name: str = "") -> Any:
     return value
 
 
+LABEL = re.compile("[a-z0-9][a-z0-9-]{0,39}")
 CONTROL = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 
 

@@ -1,10 +1,10 @@
 """What each step asks for. Every step may bring along records that its guards ask for, and overrides."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from appeals.action import ActionInput, ResponseInput
 from appeals.commitment import CommitmentInput
@@ -155,8 +155,17 @@ class Intake(Model):
     records: Records = Records()
 
 
+def _never_null(schema: dict[str, Any]) -> None:
+    """Say of members that are None where they are left out that they may be left out, but not be null."""
+    for said in schema["properties"].values():
+        del said["default"]
+        said.update(next(form for form in said.pop("anyOf") if form != {"type": "null"}))
+
+
 class CaseChange(Model):
     """What may be changed of a case besides its status."""
+
+    model_config = ConfigDict(json_schema_extra=_never_null)
 
     title: Name | None = None
     public_summary: Prose | None = None

@@ -1,6 +1,7 @@
 """A world that stands for a whole module: for tests that ask and do not mind what others did there."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -55,6 +56,13 @@ class Standing:
 @pytest.fixture(scope="module")
 def standing(template: Template) -> Iterator[Standing]:
     """Made once a module; a test may add to it, and takes no step on the case."""
+    with stand(template) as made:
+        yield made
+
+
+@contextmanager
+def stand(template: Template) -> Iterator[Standing]:
+    """Make one."""
     url = template.copy()
     world = World(url, PEPPER, template.cast)
     reference = world.case_in("engagement")

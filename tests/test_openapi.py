@@ -1,0 +1,373 @@
+"""The OpenAPI document is true: it declares every refusal and exact forms, and machine-made requests find no fault."""
+
+import json
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode, HookContext, engine
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.engine import events
+from schemathesis.generation.meta import CoveragePhaseData
+from schemathesis.hooks import unregister
+from schemathesis.specs.openapi.formats import unregister_string_format
+
+from appeals.database import Busy
+from appeals.errors import StillRunning
+from appeals.field import CONTROLS
+from appeals.network import account_named, entity_named, grant
+from appeals.vocabulary import Role
+from appeals.web import door as door_module
+from appeals.web.door import Door
+from tests.cast import STEP_INPUTS, TODAY, Body, intake, organisation, step_input
+from tests.conftest import Template
+from tests.standing import ABSENT, DOORS, RECORDS, Standing, stand, standing
+
+__all__ = ["standing"]
+log = logging.getLogger(__name__)
+
+
+@pytest.fixture(scope="module")
+def document(standing: Standing) -> Body:
+    """The document as it is served."""
+    served: Body = standing.world.nobody.get("/openapi.json").json()
+    return served
+
+
+def operation(document: Body, door: Door) -> Body:
+    """What the document says of a door."""
+    found: Body = document["paths"][door.path][door.method.lower()]
+    return found
+
+
+# What is declared
+
+
+def test_the_document_is_openapi_3_1_and_names_every_operation_once(document: Body) -> None:
+    operations = [found for methods in document["paths"].values() for found in methods.values()]
+    assert document["openapi"].startswith("3.1.")
+    assert len({found["operationId"] for found in operations}) == len(operations) == len(DOORS) + 3
+    assert all(found["summary"] and found["tags"] for found in operations)
+
+
+def test_every_door_asks_for_a_key(document: Body) -> None:
+    for door in DOORS:
+        assert operation(document, door)["security"] == [{"HTTPBearer": []}]
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+
+
+def test_every_refusal_a_door_gives_is_declared_and_no_other(
+    standing: Standing, document: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survivor = standing.world.case()
+    for door in DOORS:
+        declared = {int(status) for status in operation(document, door)["responses"]} - {door.status}
+        body = {"survivor": survivor} if door.path.endswith("/merger") else valid(door)
+        assert refusals(standing, door, body, monkeypatch) == declared, (door.method, door.path)
+
+
+def refusals(standing: Standing, door: Door, body: Any, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The statuses a door answers to requests that each deserve one refusal."""
+    world, path = standing.world, standing.path(door)
+    coordinator = world.as_(fit_for(door))
+    absent = standing.path(door, ABSENT).replace("/vocabularies/status", "/vocabularies/absent")
+
+    def given(**headers: str) -> int:
+        return coordinator.call(door.method, path, body, **headers).status_code
+
+    found = {
+        world.nobody.call(door.method, path, body).status_code,
+        world.as_("asia reader").call(door.method, path, body).status_code,
+        world.as_("auditor").call(door.method, absent, body).status_code,
+        coordinator.call(door.method, f"{path}?unknown=1", body).status_code if not door.writes else 422,
+    }
+    if door.writes:
+        found |= {
+            given(Content_Type="text/plain"),
+            given(Content_Length="9999999"),
+            given(Idempotency_Key="ü".encode().hex() * 40),
+        }
+    else:
+        found.add(given(If_None_Match="*"))
+    if door.current:
+        found |= {given(), given(If_Match='"0-0"')}
+    with monkeypatch.context() as patched:
+        patched.setattr(door_module, "claim", failing(StillRunning()))
+        found |= {given(Idempotency_Key="k")} if door.writes else set()
+        patched.setattr(door_module, "authenticate", failing(Busy()))
+        found.add(given())
+    return found - {200, 201}
+
+
+def failing(error: Exception) -> Any:
+    """A function that raises this."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+def fit_for(door: Door) -> str:
+    """Somebody who may pass a door."""
+    if door.path.endswith("/approvals"):
+        return "reviewer"
+    if door.path.endswith("/information"):
+        return "caseworker"
+    return "admin" if door.path in {"/v1/accounts", "/v1/entities"} else "coordinator"
+
+
+def valid(door: Door) -> Any:
+    """A body of the right form."""
+    noun = door.path.split("/")[-1]
+    if not door.writes:
+        return None
+    if noun in STEP_INPUTS:
+        return step_input(noun)
+    if door.name == "answer_action":
+        return {name: value for name, value in RECORDS[noun].items() if name != "action"}
+    return {"cases": intake(), **RECORDS, **BODIES}.get(noun) or BODIES.get(door.name, {})
+
+
+BODIES: dict[str, Body] = {
+    "change_consents": {"state": "withdrawn"},
+    "change_commitments": {"status": "in_progress"},
+    "organisations": organisation("Sample Fund"),
+    "facilities": {"name": "Sample Mill", "country": "BD"},
+    "entities": {"name": "Sample Desk", "kind": "member", "parent": "Europe"},
+    "accounts": {"name": "sample desk", "kind": "person", "role": "reader", "entity": "Europe"},
+}
+
+
+def test_every_list_declares_its_formats_and_its_next_page(document: Body) -> None:
+    for door in DOORS:
+        done = operation(document, door)["responses"][str(door.status)]
+        formats = {"application/json", *(("text/csv", "application/x-ndjson") if door.as_table else ())}
+        assert set(done["content"]) == formats, door.path
+        assert ("Link" in done["headers"]) == door.as_table
+        assert "X-Request-Id" in done["headers"]
+
+
+# Forms
+
+
+def schemas(document: Body, *, answers: bool) -> dict[str, Body]:
+    """The schemas reached from the bodies of requests, or of answers, by name."""
+    found: dict[str, Body] = {}
+
+    def walk(part: Any) -> None:
+        if isinstance(part, dict):
+            name = str(part.get("$ref", "")).removeprefix("#/components/schemas/")
+            if name in document["components"]["schemas"] and name not in found:
+                found[name] = document["components"]["schemas"][name]
+                walk(found[name])
+            for inner in part.values():
+                walk(inner)
+        elif isinstance(part, list):
+            for inner in part:
+                walk(inner)
+
+    for door in DOORS:
+        said = operation(document, door)
+        walk(said["responses"][str(door.status)]["content"] if answers else said.get("requestBody", {}))
+    return found
+
+
+def test_every_form_of_input_refuses_unknown_members(document: Body) -> None:
+    objects = {name: form for name, form in schemas(document, answers=False).items() if form.get("type") == "object"}
+    assert len(objects) > 40
+    assert [name for name, form in objects.items() if form.get("additionalProperties") is not False] == []
+
+
+def test_every_member_of_an_answer_is_always_there(document: Body) -> None:
+    for name, form in schemas(document, answers=True).items():
+        assert set(form.get("required", [])) == set(form.get("properties", {})), name
+
+
+def test_texts_and_lists_of_input_are_bounded(document: Body) -> None:
+    unbounded = [
+        (name, member)
+        for name, form in schemas(document, answers=False).items()
+        for member, said in form.get("properties", {}).items()
+        for part in [said, *said.get("anyOf", [])]
+        if (part.get("type") == "string" and not {"maxLength", "pattern", "format", "const", "enum"} & set(part))
+        or (part.get("type") == "array" and "maxItems" not in part)
+    ]
+    assert unbounded == []
+
+
+def test_a_case_is_not_said_to_take_null(standing: Standing, document: Body) -> None:
+    for member, said in document["components"]["schemas"]["CaseChange"]["properties"].items():
+        answer = standing.world.coordinator.patch(f"/v1/cases/{standing.reference}", {member: None}, If_Match="*")
+        assert answer.status_code == 422
+        assert "null" not in json.dumps(said)
+
+
+def test_if_match_is_declared_required_where_it_is(document: Body) -> None:
+    for door in DOORS:
+        told = {parameter["name"]: parameter["required"] for parameter in operation(document, door)["parameters"]}
+        assert told.get("If-Match", False) is door.current, door.path
+        assert told.get("Idempotency-Key", True) is not door.writes
+
+
+def test_each_step_leads_to_the_form_of_its_input(standing: Standing, document: Body) -> None:
+    for item in standing.world.coordinator.get(f"/v1/cases/{standing.reference}/steps").json()["items"]:
+        page, pointer = item["input_schema"].split("#")
+        assert page == "/openapi.json"
+        part = document
+        for name in pointer.strip("/").split("/"):
+            part = part[name]
+        noun = item["href"].rsplit("/", 1)[1]
+        body = document["paths"][f"/v1/cases/{{ref}}/{noun}"]["post"]["requestBody"]
+        assert body["content"]["application/json"]["schema"]["$ref"] == f"#{pointer}"
+
+
+# Machine-made requests
+
+EXAMPLES = int(os.environ.get("APPEALS_TEST_EXAMPLES", "1"))
+"""Invented for each operation, on each database. From 30 on, all systematic requests are made besides: minutes."""
+THOROUGH = EXAMPLES >= 30
+EXPECTED = {
+    # What is right in form may still be refused: 409 by a state, a guard or a rule; 422 for what a schema cannot say:
+    # days to come, references to nothing, one of two members. 304 is the answer to If-None-Match: *.
+    "positive_data_acceptance": {"expected-statuses": ["2xx", "304", "409", "422"]},
+    # The contract says 428, not 400, where If-Match is missing; and 401 comes first.
+    "missing_required_header": {"expected-statuses": ["401", "422", "428"]},
+}
+
+
+def configured(standing: Standing) -> SchemathesisConfig:
+    """Every check is on; paths lead to a case that is there, and to its records."""
+    key = standing.world.cast.keys["coordinator"]
+    of_records = [
+        {"include-path-regex": rf"^/v1/cases/\{{ref\}}/{noun}/", "parameters": {"path.id": number}}
+        for noun, number in standing.ids.items()
+    ]
+    return SchemathesisConfig.from_dict(
+        {
+            "checks": EXPECTED,
+            "headers": {"Authorization": f"Bearer {key}"},
+            "parameters": {"path.ref": standing.reference, "path.name": "status"},
+            "generation": {"max-examples": EXAMPLES, "deterministic": not THOROUGH, "database": "none"},
+            "operations": of_records,
+        }
+    )
+
+
+def shortened(_: HookContext, raw_schema: Body) -> None:
+    """Leave out what would only be said again: a request for each country, the same records with every step."""
+    forms = raw_schema["components"]["schemas"]
+    forms["Country"]["enum"] = ["BD", "DE", "SE"]
+    for name, form in forms.items():
+        if "records" in form.get("properties", {}) and name != "Engagement":
+            del form["properties"]["records"]
+
+
+def one_of_each_sort(*, half: bool) -> Callable[[HookContext, Case[Any]], bool]:
+    """A filter: of the systematic requests to an operation one of each sort, every other sort on each database."""
+    sorts: dict[object, int] = {}
+
+    def passes(_: HookContext, case: Case[Any]) -> bool:
+        data = case.meta.phase.data if case.meta else None
+        if not isinstance(data, CoveragePhaseData):
+            return True
+        sort = (case.operation.label, data.scenario, data.parameter_location)
+        is_new = sort not in sorts
+        return is_new and sorts.setdefault(sort, len(sorts)) % 2 == half
+
+    return passes
+
+
+def fitting(_: HookContext, case: Case[Any], __: Body) -> None:
+    """Give what no form can say, so that more requests come as far as the rules.
+
+    A key and a label that were not used before, the version that holds now, no made-up cursor, text without controls.
+    """
+    if case.meta is None:
+        return
+    wrong = {place for place, part in case.meta.components.items() if part.mode is not GenerationMode.POSITIVE}
+    if ParameterLocation.HEADER not in wrong:
+        given = {"Idempotency-Key": str(uuid4()), "If-Match": "*"}
+        case.headers.update({name: value for name, value in given.items() if name in case.headers})
+    if ParameterLocation.QUERY not in wrong and case.query:
+        case.query.pop("cursor", None)
+    if ParameterLocation.BODY not in wrong:
+        case.body = cleaned(case.body)
+    if isinstance(case.body, dict) and LABEL.fullmatch(str(case.body.get("label", ""))):
+        case.body = {**case.body, "label": uuid4().hex}
+
+
+def cleaned(value: Any, name: str = "") -> Any:
+    """A part of a body with the controls taken out of its texts, and an OS ID whose check character is right."""
+    if isinstance(value, dict):
+        return {member: cleaned(item, member) for member, item in value.items()}
+    if isinstance(value, list):
+        return [cleaned(item) for item in value]
+    if isinstance(value, str):
+        return "IN2019067X1K87G" if name == "os_id" else CONTROL.sub("x", value)
+    return value
+
+
+LABEL = re.compile("[a-z0-9][a-z0-9-]{0,39}")
+CONTROL = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
+
+
+@pytest.fixture
+def almighty(template: Template) -> Iterator[Standing]:
+    """A world of its own, where the coordinator may pass every door and anything may be done to the case."""
+    with stand(template) as made:
+        with made.world.database.writing() as session:
+            account, office = account_named(session, "coordinator"), entity_named(session, "International Office")
+            assert account
+            assert office
+            for role in (Role.ADMIN, Role.REVIEWER, Role.CASEWORKER):
+                grant(session, account, role, office)
+        yield made
+
+
+@pytest.fixture
+def hooks(almighty: Standing) -> Iterator[None]:
+    """What helps the machine along; it is told to the whole process, and taken back."""
+    told: dict[str, Callable[..., Any]] = {"before_load_schema": shortened, "before_call": fitting}
+    if not THOROUGH:
+        told["filter_case"] = one_of_each_sort(half=almighty.world.database.embedded)
+    for name, hook in told.items():
+        schemathesis.hook(name)(hook)
+    schemathesis.openapi.format("date", st.dates(date(1900, 1, 1), TODAY).map(str))
+    yield
+    unregister_string_format("date")
+    for hook in told.values():
+        unregister(hook)
+
+
+@pytest.mark.usefixtures("hooks")
+def test_machine_made_requests_find_no_fault(almighty: Standing) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", almighty.world.app, config=configured(almighty))
+    asked: Counter[str] = Counter()
+    answered: Counter[int] = Counter()
+    operations: set[str] = set()
+    faults: list[str] = []
+    for event in engine.from_schema(schema).execute():
+        if isinstance(event, events.NonFatalError | events.FatalError):
+            faults.append(repr(event))
+        if isinstance(event, events.ScenarioFinished):
+            made = event.recorder.interactions.values()
+            asked[event.phase.value] += len(made)
+            answered.update(interaction.response.status_code for interaction in made if interaction.response)
+            operations |= {node.value.operation.label for node in event.recorder.cases.values()}
+            checks = [check for found in event.recorder.checks.values() for check in found]
+            faults += [str(check.failure_info) for check in checks if check.failure_info is not None]
+    log.info("%s operations, requests %s, answers %s", len(operations), dict(asked), json.dumps(answered))
+    assert faults == []
+    assert len(operations) == len(DOORS) + 3
+    assert answered[201] > 0 < answered[200]
+    assert min(answered) >= 200

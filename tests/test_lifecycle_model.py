@@ -192,19 +192,28 @@ class Model:
         known = [risk for risk in self.risks if risk["assessed_on"] <= on]
         return max(known, key=lambda risk: (risk["assessed_on"], risk["told"]), default=None)
 
-    def count(self, kind: str) -> int | None:
+    def newest(self, kind: str) -> Body:
         told = [tally for tally in self.tallies if tally["kind"] == kind]
-        newest = max(told, key=lambda tally: (tally["as_of"], tally["told"]), default=None)
-        return newest["high"] if newest else None
+        nothing = {"low": 0, "high": 0, "as_of": ""}
+        return max(told, key=lambda tally: (tally["as_of"], tally["told"]), default=nothing)
+
+    def left(self, begun: str, ended: str) -> int:
+        """The most for whom it began, less the least for whom it surely ended."""
+        most: int = self.newest(begun)["high"]
+        return max(0, most - self.newest(ended)["low"])
 
     @property
     def held(self) -> int:
-        held = self.count("held")
-        return held if held is not None else max(0, (self.count("arrested") or 0) - (self.count("released") or 0))
+        held, arrested = self.newest("held"), self.newest("arrested")
+        counted = self.left("arrested", "released")
+        told: int = held["high"]
+        if not held["as_of"]:
+            return counted
+        return max(told, counted) if arrested["as_of"] > held["as_of"] else told
 
     @property
     def charged(self) -> int:
-        return max(0, (self.count("charged_named") or 0) - (self.count("charges_dropped") or 0))
+        return self.left("charged_named", "charges_dropped")
 
     @property
     def last_move(self) -> Entry:
@@ -539,7 +548,7 @@ def _closure(m: Model, said: Body, on: str, _who: str) -> Iterator[str]:
         yield "close_reason.disagrees"
     if reason == "settled_partial" and not said.get("workers_accept"):
         yield "settlement.not_accepted"
-    if m.status == "monitoring" and (m.review_on or "") > on:
+    if "monitoring" in {m.status, m.came_from} and (m.watched_until or "") > on:
         yield "review.pending"
 
 
@@ -1076,7 +1085,7 @@ class Walk(RuleBasedStateMachine):
     def tally(self, dice: Dice) -> None:
         kind = dice.one_of("held", "arrested", "released", "charged_named", "charges_dropped")
         high = dice.one_of(0, 3, 7)
-        said = {"kind": kind, "low": 0, "high": high, "as_of": dice.one_of(day(20), day(10), day())}
+        said = {"kind": kind, "low": dice.one_of(0, high), "high": high, "as_of": dice.one_of(day(20), day(10), day())}
         self.add("tallies", said, self.model.tallies)
 
     def act(self, dice: Dice) -> None:

@@ -1,5 +1,9 @@
-"""The `appeals` command: serve, migrate, accounts and keys, replay, the table of steps."""
+"""The `appeals` command: serve, migrate, accounts and keys, replay, the table of steps.
 
+Only `serve` makes something out of nothing: a database, a network, a pepper. What is refused makes nothing.
+"""
+
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +14,14 @@ import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 from sqlalchemy import select
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
 
 from appeals import documentation, lifecycle_page, network, schema
 from appeals import replay as player
 from appeals.app import create_app, database_of
-from appeals.database import Database
-from appeals.network import Account, Key
+from appeals.database import Busy, Database
+from appeals.network import Account, Entity, Key
 from appeals.settings import Settings, Unusable, of_the_environment, pepper_of
 from appeals.vocabulary import AccountKind, Role
 
@@ -24,7 +30,7 @@ KEEP_ALIVE_S = 75
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The urgent appeal case service.")
 account_cli = typer.Typer(no_args_is_help=True, help="Accounts of people and machines.")
-key_cli = typer.Typer(no_args_is_help=True, help="Keys: make one, revoke one.")
+key_cli = typer.Typer(no_args_is_help=True, help="Keys: make one, list them, revoke one.")
 cli.add_typer(account_cli, name="account")
 cli.add_typer(key_cli, name="key")
 
@@ -45,24 +51,63 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _ready_database(settings: Settings) -> Database:
-    """The database, at the schema of this release: an embedded one is migrated, another is left to `migrate`."""
-    database = database_of(settings)
-    if database.embedded:
-        schema.migrate(database)
-    elif not database.ready():
-        raise give_up("the database is away or its schema is another; run: appeals migrate")
+def _opened(settings: Settings) -> Database:
+    """The database of the settings, wherever it may be. Raises: Unusable."""
+    try:
+        return database_of(settings)
+    except OSError as error:
+        raise _unread("APPEALS_DATABASE_PASSWORD_FILE", error) from None
+    except UnicodeDecodeError:
+        raise Unusable(f"the password in {settings.database_password_file} is not written in UTF-8") from None
+    except (ArgumentError, ValueError):  # whose words may hold a password
+        raise Unusable(
+            "APPEALS_DATABASE_URL is not the URL of a database; docs/configuration.md has examples"
+        ) from None
+
+
+def _networked(settings: Settings) -> Database:
+    """The database that the service has laid and founded. Raises: Unusable, Unfit."""
+    database = _opened(settings)
+    schema.require_network(database)
     return database
+
+
+def _pepper(settings: Settings) -> bytes:
+    """The pepper; a first start makes it. Raises: Unusable."""
+    try:
+        return pepper_of(settings)
+    except OSError as error:
+        raise _unread("APPEALS_PEPPER_FILE", error) from None
+
+
+def _kept_pepper(settings: Settings) -> bytes | None:
+    """The pepper, unless there is none yet. Raises: Unusable."""
+    return _pepper(settings) if settings.pepper is not None or settings.pepper_file.exists() else None
+
+
+def _same_pepper(settings: Settings) -> bytes:
+    """The pepper that the service uses: keys made with another would open nothing. Raises: Unusable."""
+    pepper = _kept_pepper(settings)
+    if pepper is None:
+        where = "run this where the service runs, or set APPEALS_PEPPER_FILE"
+        raise Unusable(f"there is no pepper {settings.pepper_file}; {where}")
+    return pepper
+
+
+def _unread(setting: str, error: OSError) -> Unusable:
+    return Unusable(f"{setting}: {error.filename}: {error.strerror}")
 
 
 @cli.command()
 def serve() -> None:
     """Serve the API. An embedded database is migrated first; a new network's first keys are printed, once."""
     settings = of_the_environment()
-    database = _ready_database(settings)
+    database = _opened(settings)
     if database.embedded and settings.workers > 1:
         raise give_up("SQLite has one writing process: set APPEALS_WORKERS=1, or use PostgreSQL")
-    keys = schema.found(database, pepper_of(settings), _now())
+    _kept_pepper(settings)  # one that cannot be used is told before anything is made
+    _lay(database)
+    keys = schema.found(database, _pepper(settings), _now())
     if keys:
         say("A new network was founded. These keys are shown this once; keep them safe.")
         say(f"admin key: {keys.admin}")
@@ -82,6 +127,14 @@ def serve() -> None:
     )
 
 
+def _lay(database: Database) -> None:
+    """An embedded database is brought to the schema of this release, another is left to `migrate`. Raises: Unfit."""
+    if database.embedded:
+        schema.migrate(database)
+    schema.reach(database)
+    schema.require_schema(database)
+
+
 def application() -> FastAPI:
     """The application for the settings of the environment; what each worker process loads."""
     return create_app(of_the_environment())
@@ -92,7 +145,7 @@ def migrate(
     revision: Annotated[str, typer.Argument(help="head, base, or steps back such as -1.")] = "head",
 ) -> None:
     """Bring the database to a revision. A downgrade drops what the older schema has no place for."""
-    schema.migrate(database_of(of_the_environment()), revision)
+    schema.migrate(_opened(of_the_environment()), revision)
     say(f"schema: {revision}")
 
 
@@ -120,19 +173,26 @@ def account_new(
     kind: Annotated[AccountKind, typer.Option(help="A person or a machine.")] = AccountKind.PERSON,
 ) -> None:
     """Make an account with a role. One that exists gets the role besides."""
-    with _ready_database(of_the_environment()).writing() as session:
-        place = network.entity_named(session, entity)
-        if place is None:
-            raise give_up(f"no entity is named {entity!r}")
+    with _networked(of_the_environment()).writing() as session:
+        place = _entity(session, entity)
         account = network.account_named(session, name) or network.new_account(session, name, kind, _now())
         network.grant(session, account, role, place)
     say(f"{name}: {role} in {entity}")
 
 
+def _entity(session: Session, name: str) -> Entity:
+    """The entity of this name or id; without one, the names there are."""
+    place = network.entity_named(session, name)
+    if place is None:
+        names = ", ".join(session.scalars(select(Entity.name).order_by(Entity.name)))
+        raise give_up(f"no entity is named {name!r}; there are: {names}")
+    return place
+
+
 @account_cli.command("list")
 def account_list() -> None:
     """List every account with its roles."""
-    with _ready_database(of_the_environment()).reading() as session:
+    with _networked(of_the_environment()).reading() as session:
         for account in session.scalars(select(Account).order_by(Account.name)):
             held = network.account_output(session, account).memberships
             roles = ", ".join(f"{membership.role} in {membership.entity_name}" for membership in held)
@@ -150,18 +210,14 @@ def key_new(
     settings = of_the_environment()
     if (role is None) == (account is None):
         raise give_up("say either --role or --account")
-    database = _ready_database(settings)
-    schema.found(database, pepper_of(settings), _now())
-    say(_new_key(settings, database, role, entity, account, timedelta(days=days)))
+    say(_new_key(_networked(settings), _same_pepper(settings), role, entity, account, timedelta(days=days)))
 
 
 def _new_key(
-    settings: Settings, database: Database, role: Role | None, entity: str, account: str | None, lasts: timedelta
+    database: Database, pepper: bytes, role: Role | None, entity: str, account: str | None, lasts: timedelta
 ) -> str:
     with database.writing() as session:
-        place = network.entity_named(session, entity)
-        if place is None:
-            raise give_up(f"no entity is named {entity!r}")
+        place = _entity(session, entity)
         holder = network.account_named(session, account) if account else None
         if account and holder is None and role is None:
             raise give_up(f"no account is named {account!r}")
@@ -170,13 +226,28 @@ def _new_key(
             holder = network.new_account(session, name, AccountKind.PERSON, _now())
         if role is not None:
             network.grant(session, holder, role, place)
-        return network.new_key(session, holder, pepper_of(settings), _now(), _now() + lasts)
+        return network.new_key(session, holder, pepper, _now(), _now() + lasts)
+
+
+@key_cli.command("list")
+def key_list() -> None:
+    """List every key: its id, its account, the day it expires, whether it is revoked; tabs between them."""
+    with _networked(of_the_environment()).reading() as session:
+        query = select(Key, Account.name).join(Account, Account.id == Key.account_id)
+        for key, name in session.execute(query.order_by(Account.name, Key.recorded_at, Key.id)):
+            state = "revoked" if key.revoked_at else "not revoked"
+            say(f"{key.id}\t{name}\t{key.expires_at.date()}\t{state}")
+
+
+KEY_ID = re.compile(r"[0-9A-Za-z]{8}")
 
 
 @key_cli.command("revoke")
 def key_revoke(key_id: Annotated[str, typer.Argument(help="The 8 characters after ua_.")]) -> None:
-    """Kill a key; it is dead on the next request."""
-    with _ready_database(of_the_environment()).writing() as session:
+    """Kill a key; it is dead on the next request. `appeals key list` tells the ids."""
+    if not KEY_ID.fullmatch(key_id):  # perhaps a whole key: it is not to be shown again
+        raise give_up("a key is revoked by its id: give the 8 characters after ua_ and no others")
+    with _networked(of_the_environment()).writing() as session:
         key = session.get(Key, key_id)
         if key is None:
             raise give_up("no key has this id")
@@ -189,7 +260,10 @@ PLAYERS = {"coordinator": Role.COORDINATOR, "caseworker": Role.CASEWORKER, "revi
 
 @cli.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="Cases in the replay format, one a line; see docs/replay.md.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Cases in the replay format, one a line; see docs/replay.md.", exists=True, dir_okay=False),
+    ],
     url: Annotated[str, typer.Option(help="The service to play them into.")] = "",
     coordinator_key: Annotated[str, typer.Option(envvar="APPEALS_COORDINATOR_KEY")] = "",
     caseworker_key: Annotated[str, typer.Option(envvar="APPEALS_CASEWORKER_KEY")] = "",
@@ -198,28 +272,37 @@ def replay(
     """Play real cases over HTTP. They keep their real dates; without keys, some are made for a day, here."""
     settings = of_the_environment()
     keys = {"coordinator": coordinator_key, "caseworker": caseworker_key, "reviewer": reviewer_key}
+    if any(keys.values()) and not all(keys.values()):
+        raise give_up("give all three keys, or none")
+    url = url or f"http://{settings.host}:{settings.port}"
+    player.check(file, url)
     if not all(keys.values()):
-        if any(keys.values()):
-            raise give_up("give all three keys, or none")
-        database = _ready_database(settings)
-        schema.found(database, pepper_of(settings), _now())
-        day = timedelta(days=1)
-        keys = {
-            name: _new_key(settings, database, role, network.ROOT_NAME, f"replay {name}", day)
-            for name, role in PLAYERS.items()
-        }
+        keys = _keys_for_a_day(settings)
     console = Console(width=None if sys.stdout.isatty() else 160)
-    results = player.replay(file, url or f"http://{settings.host}:{settings.port}", keys, console)
+    results = player.replay(file, url, keys, console)
     if not all(result.fine for result in results):
         raise typer.Exit(1)
 
 
+def _keys_for_a_day(settings: Settings) -> dict[str, str]:
+    database, pepper = _networked(settings), _same_pepper(settings)
+    day = timedelta(days=1)
+    return {
+        name: _new_key(database, pepper, role, network.ROOT_NAME, f"replay {name}", day)
+        for name, role in PLAYERS.items()
+    }
+
+
 def main() -> None:
-    """Run the command; settings that cannot be used are told in a sentence."""
+    """Run the command; ordinary mistakes are told in a sentence."""
     try:
         cli()
-    except Unusable as error:
+    except (Unusable, schema.Unfit, player.Unplayable) as error:
         sys.exit(f"appeals: {error}")
+    except Busy:
+        sys.exit("appeals: the database is busy, nothing was changed; try again")
+    except (OperationalError, ProgrammingError) as error:
+        sys.exit(f"appeals: the database refuses: {schema.reason(error)}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Column, Table
@@ -74,6 +75,10 @@ class CaseLine(_Line):
     calls: Annotated[list[CallLine], Field(min_length=1)]
 
 
+class Unplayable(Exception):
+    """A file or a service that nothing can be played with; the message says why, and holds nothing of the file."""
+
+
 @dataclass(eq=False)
 class Refused(Exception):
     """The service said no, or nothing: to which call, with which codes. Never holds a value of the input."""
@@ -100,6 +105,7 @@ class Result:
     changed: int = 0
     replayed: int = 0
     refusal: Refused | None = None
+    reference: str | None = None
 
     @property
     def agrees(self) -> bool:
@@ -123,9 +129,32 @@ def replay(path: Path, url: str, keys: Mapping[str, str], console: Console) -> l
     return results
 
 
+def check(path: Path, url: str) -> None:
+    """See that the file is in the format and the service answers, before anything is made. Raises: Unplayable."""
+    read(path)
+    try:
+        answer = httpx2.get(f"{url.rstrip('/')}/readyz", timeout=PATIENCE_S)
+    except (httpx2.TransportError, httpx2.InvalidURL):
+        raise Unplayable(f"nothing answers at {url}; is the service running? --url names another") from None
+    if answer.is_server_error:  # another refusal may come from a server in front that keeps this address inside
+        raise Unplayable(f"the service at {url} is not ready ({answer.status_code})")
+
+
 def read(path: Path) -> list[CaseLine]:
-    """The cases of a file, one a line. Raises: pydantic.ValidationError."""
-    return [CaseLine.model_validate_json(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    """The cases of a file, one a line. Raises: Unplayable."""
+    lines = enumerate(path.read_bytes().split(b"\n"), 1)
+    return [_case(path.name, number, line) for number, line in lines if line.strip()]
+
+
+def _case(name: str, number: int, line: bytes) -> CaseLine:
+    try:
+        return CaseLine.model_validate_json(line)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        unknown = fault["type"] == "extra_forbidden"  # its last member is a word of the file
+        at = "".join(f"/{part}" for part in (fault["loc"][:-1] if unknown else fault["loc"]))
+        where = f"{name}, line {number}{at and f', at {at},'}"
+        raise Unplayable(f"{where} is not in the replay format; docs/replay.md has it") from None
 
 
 def _client(url: str, key: str) -> httpx2.Client:
@@ -227,7 +256,9 @@ class _Play:
     def _note(self, call: CallLine, answer: Json) -> None:
         """Remember what the answer says of the case or of the record, and count what was written."""
         if call.to == "":
-            self.at = f"/v1/cases/{answer['reference']}" if call.method == "POST" else self.at
+            if call.method == "POST":
+                self.result.reference = answer["reference"]
+                self.at = f"/v1/cases/{self.result.reference}"
             steps = self._ask(call.by, f"{self.at}/steps", 0).json()["items"]
             self.steps = frozenset(step["noun"] for step in steps)
         if call.method == "POST":
@@ -286,15 +317,18 @@ def _agree(published: Published, status: Status, reason: CloseReason | None, mad
 
 
 def _table(results: Iterable[Result]) -> Table:
-    """One row a case."""
-    counted = ("Steps", "Actions", "Answers", "Tallies")
-    table = Table(Column("Case", no_wrap=True), *counted, "Now", "Published", "Agrees", "Refused")
+    """One row a case; where it is narrow words are folded, not cut short."""
+    names = ("Steps", "Actions", "Answers", "Tallies", "Now", "Published", "Agrees", "Refused")
+    columns = [Column(name, overflow="fold", min_width=4) for name in names]
+    reference = Column("Reference", no_wrap=True)
+    table = Table(Column("Case", overflow="fold"), reference, *columns, box=SIMPLE_HEAD, padding=0)
     for result in results:
         counts = [result.recorded[noun] for noun in ("actions", "responses", "tallies")]
-        now = " ".join(filter(None, (result.status, result.close_reason and f"({result.close_reason})"))) or "–"
+        stands = " ".join(filter(None, (result.status, result.close_reason and f"({result.close_reason})"))) or "–"
         verdict = "yes" if result.agrees else "NO"
-        refused = str(result.refusal or "")
-        table.add_row(result.key, str(len(result.made)), *map(str, counts), now, result.published, verdict, refused)
+        numbers = map(str, (len(result.made), *counts))
+        why = str(result.refusal or "")
+        table.add_row(result.key, result.reference or "–", *numbers, stands, result.published, verdict, why)
     return table
 
 

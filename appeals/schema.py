@@ -1,17 +1,28 @@
-"""The schema: bringing a database to the newest revision, and founding the network in an empty one."""
+"""The schema: bringing a database to a revision, founding the network in an empty one, and what stands in the way."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import select
+from alembic.util import CommandError
+from sqlalchemy import URL, inspect, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from appeals.database import MIGRATIONS, Database
 from appeals.network import Entity, found_network, grant, new_account, new_key
 from appeals.vocabulary import AccountKind, Role
 
 FIRST_KEYS_LAST = timedelta(days=365)
+USUAL_PORT = 5432
+NO_NETWORK = "there is no network here yet; appeals serve founds it on its first start"
+OTHER_SCHEMA = "the database answers, but its schema is another than this release's; run: appeals migrate"
+
+
+class Unfit(Exception):
+    """A database that nothing can be done with as it is; the message says why, and never holds a password."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +33,70 @@ class FirstKeys:
     coordinator: str
 
 
+def require_network(database: Database) -> None:
+    """See that a network was founded there, making nothing. Raises: Unfit."""
+    file = _file(database)
+    if file is not None and not file.exists():
+        raise Unfit(f"there is no database {file}; run this where the service runs, or set APPEALS_DATABASE_URL")
+    reach(database)
+    with database.reading() as session:
+        if not inspect(session.connection()).has_table("alembic_version"):
+            raise Unfit(NO_NETWORK)
+    require_schema(database)
+    with database.reading() as session:
+        if not _founded(session):
+            raise Unfit(NO_NETWORK)
+
+
+def reach(database: Database) -> None:
+    """See that the database answers. Raises: Unfit, saying where it was looked for."""
+    try:
+        database.engine.connect().close()
+    except DBAPIError as error:
+        raise Unfit(_unreached(database, reason(error))) from None
+
+
+def require_schema(database: Database) -> None:
+    """See that a database that answers has the schema of this release. Raises: Unfit."""
+    if not database.ready():
+        raise Unfit(OTHER_SCHEMA)
+
+
+def reason(error: DBAPIError) -> str:
+    """What the database said, in one line; details below it may hold values."""
+    return str(error.orig).strip().partition("\n")[0]
+
+
+def _file(database: Database) -> Path | None:
+    """The file of an embedded database; None for one in memory and for a server."""
+    name = (database.engine.url.database or ":memory:").removeprefix("file:")
+    return Path(name) if database.embedded and name != ":memory:" else None
+
+
+def _unreached(database: Database, said: str) -> str:
+    if database.embedded:
+        return f"{_file(database)} cannot be used: {said}; its folder has to be there, and yours to write to"
+    place = _place(database.engine.url)
+    _, answered, refusal = said.partition("FATAL:")
+    return f"the {place} refuses: {refusal.strip()}" if answered else f"the {place} does not answer"
+
+
+def _place(url: URL) -> str:
+    """Where a server is looked for. An @ in a password that was not encoded would begin what is read as the host."""
+    host = str(url.host or url.query.get("host") or "localhost").rpartition("@")[2]
+    return f"database {url.database} at {host}, port {url.port or url.query.get('port') or USUAL_PORT},"
+
+
 def migrate(database: Database, revision: str = "head") -> None:
-    """Bring the database to a revision, in one transaction."""
+    """Bring the database to a revision, in one transaction. Raises: Unfit."""
+    reach(database)
+    try:
+        _migrate(database, revision)
+    except CommandError as error:
+        raise Unfit(f"the schema cannot be brought to {revision}: {error}") from None
+
+
+def _migrate(database: Database, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with database.engine.execution_options(writing=True).connect() as connection:
@@ -37,7 +110,7 @@ def migrate(database: Database, revision: str = "head") -> None:
 def found(database: Database, pepper: bytes, now: datetime) -> FirstKeys | None:
     """In an empty database, make the network's entities and its first two accounts; None in any other."""
     with database.writing() as session:
-        if session.scalar(select(Entity.id).limit(1)) is not None:
+        if _founded(session):
             return None
         root = found_network(session)
         keys = []
@@ -46,3 +119,7 @@ def found(database: Database, pepper: bytes, now: datetime) -> FirstKeys | None:
             grant(session, account, role, root)
             keys.append(new_key(session, account, pepper, now, now + FIRST_KEYS_LAST))
         return FirstKeys(*keys)
+
+
+def _founded(session: Session) -> bool:
+    return session.scalar(select(Entity.id).limit(1)) is not None

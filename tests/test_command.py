@@ -2,26 +2,38 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 from typer.testing import CliRunner, Result
 
 from appeals import __main__ as command
-from appeals import app, documentation, schema
+from appeals import app, documentation, replay, schema
 from appeals.database import Database
 from appeals.lifecycle import STEPS
-from appeals.network import Key
-from appeals.settings import Settings, Unusable, pepper_of
+from appeals.network import Account, Entity, Key
+from appeals.settings import ROOT, Settings, Unusable, pepper_of
 from tests.cast import Person, World, intake
 from tests.conftest import PEPPER
 
 KEY = re.compile(r"ua_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}")
 Appeals = Callable[..., Result]
+Refused = Callable[..., str]
+CASES = str(ROOT / "examples" / "real_cases.jsonl")
+ON_A_NETWORK = [
+    ["key", "new", "--role", "reader"],
+    ["key", "list"],
+    ["key", "revoke", "00000000"],
+    ["account", "new", "desk", "--role", "reader"],
+    ["account", "list"],
+    ["replay", CASES],
+]
+"""What works on a network that stands already."""
+NOWHERE = "postgresql://desk:secret-word@127.0.0.1:1/appeals"
 
 
 @pytest.fixture
@@ -50,6 +62,27 @@ def appeals(monkeypatch: pytest.MonkeyPatch) -> Iterator[Appeals]:
     yield lambda *said: CliRunner().invoke(command.cli, said)
     for database in opened:
         database.engine.dispose()
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, appeals: Appeals) -> Refused:
+    """Run the command as a shell does; the one sentence with which it ends."""
+
+    def run(*said: str) -> str:
+        monkeypatch.setattr("sys.argv", ["appeals", *said])
+        with pytest.raises(SystemExit) as ended:
+            command.main()
+        assert isinstance(ended.value.code, str)
+        assert "\n" not in ended.value.code
+        return ended.value.code
+
+    return run
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a service answered wherever it is asked."""
+    monkeypatch.setattr(replay, "check", lambda _file, _url: None)
 
 
 @pytest.fixture
@@ -101,8 +134,44 @@ def test_an_embedded_database_is_migrated_on_start_and_another_is_not(
         assert served
     else:
         assert started.exit_code == 1
-        assert started.output == "appeals: the database is away or its schema is another; run: appeals migrate\n"
+        assert isinstance(started.exception, schema.Unfit)
+        assert str(started.exception) == schema.OTHER_SCHEMA
         assert not served
+
+
+def test_a_server_that_is_away_is_told_apart_from_another_schema(
+    refused: Refused, settings: Callable[..., None], served: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    settings(database_url=NOWHERE)
+    for said in ["serve"], ["migrate"], *ON_A_NETWORK[:5]:
+        assert refused(*said) == "appeals: the database appeals at 127.0.0.1, port 1, does not answer"
+    assert not served
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://desk:secret-word@[::1]:1/appeals", "appeals at ::1, port 1"),
+        ("postgresql://desk:half@secret-word@127.0.0.1:1/appeals", "appeals at 127.0.0.1, port 1"),
+        ("postgresql://desk:secret-word@/appeals?host=/nowhere&port=2", "appeals at /nowhere, port 2"),
+        ("postgresql://desk:secret-word@/appeals?host=/nowhere", "appeals at /nowhere, port 5432"),
+    ],
+)
+def test_a_database_that_does_not_answer_is_told_by_its_place_and_without_the_password(
+    refused: Refused, settings: Callable[..., None], url: str, place: str
+) -> None:
+    settings(database_url=url)
+    assert refused("migrate") == f"appeals: the database {place}, does not answer"
+
+
+def test_a_server_that_refuses_is_told_with_its_reason(
+    refused: Refused, settings: Callable[..., None], empty_url: str
+) -> None:
+    if empty_url.startswith("sqlite"):
+        return
+    settings(database_url=make_url(empty_url).set(database="nowhere").render_as_string(hide_password=False))
+    assert re.fullmatch(r"appeals: the database nowhere at .* refuses: database .* does not exist", refused("serve"))
 
 
 def test_an_embedded_database_is_served_by_one_process(
@@ -134,7 +203,116 @@ def test_migrate_goes_up_down_and_back_by_steps(
     database.engine.dispose()
 
 
+def test_migrate_knows_only_the_revisions_there_are(
+    refused: Refused, settings: Callable[..., None], empty_url: str
+) -> None:
+    settings(database_url=empty_url)
+    assert refused("migrate", "9999").startswith("appeals: the schema cannot be brought to 9999: ")
+
+
+@pytest.mark.parametrize("said", ["serve", "migrate"])
+def test_a_folder_that_is_not_there_is_told(
+    refused: Refused, settings: Callable[..., None], tmp_path: Path, said: str
+) -> None:
+    settings(database_url="sqlite:///missing/appeals.db")
+    assert refused(said).startswith("appeals: missing/appeals.db cannot be used: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database_is_told(refused: Refused, settings: Callable[..., None], tmp_path: Path) -> None:
+    settings(database_url="sqlite:///appeals.db")
+    (tmp_path / "appeals.db").write_text("a letter, and no database at all\n" * 100)
+    for said in ["serve"], ["migrate"], *ON_A_NETWORK[:5]:
+        assert refused(*said).startswith("appeals: appeals.db cannot be used: file is not a database")
+
+
+def test_a_database_that_cannot_be_written_to_is_told(
+    refused: Refused, settings: Callable[..., None], tmp_path: Path
+) -> None:
+    database = emptied(f"sqlite:///{tmp_path}/appeals.db")
+    schema.found(database, PEPPER.encode(), datetime.now(UTC))
+    database.engine.dispose()
+    settings(database_url="sqlite:///file:appeals.db?mode=ro&uri=true")
+    assert "attempt to write a readonly database" in refused("key", "new", "--role", "reader")
+
+
+def test_a_busy_database_is_told(refused: Refused, settings: Callable[..., None], here: str, world: World) -> None:
+    settings(lock_timeout_s="0.01")
+    with world.database.writing() as session:
+        for table in Account, Entity, Key:
+            session.scalars(select(table).with_for_update()).all()
+        said = refused("key", "revoke", (world.as_("reader").key or "").split("_")[1])
+    assert said == "appeals: the database is busy, nothing was changed; try again"
+
+
+# without a network
+
+
+@pytest.mark.parametrize("said", ON_A_NETWORK, ids=" ".join)
+@pytest.mark.usefixtures("answering")
+def test_only_serve_makes_a_database(
+    refused: Refused, settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: list[str]
+) -> None:
+    settings(database_url="sqlite:///kept/appeals.db")
+    monkeypatch.delenv("APPEALS_PEPPER")
+    (tmp_path / "kept").mkdir()
+    where = "run this where the service runs, or set APPEALS_DATABASE_URL"
+    assert refused(*said) == f"appeals: there is no database kept/appeals.db; {where}"
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "kept"]
+
+
+@pytest.mark.parametrize("said", ON_A_NETWORK, ids=" ".join)
+@pytest.mark.parametrize("laid", [True, False], ids=["with a schema", "without a schema"])
+@pytest.mark.usefixtures("answering")
+def test_only_serve_founds_a_network(
+    refused: Refused,
+    settings: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    empty_url: str,
+    said: list[str],
+    laid: bool,
+) -> None:
+    settings(database_url=empty_url)
+    monkeypatch.delenv("APPEALS_PEPPER")
+    database = emptied(empty_url) if laid else Database(empty_url)
+    database.engine.connect().close()  # an embedded one has its file now
+    assert refused(*said) == "appeals: there is no network here yet; appeals serve founds it on its first start"
+    if laid:
+        with database.reading() as session:
+            assert session.scalar(select(Entity.id).limit(1)) is None
+    database.engine.dispose()
+    assert not Path("appeals.pepper").exists()
+
+
+def test_another_schema_is_told_and_left_alone(refused: Refused, appeals: Appeals, here: str) -> None:
+    appeals("migrate", "base")
+    assert refused("account", "list") == f"appeals: {schema.OTHER_SCHEMA}"
+    database = Database(here)
+    assert not database.ready()
+    database.engine.dispose()
+
+
+@pytest.mark.parametrize("said", [ON_A_NETWORK[0], ON_A_NETWORK[-1]], ids=" ".join)
+@pytest.mark.usefixtures("answering")
+def test_a_key_is_made_with_the_pepper_of_the_service_or_not_at_all(
+    refused: Refused, here: str, monkeypatch: pytest.MonkeyPatch, world: World, tmp_path: Path, said: list[str]
+) -> None:
+    monkeypatch.delenv("APPEALS_PEPPER")
+    where = "run this where the service runs, or set APPEALS_PEPPER_FILE"
+    with world.database.reading() as session:
+        before = session.scalars(select(Account.name)).all()
+    assert refused(*said) == f"appeals: there is no pepper appeals.pepper; {where}"
+    with world.database.reading() as session:
+        assert session.scalars(select(Account.name)).all() == before
+    assert not (tmp_path / "appeals.pepper").exists()
+
+
 # keys and accounts
+
+ENTITIES = (
+    "East Asia, Europe, Europe Production, Garment Workers Centre, International Office, South Asia, South East Asia, "
+    "Tannery Workers Centre"
+)
 
 
 def holder(world: World, made: Result) -> Person:
@@ -167,20 +345,12 @@ def test_a_key_lasts_as_long_as_was_said(appeals: Appeals, here: str, world: Wor
         assert kept.expires_at - kept.recorded_at == pytest.approx(timedelta(days=3), abs=timedelta(seconds=5))
 
 
-def test_a_new_network_is_founded_before_its_first_key_is_made(
-    appeals: Appeals, settings: Callable[..., None], empty_url: str
-) -> None:
-    emptied(empty_url)
-    settings(database_url=empty_url)
-    assert KEY.match(appeals("key", "new", "--role", "coordinator", "--entity", "South Asia").output)
-
-
 @pytest.mark.parametrize(
     ("said", "answer"),
     [
         ([], "say either --role or --account"),
         (["--role", "reviewer", "--account", "partner"], "say either --role or --account"),
-        (["--role", "reviewer", "--entity", "Atlantis"], "no entity is named 'Atlantis'"),
+        (["--role", "reviewer", "--entity", "Atlantis"], f"no entity is named 'Atlantis'; there are: {ENTITIES}"),
         (["--account", "nobody"], "no account is named 'nobody'"),
     ],
 )
@@ -212,6 +382,31 @@ def test_a_key_that_nobody_has_cannot_be_revoked(appeals: Appeals, here: str) ->
     assert (done.exit_code, done.output) == (1, "appeals: no key has this id\n")
 
 
+def test_a_whole_key_is_not_repeated(appeals: Appeals, here: str, world: World) -> None:
+    key = world.as_("reader").key or ""
+    for said in key, key[:11], "7fK2m9Q":
+        done = appeals("key", "revoke", said)
+        assert done.exit_code == 1
+        assert done.output == "appeals: a key is revoked by its id: give the 8 characters after ua_ and no others\n"
+    assert world.as_("reader").get("/v1/me").status_code == 200
+
+
+def test_keys_are_listed_with_whose_they_are_and_how_long_they_last(appeals: Appeals, here: str, world: World) -> None:
+    appeals("account", "new", "zz desk", "--role", "reader")
+    secrets = [appeals("key", "new", "--account", "zz desk", "--days", days).output.strip() for days in ("3", "9")]
+    ids = [secret.split("_")[1] for secret in secrets]
+    appeals("key", "revoke", ids[1])
+    listed = appeals("key", "list").output
+    with world.database.reading() as session:
+        days = [session.get_one(Key, id).expires_at.date() for id in ids]
+        assert len(listed.splitlines()) == len(session.scalars(select(Key.id)).all())
+    assert listed.splitlines()[-2:] == [
+        f"{ids[0]}\tzz desk\t{days[0]}\tnot revoked",
+        f"{ids[1]}\tzz desk\t{days[1]}\trevoked",
+    ]
+    assert not KEY.search(listed)
+
+
 def test_accounts_are_made_given_more_roles_and_listed(appeals: Appeals, here: str) -> None:
     for role, entity in (("caseworker", "South Asia"), ("reviewer", "Europe"), ("reviewer", "Europe")):
         done = appeals("account", "new", "desk", "--role", role, "--entity", entity)
@@ -222,7 +417,7 @@ def test_accounts_are_made_given_more_roles_and_listed(appeals: Appeals, here: s
 
 def test_an_account_holds_its_role_in_an_entity_that_exists(appeals: Appeals, here: str) -> None:
     done = appeals("account", "new", "desk", "--role", "caseworker", "--entity", "Atlantis")
-    assert (done.exit_code, done.output) == (1, "appeals: no entity is named 'Atlantis'\n")
+    assert (done.exit_code, done.output) == (1, f"appeals: no entity is named 'Atlantis'; there are: {ENTITIES}\n")
 
 
 # settings that cannot be used
@@ -239,15 +434,47 @@ def test_an_account_holds_its_role_in_an_entity_that_exists(appeals: Appeals, he
     ],
 )
 def test_settings_that_cannot_be_used_are_told_in_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, settings: Callable[..., None], tmp_path: Path, name: str, value: str, says: str
+    refused: Refused,
+    settings: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    value: str,
+    says: str,
 ) -> None:
-    settings(database_url=f"sqlite:///{tmp_path}/new.db")
+    settings(database_url="sqlite:///new.db")
     monkeypatch.setenv(name, value)
-    monkeypatch.setattr("sys.argv", ["appeals", "key", "new", "--role", "reader"])
-    with pytest.raises(SystemExit) as ended:
-        command.main()
-    assert str(ended.value.code).startswith(f"appeals: {says}")
-    assert "guessable" not in str(ended.value.code)
+    told = refused("serve")
+    assert told.startswith(f"appeals: {says}")
+    assert "guessable" not in told
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["nonsense", "postgresql://desk:half@of:secret-word@127.0.0.1/appeals"])
+def test_an_address_that_cannot_be_read_is_not_repeated(
+    refused: Refused, settings: Callable[..., None], value: str
+) -> None:
+    settings(database_url=value)
+    assert re.fullmatch(r"appeals: APPEALS_DATABASE_URL .*", told := refused("serve"))
+    assert value not in told
+    assert "secret-word" not in told
+
+
+def test_a_file_of_secrets_that_cannot_be_read_is_named(
+    refused: Refused, settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings(database_url=NOWHERE)
+    for name, says in ("missing", "No such file or directory"), (".", "Is a directory"):
+        settings(database_password_file=name)
+        for said in ["serve"], ["migrate"], *ON_A_NETWORK[:5]:
+            assert refused(*said) == f"appeals: APPEALS_DATABASE_PASSWORD_FILE: {name}: {says}"
+    (tmp_path / "latin").write_bytes(b"gar\xe7on")
+    settings(database_password_file=str(tmp_path / "latin"))
+    assert refused("serve") == f"appeals: the password in {tmp_path}/latin is not written in UTF-8"
+    monkeypatch.delenv("APPEALS_DATABASE_PASSWORD_FILE")
+    monkeypatch.delenv("APPEALS_PEPPER")
+    settings(pepper_file=".")
+    assert refused("serve") == "appeals: APPEALS_PEPPER_FILE: .: Is a directory"
 
 
 def test_an_empty_file_is_no_pepper(tmp_path: Path) -> None:
@@ -280,9 +507,43 @@ def test_docs_writes_the_pages_and_tells_when_they_are_out_of_date(
 # replay
 
 
-def test_replay_takes_all_three_keys_or_none(appeals: Appeals, here: str, tmp_path: Path) -> None:
-    done = appeals("replay", str(tmp_path / "cases.jsonl"), "--coordinator-key", "ua_")
+def test_replay_takes_all_three_keys_or_none(appeals: Appeals, here: str) -> None:
+    done = appeals("replay", CASES, "--coordinator-key", "ua_")
     assert (done.exit_code, done.output) == (1, "appeals: give all three keys, or none\n")
+
+
+def test_replay_names_a_file_that_is_not_there(appeals: Appeals, here: str) -> None:
+    done = appeals("replay", "nofile.jsonl")
+    assert done.exit_code == 2
+    assert "'nofile.jsonl' does not exist" in done.output
+
+
+def test_replay_tells_when_nothing_answers_and_makes_no_account(
+    refused: Refused, here: str, settings: Callable[..., None], world: World
+) -> None:
+    settings(port="1")
+    for said, url in ([], "http://127.0.0.1:1"), (["--url", "http://127.0.0.1:2"], "http://127.0.0.1:2"):
+        told = refused("replay", CASES, *said)
+        assert told == f"appeals: nothing answers at {url}; is the service running? --url names another"
+    with world.database.reading() as session:
+        assert session.scalar(select(Account.id).where(Account.name.startswith("replay"))) is None
+
+
+@pytest.mark.usefixtures("answering")
+def test_replay_without_keys_makes_three_for_a_day(
+    appeals: Appeals, here: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, str]] = []
+
+    def played(_file: Path, _url: str, keys: dict[str, str], _console: object) -> list[replay.Result]:
+        given.append(keys)
+        return []
+
+    monkeypatch.setattr(replay, "replay", played)
+    assert appeals("replay", CASES).exit_code == 0
+    (keys,) = given
+    names = [Person(world.client, key).get("/v1/me").json()["name"] for key in keys.values()]
+    assert names == ["replay coordinator", "replay caseworker", "replay reviewer"]
 
 
 def test_without_arguments_it_says_what_it_can_do(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

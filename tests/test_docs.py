@@ -1,28 +1,45 @@
 """The documentation says what the code does, all of it, and its links lead somewhere."""
 
+import json
 import re
+import tomllib
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from appeals import documentation, lifecycle_page
 from appeals.__main__ import cli
+from appeals.field import Language
 from appeals.guard import GUARDS
 from appeals.lifecycle import STEPS
 from appeals.settings import ROOT, Settings
-from appeals.vocabulary import VOCABULARIES, Status
+from appeals.step_input import CaseChange
+from appeals.vocabulary import VOCABULARIES, Role, Status
+from tests.cast import World
+from tests.test_architecture import HEIGHT
 
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 TEXTS = {".py", ".md", ".toml", ".ini", ".yml", ".txt", ".in", ".jsonl", ".mako"}
 NAMED = {"Makefile", "Dockerfile", ".dockerignore", ".gitignore", "run"}
-FOLDERS = ("appeals", "benchmarks", "docs", "examples", "migrations", "requirements", "tests", ".ci")
+FOLDERS = ("appeals", "docs", "examples", "migrations", "requirements", "tests", ".ci")
 FILES = [*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
+
+
+WIDTH = 120
 
 
 def said(name: str) -> str:
     return (DOCS / name).read_text()
+
+
+def section(name: str, heading: str) -> str:
+    """A part of a page, from its heading to the next, in one line."""
+    return " ".join(said(name).partition(f"\n## {heading}\n")[2].partition("\n## ")[0].split())
 
 
 @pytest.mark.parametrize("name", documentation.pages(cli))
@@ -112,6 +129,152 @@ def test_good_examples_are_taken_from_this_code() -> None:
     quoted = {line.strip() for block in blocks for line in block.splitlines()} - {"", "..."}
     assert len(blocks) >= 6
     assert quoted - lines == set()
+
+
+def test_every_folder_and_file_that_is_looked_through_or_excepted_is_there() -> None:
+    excepted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["per-file-ignores"]
+    for name in *FOLDERS, *(path.partition("/")[0] for path in excepted):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lines_are_wrapped(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    wide = [line for line in text.splitlines() if len(line) > WIDTH and line[0] != "|"]
+    assert page.name in documentation.pages(cli) or wide == []
+
+
+def test_what_is_said_to_stand_in_a_module_stands_there() -> None:
+    found = [pair for page in PAGES for pair in re.findall(r"`(\w+)`\s+of\s+`([\w/]+\.py)`", page.read_text())]
+    assert ("PREPARE", "effect.py") in found
+    for name, module in found:
+        assert re.search(rf"^{name}\b", (ROOT / "appeals" / module).read_text(), re.M), f"{name} of {module}"
+    for page in PAGES:
+        for module in re.findall(r"`((?:web/)?\w+\.py)`", page.read_text()):
+            assert (ROOT / "appeals" / module).exists(), f"{page.name}: {module}"
+
+
+def test_the_order_of_imports_is_told_as_it_is() -> None:
+    drawn = re.findall(r"^    (?:__main__|         →).*$", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    groups = [re.findall(r"\w+", group) for group in " ".join(drawn).split("→")]
+    heights = [[height for name in names for height in _heights(name)] for names in groups]
+    assert all(heights)
+    for above, below in pairwise(heights):
+        assert min(above) >= max(below)
+    told = {name for names in groups for name in names}
+    assert {"effect", "intake", "step", "guard", "records", "case"} <= told
+
+
+def _heights(name: str) -> list[int]:
+    inside = [height for module, height in HEIGHT.items() if module.startswith(f"{name}.")]
+    return inside or [HEIGHT[name]]
+
+
+def test_what_is_counted_in_words_is_counted_right() -> None:
+    words = {8: "eight", 12: "twelve", 22: "twenty-two"}
+    counted = said("decisions/0002-the-table-of-steps-is-data.md").lower()
+    for number, of in (len(STEPS), "steps"), (len(Status), "states"), (len(Role), "roles"):
+        assert f"{words[number]} {of}" in counted
+    assert f"breach, closure … {words[len(STEPS)]} of them" in " ".join((ROOT / "README.md").read_text().split())
+
+
+def test_the_changelog_tells_what_of_a_case_can_be_changed() -> None:
+    told = re.search(r"`PATCH` for ([^.]*)\.", " ".join((ROOT / "CHANGELOG.md").read_text().split()))
+    assert told
+    names = [name.replace(" ", "_") for name in re.split(r", | and ", told[1])]
+    assert names == list(CaseChange.model_fields)
+
+
+def test_the_languages_that_are_named_are_taken_and_others_are_not() -> None:
+    language: TypeAdapter[str] = TypeAdapter(Language)
+    told = re.findall(r"`([\w-]+)`", section("http.md", "Text and times").partition("Languages")[2])
+    assert len(told) >= 3
+    assert [language.validate_python(code) for code in told] == told
+    for other in "de-1996", "x-private", "es-419":
+        with pytest.raises(ValidationError):
+            language.validate_python(other)
+
+
+def test_entities_and_accounts_are_added_as_the_page_says(world: World) -> None:
+    calls = re.findall(r"^    POST (/v1/\S+) (\{.*\})$", said("http.md"), re.M)
+    assert [path for path, _ in calls] == ["/v1/entities", "/v1/accounts"]
+    for path, body in calls:
+        assert world.as_("admin").post(path, json.loads(body)).status_code == 201
+
+
+def test_what_stands_is_put_right_as_the_page_says(world: World) -> None:
+    page = section("http.md", "Putting a mistake right")
+    someone, case = world.as_("coordinator"), world.case_in("accepted")
+    at = f"/v1/cases/{case}"
+
+    def one(noun: str, **wanted: Any) -> dict[str, Any]:
+        items = someone.get(f"{at}/{noun}").json()["items"]
+        found: dict[str, Any] = next(item for item in items if wanted.items() <= item.items())
+        return found
+
+    def change(noun: str, id: str, **body: Any) -> int:
+        return someone.patch(f"{at}/{noun}/{id}", body).status_code
+
+    assert "an action of the kind `internal_coordination` with a `note`" in page
+    note = {"kind": "internal_coordination", "done_on": "2025-05-01", "note": "The tally of May counts a day twice."}
+    told = someone.add(case, "actions", note)
+    assert told.status_code == 201
+    assert "an action that was done or cancelled" in page
+    assert change("actions", told.json()["id"], status="planned") == 409
+    assert "`result_note` can say what was wrong" in page
+    assert change("actions", told.json()["id"], result_note="It was another day.") == 200
+
+    assert 'then end the other: `{"state": "superseded"}`' in page
+    consent = one("consents", state="given")
+    assert change("consents", consent["id"], state="given", given_on="2020-01-01", method="written") == 409
+    assert someone.add(case, "consents", {**_said(consent), "label": None}).status_code == 201
+    assert change("consents", consent["id"], state="superseded") == 200
+
+    assert "record a new version of the demand that `revises` it" in page
+    demand = one("demands", disposition="active")
+    assert change("demands", demand["id"], disposition="met") == 200
+    assert change("demands", demand["id"], disposition="not_met") == 409
+    again = {"kind": demand["kind"], "text": demand["text"], "addressees": demand["addressees"]}
+    assert someone.add(case, "demands", {**again, "revises": demand["id"]}).status_code == 201
+
+    assert "or 405 where nothing can be changed" in page
+    for noun in "violations", "risk-assessments", "approvals", "tallies", "outcomes":
+        assert change(noun, demand["id"], label="another") == 405
+
+
+def _said(consent: dict[str, Any]) -> dict[str, Any]:
+    return {name: consent[name] for name in ("subject", "scope", "given_on", "method")}
+
+
+def test_paths_take_ids_and_bodies_labels_and_an_etag_has_its_quotes(world: World) -> None:
+    someone, case = world.as_("coordinator"), world.case_in("accepted")
+    assert "Paths take ids only." in section("http.md", "Records")
+    tally = {"kind": "dismissed", "low": 1, "high": 1, "as_of": "2025-05-01", "label": "first"}
+    someone.add(case, "tallies", tally)
+    assert someone.get(f"/v1/cases/{case}/tallies/%23first").status_code == 404
+    assert "Without its quotes it is another tag, and answered 412." in section("http.md", "Versions, retries, pages")
+    tag = someone.get(f"/v1/cases/{case}").headers["ETag"]
+    for sent, status in (tag.strip('"'), 412), (tag, 200):
+        assert someone.patch(f"/v1/cases/{case}", {"priority": "urgent"}, If_Match=sent).status_code == status
+
+
+def test_a_table_stops_at_the_limit_and_its_link_leads_on(world: World) -> None:
+    assert "these stop at `limit` too" in section("http.md", "Versions, retries, pages")
+    page = world.as_("reader").get("/v1/entities?limit=2", Accept="text/csv")
+    assert len(page.text.splitlines()) == 3
+    assert 'rel="next"' in page.headers["Link"]
+
+
+def test_postgresql_is_set_up_in_the_order_that_the_page_says() -> None:
+    block = said("deployment.md").partition("\n## On PostgreSQL\n")[2].partition("\n\n")[0]
+    lines = [line.partition("#")[0].strip() for line in block.split("\n") if line]
+    assert [line.partition("=")[0] for line in lines] == [
+        "export APPEALS_DATABASE_URL",
+        "export APPEALS_DATABASE_PASSWORD_FILE",
+        "make run",
+        ".venv/bin/appeals migrate",
+        "make run",
+    ]
 
 
 def test_no_file_names_a_place_on_somebodys_machine() -> None:

@@ -80,3 +80,10 @@ def test_the_readme_names_only_targets_and_commands_that_exist() -> None:
     assert {"run", "test"} <= set(re.findall(r"make ([a-z]+)`", README))
     for command in re.findall(r"\.venv/bin/appeals ([a-z]+(?: (?:new|list|revoke))?)", README):
         assert CliRunner().invoke(cli, [*command.split(), "--help"]).exit_code == 0, command
+
+
+def test_the_readme_names_what_the_tests_need_besides() -> None:
+    start = README.partition("\n## Start\n")[2].partition("\n## ")[0]
+    needed = " ".join(start.split())
+    assert "`make test` needs `bash` and `curl` too" in needed
+    assert "Nothing else" not in needed

@@ -229,6 +229,89 @@ def line(*calls: dict[str, Any], published: str = "open") -> str:
     ).model_dump_json(by_alias=True)
 
 
+def test_a_file_in_another_format_is_told_by_its_line_and_not_by_what_it_holds(tmp_path: Path) -> None:
+    good, path = line(), tmp_path / "cases.jsonl"
+    for bad, says in (
+        ('{"key": "a secret"', ""),
+        (good.replace('"as":"coordinator"', '"as":"a secret"'), ", at /calls/0/as,"),
+        (good.replace('"title"', '"a secret":1,"title"'), ""),
+        ("[]", ""),
+        ("a secret \udcff", ""),
+    ):
+        path.write_bytes(f"{good}\n\n{bad}\n".encode("utf-8", "surrogateescape"))
+        with pytest.raises(replay.Unplayable) as told:
+            replay.read(path)
+        assert str(told.value) == f"cases.jsonl, line 3{says} is not in the replay format; docs/replay.md has it"
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x85"])
+def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text(line().replace("A case", f"A{mark}case") + "\r\n", "utf-8")
+    assert len(replay.read(path)) == 1
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response | Exception) -> list[str]:
+    """Let the service answer so when it is asked whether it is ready; the addresses that were asked."""
+    addresses: list[str] = []
+
+    def get(url: str, **_: Any) -> httpx2.Response:
+        addresses.append(url)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(httpx2, "get", get)
+    return addresses
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
+def test_a_service_that_answers_is_played_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    (tmp_path / "cases.jsonl").write_text(line())
+    addresses = asked(monkeypatch, httpx2.Response(status))
+    replay.check(tmp_path / "cases.jsonl", "http://service/")
+    assert addresses == ["http://service/readyz"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (httpx2.Response(503), "the service at http://service is not ready (503)"),
+        (
+            httpx2.ConnectError("a secret"),
+            "nothing answers at http://service; is the service running? --url names another",
+        ),
+        (
+            httpx2.InvalidURL("a secret"),
+            "nothing answers at http://service; is the service running? --url names another",
+        ),
+    ],
+)
+def test_a_service_that_is_not_there_or_not_ready_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response | Exception, says: str
+) -> None:
+    (tmp_path / "cases.jsonl").write_text(line())
+    asked(monkeypatch, answer)
+    with pytest.raises(replay.Unplayable) as told:
+        replay.check(tmp_path / "cases.jsonl", "http://service")
+    assert str(told.value) == says
+
+
+def test_a_file_is_looked_at_before_the_service_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cases.jsonl").write_text("no case")
+    addresses = asked(monkeypatch, httpx2.Response(200))
+    with pytest.raises(replay.Unplayable):
+        replay.check(tmp_path / "cases.jsonl", "http://service")
+    assert addresses == []
+
+
+def test_the_pages_say_from_how_many_countries_the_cases_come() -> None:
+    countries = {case.calls[0].body["country"] for case in CASES}
+    for name in "README.md", "docs/replay.md":
+        said = " ".join((ROOT / name).read_text("utf-8").split())
+        assert re.findall(r"from (\d+) countries", said) == [str(len(countries))], name
+
+
 @pytest.fixture
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Service, str], tuple[list[replay.Result], str]]:
     """Plays lines into a service and gives the results, and what the console showed."""
@@ -324,12 +407,28 @@ def test_a_refused_call_stops_its_case_and_shows_codes_only(play: Play) -> None:
     assert not results[0].fine
 
 
+def test_the_table_tells_under_which_reference_a_case_is_found(play: Play) -> None:
+    results, shown = play(Service(), line(SCREENING))
+    assert results[0].reference == "UA-XXX-2020-AAAAA"
+    head = next(row for row in shown.splitlines() if "Reference" in row)
+    row = next(row for row in shown.splitlines() if "UA-XXX-2020-AAAAA" in row)
+    assert head.index("Reference") == row.index("UA-XXX-2020-AAAAA")
+
+
+def test_a_narrow_table_folds_words_and_cuts_none_short() -> None:
+    result = replay.Result("a-case-with-a-long-key", Published.PARTIALLY_RESOLVED, Status.PUBLIC_CAMPAIGN)
+    result.reference, result.refusal = "UA-XXX-2020-AAAAA", replay.Refused(3, "screening", "step.refused")
+    Console(file=(shown := StringIO()), width=80).print(replay._table([result]))
+    assert "UA-XXX-2020-AAAAA" in shown.getvalue()
+    assert "…" not in shown.getvalue()
+
+
 def test_a_refused_intake_leaves_nothing_to_look_at(play: Play) -> None:
     faults = [{"pointer": "/country", "says": "a secret"}]
     service = Service(post_cases=lambda _: problem(422, code="invalid", errors=faults))
     results, shown = play(service, line())
     assert "call 0 intake: invalid, /country" in shown
-    assert results[0].status is None
+    assert results[0].status is results[0].reference is None
     assert not results[0].agrees
 
 

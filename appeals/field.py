@@ -131,7 +131,7 @@ Happened = Annotated[Day, _NotInFuture()]
 
 
 class Sealed:
-    """Marks a field that is stored but shown only by an opening: never in history, lists or errors."""
+    """Marks a field that is kept and that no answer shows yet: not history, not lists, not errors."""
 
 
 SealedProse = Annotated[Prose, Sealed()]

@@ -141,7 +141,7 @@ class Intake(Model):
     received_on: Happened
     received_precision: Precision = Precision.EXACT
     country: Country
-    narrative: Annotated[SealedProse, Field(description="What happened. Sealed: shown only by an opening.")]
+    narrative: Annotated[SealedProse, Field(description="What happened. Sealed: no answer shows it yet.")]
     narrative_language: Language
     violations: Annotated[list[ViolationInput], Field(min_length=1, max_length=MOST)]
     affected: Affected | Literal["unknown"]

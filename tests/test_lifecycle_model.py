@@ -199,8 +199,8 @@ class Model:
 
     def left(self, begun: str, ended: str) -> int:
         """The most for whom it began, less the least for whom it surely ended."""
-        most: int = self.newest(begun)["high"]
-        return max(0, most - self.newest(ended)["low"])
+        left: int = self.newest(begun)["high"] - self.newest(ended)["low"]
+        return max(0, left)
 
     @property
     def held(self) -> int:
@@ -735,7 +735,7 @@ def input_of(noun: str, m: Model, dice: Dice, label: Callable[[], str]) -> Body:
         said["occurred_on"] = dice.one_of(day(3), day(20), day(45))
     if dice.seldom() and dice.seldom():
         said["occurred_precision"] = "estimate"
-    if dice.seldom():
+    if dice.seldom() and noun != "withdrawal":
         said["overrides"] = OVERRIDES
     return {name: value for name, value in said.items() if value is not None}
 

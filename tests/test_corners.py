@@ -1,5 +1,9 @@
-"""Corners where two rules meet: found by walking at random, kept so that they stay right."""
+"""Corners where two rules meet, and ways that somebody found round one: kept so that they stay right."""
 
+from uuid import UUID
+
+from appeals.network import Account, entity_named, grant, new_entity
+from appeals.vocabulary import EntityKind, Role
 from tests.cast import Body, World, action, consent, day, step_input
 
 
@@ -67,3 +71,116 @@ def test_a_withdrawal_brings_nothing_along_that_could_be_refused(world: World) -
     for extra in extras:
         assert world.coordinator.step(reference, "withdrawal", {**step_input("withdrawal"), **extra}).status_code == 422
     assert world.take(reference, "withdrawal")["case"]["status"] == "closed"
+
+
+def test_a_critical_risk_is_not_got_round_by_an_earlier_day(world: World) -> None:
+    reference = world.case_in("engagement")
+    world.reviewer.add(reference, "approvals", {"level": "named"})
+    assert (
+        world.coordinator.add(reference, "risk-assessments", {"level": "critical", "assessed_on": day(1)}).status_code
+        == 201
+    )
+    refused = world.coordinator.step(reference, "escalation", {**step_input("escalation"), "occurred_on": day(4)})
+    assert "risk.critical" in {item["code"] for item in refused.json()["unmet"]}
+
+
+def test_a_case_whose_demands_are_all_disposed_of_is_not_accepted_again_without_a_new_one(world: World) -> None:
+    reference = world.case_in("engagement")
+    world.dispose(reference, "not_met")
+    world.take(reference, "closure")
+    world.take(reference, "reopening")
+    refused = world.coordinator.step(reference, "acceptance", {**step_input("acceptance"), "demands": []})
+    assert "demand.missing" in {item["code"] for item in refused.json()["unmet"]}
+    demand = {"kind": "reinstate", "text": "Reinstate all.", "addressees": ["#factory"]}
+    again = {**step_input("acceptance"), "demands": [demand]}
+    assert world.coordinator.step(reference, "acceptance", again).status_code == 201
+
+
+def test_a_review_does_not_outlive_what_set_it(world: World) -> None:
+    suspended = world.case_in("suspended")
+    assert world.show(suspended)["review_on"]
+    world.take(suspended, "withdrawal")
+    assert world.show(suspended)["review_on"] is None
+
+
+def test_a_withdrawal_is_dated_by_its_own_day(world: World) -> None:
+    reference = world.case_in("screening")
+    world.take(reference, "withdrawal", withdrawn_on=day(2))
+    assert (world.history(reference)[-1]["occurred_on"], world.show(reference)["closed_on"]) == (day(2), day(2))
+
+
+def test_where_the_step_is_open_it_alone_says_that_a_promise_was_broken(world: World) -> None:
+    reference = world.case_in("remediation")
+    promise = world.records(reference, "commitments")[0]
+    path = f"/v1/cases/{reference}/commitments/{promise['id']}"
+    refused = world.coordinator.patch(path, {"status": "breached"})
+    assert [item["code"] for item in refused.json()["unmet"]] == ["commitments.breach"]
+    assert world.coordinator.patch(path, {"status": "waived_by_workers"}).status_code == 200
+    contrary = {**step_input("breach"), "contrary_act": True}
+    assert world.coordinator.step(reference, "breach", contrary).status_code == 409
+    assert world.records(reference, "commitments")[0]["status"] == "waived_by_workers"
+
+
+def test_before_its_day_no_promise_is_broken_elsewhere_either(world: World) -> None:
+    reference = world.case_in("engagement")
+    promise = {**step_input("agreement")["commitments"][0], "due_on": day(-3)}
+    made = world.coordinator.add(reference, "commitments", promise).json()
+    path = f"/v1/cases/{reference}/commitments/{made['id']}"
+    refused = world.coordinator.patch(path, {"status": "breached"})
+    assert [item["code"] for item in refused.json()["unmet"]] == ["breach.not_due"]
+
+
+def test_an_employer_is_no_other_kind_of_target(world: World) -> None:
+    reference = world.case()
+    party: Body = {"role": "employer", "facility": {"name": "Second Stitch", "country": "BD"}}
+    for target, status in {"msi": 422, "brand": 422, "factory_owner_group": 201}.items():
+        assert world.coordinator.add(reference, "parties", {**party, "target": target}).status_code == status, target
+
+
+def test_the_first_action_was_done_and_is_of_a_quiet_kind(world: World) -> None:
+    reference = world.case_in("accepted")
+    for changed in ({"status": "planned", "done_on": None}, {"kind": "petition"}):
+        said = {"first_action": {**step_input("engagement")["first_action"], **changed}}
+        assert world.coordinator.step(reference, "engagement", said).status_code == 422, changed
+
+
+def test_an_answer_is_not_due_before_the_action(world: World) -> None:
+    reference = world.case()
+    early = world.coordinator.add(reference, "actions", action(answer_due_on=day(21)))
+    assert [fault["pointer"] for fault in early.json()["errors"]] == ["/answer_due_on"]
+    made = world.coordinator.add(reference, "actions", action()).json()
+    path = f"/v1/cases/{reference}/actions/{made['id']}"
+    assert world.coordinator.patch(path, {"answer_due_on": day(400)}).status_code == 422
+    assert world.coordinator.get(path).json() == made
+
+
+def test_a_consent_ends_no_sooner_than_it_was_given(world: World) -> None:
+    reference = world.case()
+    given = world.records(reference, "consents")[0]
+    path = f"/v1/cases/{reference}/consents/{given['id']}"
+    assert world.coordinator.patch(path, {"state": "withdrawn", "withdrawn_on": day(31)}).status_code == 422
+    assert world.coordinator.patch(path, {"state": "withdrawn", "withdrawn_on": day(30)}).status_code == 200
+
+
+def test_null_is_refused_where_it_would_be_ignored(world: World) -> None:
+    reference = world.case_in("engagement")
+    letter = world.records(reference, "actions")[0]
+    path = f"/v1/cases/{reference}/actions/{letter['id']}"
+    refused = world.coordinator.patch(path, {"answer_due_on": None})
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/answer_due_on"]
+    assert refused.status_code == 422
+
+
+def test_history_names_the_membership_that_a_step_was_taken_in(world: World) -> None:
+    with world.database.writing() as session:
+        account = session.get_one(Account, UUID(world.as_("europe coordinator").account))
+        elsewhere = new_entity(
+            session, "Far Member", EntityKind.MEMBER, entity_named(session, "Europe Production"), "SE"
+        )
+        grant(session, account, Role.COORDINATOR, elsewhere)
+        europe = entity_named(session, "Europe")
+        assert europe
+    reference = world.case_in("screening", visibility="network")
+    world.take(reference, "handover")
+    taken = world.as_("europe coordinator").step(reference, "handover-acceptance", {})
+    assert (taken.status_code, taken.json()["entry"]["entity_id"]) == (201, str(europe.id))

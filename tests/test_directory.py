@@ -1,11 +1,16 @@
 """The directory: OS IDs, one row for one name, and that no row tells of a case one may not see."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from appeals.directory import CROCKFORD, os_id
-from tests.cast import Body, World, intake, organisation
+from appeals.network import entity_named, grant, new_account, new_key
+from appeals.vocabulary import AccountKind, Role
+from tests.cast import Body, Person, World, intake, organisation
+from tests.conftest import PEPPER
 from tests.standing import NOBODY
 
 VALID = ["IN2019067X1K87G", "BD2023331A1B2CR", "TR2023331H4K9MS"]
@@ -223,3 +228,41 @@ def test_hidden_namings_make_no_duplicate(world: World) -> None:
     hidden_case(world)
     answer = world.as_("europe caseworker").post("/v1/cases", intake(requesting_organisation=UNION))
     assert answer.json()["possible_duplicates"] == []
+
+
+def test_an_id_of_what_one_may_not_know_is_the_id_of_nothing(world: World) -> None:
+    hidden = {**organisation("Hidden Group", "company"), "name_local": "hidden local name"}
+    sealed = world.case(visibility="sealed", records={"parties": [{"role": "brand", "organisation": hidden}]})
+    number = next(p["organisation_id"] for p in world.records(sealed, "parties") if p["role"] == "brand")
+    partner = world.as_("partner")
+    own = world.case("partner", records={})
+    says = set()
+    for guess in (number, str(uuid4())):
+        place = {"name": "Ninth Stitch", "country": "BD", "owner": guess}
+        tries = [
+            partner.add(own, "parties", {"role": "brand", "organisation": guess}),
+            partner.add(own, "parties", {"role": "employer", "facility": place}),
+            partner.post("/v1/facilities", place),
+            partner.post("/v1/cases", intake(requesting_organisation=guess, records={})),
+        ]
+        says.add(tuple((answer.status_code, answer.text) for answer in tries))
+        assert {answer.status_code for answer in tries} == {422}
+    assert len(says) == 1
+    assert "hidden" not in partner.get("/v1/organisations?limit=200").text
+    again = world.coordinator.add(sealed, "parties", {"role": "retailer", "organisation": number})
+    assert again.status_code == 201
+
+
+def test_only_an_admin_over_the_parent_adds_an_entity_and_there_is_one_root(world: World) -> None:
+    with world.database.writing() as session:
+        account = new_account(session, "europe admin", AccountKind.PERSON, datetime.now(UTC))
+        europe = entity_named(session, "Europe")
+        assert europe
+        grant(session, account, Role.ADMIN, europe)
+        key = new_key(session, account, PEPPER.encode(), datetime.now(UTC), datetime.now(UTC) + timedelta(days=1))
+    admin = Person(world.client, key)
+    body = {"name": "New Member", "kind": "member", "parent": "South Asia"}
+    assert admin.post("/v1/entities", body).status_code == 403
+    assert admin.post("/v1/entities", {**body, "parent": "Europe Production"}).status_code == 201
+    root = {"name": "Root", "kind": "international_office", "parent": "Europe"}
+    assert admin.post("/v1/entities", root).status_code == 422

@@ -99,9 +99,9 @@ class Party(Record):
 
     @property
     def name(self) -> str:
-        """The name of the organisation or facility."""
-        named = self.organisation or self.facility
-        return named.name if named else ""
+        """The name of the organisation or facility, as this case has it."""
+        name: str = self.named["name"]
+        return name
 
     @property
     def is_target(self) -> bool:
@@ -166,6 +166,7 @@ class PartyInput(SupplyLinkInput):
 class PartyOutput(SupplyLinkInput, RecordOutput):
     role: PartyRole
     target: TargetKind | None
+    name: Annotated[str, Field(description="Of the organisation or facility, in this case's own words.")]
     organisation_id: UUID | None
     facility_id: UUID | None
 

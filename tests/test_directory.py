@@ -134,6 +134,7 @@ def test_a_party_may_name_a_row_by_its_id(world: World) -> None:
     reference = world.case()
     party = world.coordinator.add(reference, "parties", {"role": "brand", "organisation": brand["id"]})
     assert (party.status_code, party.json()["organisation_id"]) == (201, brand["id"])
+    assert party.json()["name"] == brand["name"]
     for noun in ("organisation", "facility"):
         absent = world.coordinator.add(reference, "parties", {"role": "brand", noun: NOBODY})
         assert [fault["pointer"] for fault in absent.json()["errors"]] == [f"/{noun}"]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select, tuple_
 from sqlalchemy import case as sql_case
 from sqlalchemy.orm import Session, selectinload
 
@@ -148,27 +148,24 @@ class Duplicate(Model):
 
 def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Duplicate]:
     """The cases this caller may see that name the same workplace, employer or requester in the same months."""
-    ours = {_same(party) for party in case.parties if party.role in _WHY}
-    keys = [named for _, named in ours]
-    query = (
-        select(Case, Party)
-        .join(Party, Party.case_id == Case.id)
+    same = or_(false(), *map(_names_the_same, (party for party in case.parties if party.role in _WHY)))
+    newest = (
+        select(Case.id, Case.reference)
         .where(
             visible_to(caller),
             Case.id != case.id,
             Case.country == case.country,
             Case.received_on.between(case.received_on - DUPLICATE_WITHIN, case.received_on + DUPLICATE_WITHIN),
-            Party.role.in_(_WHY),
-            or_(Party.organisation_id.in_(keys), Party.facility_id.in_(keys)),
+            Case.id.in_(select(Party.case_id).where(same)),
         )
         .order_by(Case.received_on.desc(), Case.id.desc())
+        .limit(DUPLICATES_SHOWN)
     )
-    found: dict[str, set[str]] = {}
-    for other, party in session.execute(query):
-        why, named = _same(party)
-        if (why, named) in ours:
-            found.setdefault(other.reference, set()).add(why)
-    return [Duplicate(reference=ref, reasons=sorted(why)) for ref, why in found.items()][:DUPLICATES_SHOWN]
+    references = dict(session.execute(newest).tuples().all())
+    reasons: dict[UUID, set[str]] = {number: set() for number in references}
+    for number, role in session.execute(select(Party.case_id, Party.role).where(Party.case_id.in_(references), same)):
+        reasons[number].add(_WHY[PartyRole(role)])
+    return [Duplicate(reference=references[number], reasons=sorted(why)) for number, why in reasons.items()]
 
 
 _WHY = {
@@ -179,5 +176,8 @@ _WHY = {
 }
 
 
-def _same(party: Party) -> tuple[str, UUID | None]:
-    return _WHY[PartyRole(party.role)], party.facility_id or party.organisation_id
+def _names_the_same(party: Party) -> ColumnElement[bool]:
+    """In the same role, the same facility or organisation."""
+    if party.facility_id is not None:
+        return and_(Party.role == party.role, Party.facility_id == party.facility_id)
+    return and_(Party.role == party.role, Party.organisation_id == party.organisation_id)

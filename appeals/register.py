@@ -161,7 +161,7 @@ def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Du
         .order_by(Case.received_on.desc(), Case.id.desc())
         .limit(DUPLICATES_SHOWN)
     )
-    references = dict(session.execute(newest).tuples().all())
+    references = {found.id: found.reference for found in session.execute(newest)}
     reasons: dict[UUID, set[str]] = {number: set() for number in references}
     for number, role in session.execute(select(Party.case_id, Party.role).where(Party.case_id.in_(references), same)):
         reasons[number].add(_WHY[PartyRole(role)])

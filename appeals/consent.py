@@ -153,9 +153,13 @@ def covers(consent: Consent, level: PublicationLevel) -> bool:
 def publishing(
     consents: Iterable[Consent], subjects: frozenset[ConsentSubject], level: PublicationLevel, days: set[date]
 ) -> Consent | None:
-    """A consent of one of these subjects that covers the level and is in force on every one of the days."""
+    """A consent of one of these subjects that covers the level and is in force on every one of the days.
+
+    One limited to named recipients is none to the public.
+    """
     for consent in consents:
-        if consent.subject in subjects and covers(consent, level) and all(map(consent.in_force, days)):
+        fits = consent.subject in subjects and covers(consent, level) and not consent.recipients
+        if fits and all(map(consent.in_force, days)):
             return consent
     return None
 

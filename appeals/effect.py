@@ -14,6 +14,7 @@ from appeals.database import new_id
 from appeals.demand import Demand
 from appeals.directory import Organisation, organisation
 from appeals.errors import Fault, Invalid
+from appeals.field import earliest
 from appeals.guard import Attempt, relied_on, second_signature, stays_up
 from appeals.network import existing_account, existing_entity
 from appeals.publication import Publication
@@ -73,6 +74,11 @@ def _prepare_engagement(writing: Writing, a: Attempt, _: Finder) -> None:
     said = a.said(asks.Engagement)
     a.first_action, refused = records.write(writing, records.BY_NOUN["actions"], said.first_action, "/first_action")
     a.beside += refused
+    target = a.case.party(a.first_action.target)
+    if target is None or not target.is_target:
+        raise Invalid([Fault("/first_action/target", "names nobody on whom pressure may be put")])
+    if earliest(said.first_action.done_on or a.on, said.first_action.done_precision) > a.on:
+        raise Invalid([Fault("/first_action/done_on", "lies after the step that it begins")])
 
 
 def _prepare_agreement(writing: Writing, a: Attempt, _: Finder) -> None:

@@ -276,12 +276,15 @@ def the_workers_want_it(a: Attempt) -> bool:
 )
 def the_workers_want_it_again(a: Attempt) -> bool:
     ended = a.case.last_move()
+    told = ended.recorded_at.date()
+    since = max(
+        min(latest(ended.occurred_on, ended.occurred_precision), told),
+        earliest(a.case.received_on, a.case.received_precision),
+    )
     renewed = [
         consent
         for consent in a.case.consents
-        if consent.recorded_at > ended.recorded_at
-        and consent.given_on
-        and consent.given_on >= earliest(ended.occurred_on, ended.occurred_precision)
+        if consent.recorded_at > ended.recorded_at and consent.given_on and consent.given_on >= since
     ]
     workers = frozenset({ConsentSubject.WORKERS})
     return all(first_in_force(renewed, workers, ConsentScope.TAKE_UP, day) for day in a.days)
@@ -465,7 +468,9 @@ def relied_on(a: Attempt) -> list[Consent]:
     unless=AT_ONCE,
 )
 def quiet_work_was_tried(a: Attempt) -> bool:
-    return any(action.channel == Channel.QUIET and action.is_unanswered(a.on) for action in a.case.actions)
+    targets = {party.id for party in a.case.targets}
+    quiet = (action for action in a.case.actions if action.channel == Channel.QUIET and action.is_contact)
+    return any(action.target in targets and action.is_unanswered(a.on) for action in quiet)
 
 
 @guard(

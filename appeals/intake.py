@@ -124,9 +124,10 @@ def _first_entry(said: asks.Intake, held: Held, writing: Writing) -> HistoryEntr
 
 def _put_on_record(writing: Writing, said: asks.Intake) -> list[Unmet]:
     """Write what comes with a request: the requester as a party, the records brought, violations, the estimate."""
-    if not any(p.role is PartyRole.REQUESTER for p in said.records.parties):
-        asking = said.requesting_organisation
-        requester = PartyInput(label="requester", role=PartyRole.REQUESTER, organisation=asking)
+    asking = said.requesting_organisation
+    if not any(party.role is PartyRole.REQUESTER and party.organisation == asking for party in said.records.parties):
+        label = None if any(party.label == "requester" for party in said.records.parties) else "requester"
+        requester = PartyInput(label=label, role=PartyRole.REQUESTER, organisation=asking)
         records.write(writing, records.BY_NOUN["parties"], requester)
     refused = bring(writing, said.records, "/records")
     for index, violation in enumerate(said.violations):

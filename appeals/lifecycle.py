@@ -183,7 +183,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "handover-acceptance", OPEN, None, COORDINATION, asks.HandoverAcceptance,
-        ("handover.not_proposed", "assignee.is_party", "assignee.without_role"),
+        ("handover.not_proposed", "lead.is_party", "assignee.is_party", "assignee.without_role"),
         "The receiving entity took the lead.",
         receiving=True,
     ),

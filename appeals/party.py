@@ -104,6 +104,11 @@ class Party(Record):
         return name
 
     @property
+    def names(self) -> list[str]:
+        """Its name, and that in its own script."""
+        return [name for name in (self.name, self.named["name_local"]) if name]
+
+    @property
     def is_target(self) -> bool:
         """True for those on whom pressure may be put."""
         return self.target is not None
@@ -134,7 +139,7 @@ class Party(Record):
 
 def is_among(parties: Iterable[Party], name: str) -> bool:
     """True when one of the parties goes by this name: rows may differ in kind or country, the name tells."""
-    return fold(name) in {fold(party.name) for party in parties}
+    return fold(name) in {fold(known) for party in parties for known in party.names}
 
 
 class SupplyLinkInput(RecordInput):

@@ -27,14 +27,16 @@ from appeals.errors import Fault, Invalid, Unmet
 from appeals.field import RefersTo, as_uuid, days_ahead, earliest, latest, marks_of
 from appeals.lifecycle import BY_NOUN as STEP
 from appeals.lifecycle import CASEWORK
-from appeals.network import Caller
+from appeals.network import Account, Caller
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import (
+    AccountKind,
     CommitmentStatus,
     ConsentState,
     Disposition,
     Precision,
     PublicationLevel,
+    ResponseGrade,
     Role,
     Status,
     ViolationGrade,
@@ -106,8 +108,8 @@ class Kind:
 def _of_party(writing: Writing, said: party.PartyInput, at: str) -> dict[str, Any]:
     session = writing.session
     usual = party.TARGET_OF_ROLE.get(said.role)
-    if usual and said.target and not party.are_alike(usual, said.target):
-        raise Invalid([Fault(f"{at}/target", "is another kind of target than this role can be")])
+    if said.target and (usual is None or not party.are_alike(usual, said.target)):
+        raise Invalid([Fault(f"{at}/target", "is no kind of target that this role can be")])
     columns: dict[str, Any] = {"organisation": None, "facility": None, "target": said.target or usual}
     if said.organisation is not None:
         require_known(session, writing.caller, Organisation, said.organisation, f"{at}/organisation")
@@ -155,6 +157,8 @@ def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[
     received = latest(said.received_on, said.received_precision)
     if answered.done_on and received < earliest(answered.done_on, answered.done_precision):
         raise Invalid([Fault(f"{at}/received_on", "lies before the action it answers")])
+    if said.grade is ResponseGrade.NO_RESPONSE and answered.answer_due_on and received <= answered.answer_due_on:
+        raise Invalid([Fault(f"{at}/grade", "is known when the answer is overdue, and not before")])
     if said.party is not None:
         return {}
     return {"party": answered.target}
@@ -165,13 +169,19 @@ def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unme
     target = writing.case.party(made.target)
     if made.done_on is None or not made.is_contact:
         return []
-    scope, name = (target.contact_scope, target.name) if target else (made.contact_scope, "")
+    # By whatever role a company is on record: who is a target in one is a target.
+    known = [other for other in writing.case.targets if target and party.is_among([other], target.name)]
+    asked = {(other.contact_scope, other.name) for other in known} | {
+        (made.contact_scope, target.name if target else "")
+    }
     # Of a month or year only the end is sure to lie after what came first in it.
     day = made.done_on if made.done_precision == Precision.ESTIMATE else latest(made.done_on, made.done_precision)
     day = min(day, writing.latest_day)
-    if scope is None or first_in_force(writing.case.consents, WORKERS_SIDE, scope, day, recipient=name):
-        return []
-    return [Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")]
+    return [
+        Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")
+        for scope in sorted(filter(None, asked))
+        if not first_in_force(writing.case.consents, WORKERS_SIDE, scope, day, recipient=name)
+    ]
 
 
 def _note_first_action(writing: Writing, made: action.Action) -> None:
@@ -185,10 +195,14 @@ def _note_risk(writing: Writing, _made: risk.RiskAssessment) -> None:
     writing.case.risk = newest.level if newest else None
 
 
-def _approves_nothing(_: Writing, made: publication.Approval) -> list[Unmet]:
-    if made.level != PublicationLevel.NONE:
-        return []
-    return [Unmet("approval.level.none", "Say which level of publication is approved.")]
+def _no_signature(writing: Writing, made: publication.Approval) -> list[Unmet]:
+    """Two signatures are two people's, and to a publication (domain.md 3)."""
+    found = []
+    if made.level == PublicationLevel.NONE:
+        found.append(Unmet("approval.level.none", "Say which level of publication is approved."))
+    if writing.session.get_one(Account, writing.caller.account_id).kind != AccountKind.PERSON:
+        found.append(Unmet("approval.by_machine", "A signature is a person's, with a key of their own."))
+    return found
 
 
 def _verified_by_target(writing: Writing, made: commitment.Commitment) -> list[Unmet]:
@@ -245,7 +259,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "approvals", publication.Approval, publication.ApprovalInput, publication.ApprovalOutput,
-        roles=SIGNING, refuses=_approves_nothing,
+        roles=SIGNING, refuses=_no_signature,
     ),
     Kind(
         "actions", action.Action, action.ActionInput, action.ActionOutput, action.ActionChange,

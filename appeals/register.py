@@ -153,6 +153,7 @@ def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Du
         select(Case.id, Case.reference)
         .where(
             visible_to(caller),
+            worked_on_by(caller),
             Case.id != case.id,
             Case.country == case.country,
             Case.received_on.between(case.received_on - DUPLICATE_WITHIN, case.received_on + DUPLICATE_WITHIN),

@@ -3,6 +3,7 @@
 import logging
 import uuid
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appeals.web.problems import problem
@@ -42,6 +43,8 @@ class EveryAnswer:
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            return  # nobody is left to answer, and nothing was changed
         except Exception as error:
             # The kind of failure only: a message could hold what was sent.
             log.error("request %s failed: %s", request_id, _where(error))

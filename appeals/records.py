@@ -170,10 +170,9 @@ def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unme
     if made.done_on is None or not made.is_contact:
         return []
     # By whatever role a company is on record: who is a target in one is a target.
-    known = [other for other in writing.case.targets if target and party.is_among([other], target.name)]
-    asked = {(other.contact_scope, other.name) for other in known} | {
-        (made.contact_scope, target.name if target else "")
-    }
+    name = target.name if target else ""
+    alike = {other.contact_scope for other in writing.case.targets if party.is_among([other], name)}
+    asked = alike or {made.contact_scope}
     # Of a month or year only the end is sure to lie after what came first in it.
     day = made.done_on if made.done_precision == Precision.ESTIMATE else latest(made.done_on, made.done_precision)
     day = min(day, writing.latest_day)

@@ -169,10 +169,12 @@ def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unme
     target = writing.case.party(made.target)
     if made.done_on is None or not made.is_contact:
         return []
-    # By whatever role a company is on record: who is a target in one is a target.
     name = target.name if target else ""
-    alike = {other.contact_scope for other in writing.case.targets if party.is_among([other], name)}
-    asked = alike or {made.contact_scope}
+    asked = {target.contact_scope if target else None}
+    if asked == {None}:
+        # Who is a target by another entry is one by this entry too; with no target at all the kind of contact counts.
+        alike = {other.contact_scope for other in writing.case.targets if party.is_among([other], name)}
+        asked = alike or {made.contact_scope}
     # Of a month or year only the end is sure to lie after what came first in it.
     day = made.done_on if made.done_precision == Precision.ESTIMATE else latest(made.done_on, made.done_precision)
     day = min(day, writing.latest_day)

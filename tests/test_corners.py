@@ -1,10 +1,12 @@
 """Corners where two rules meet, and ways that somebody found round one: kept so that they stay right."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from appeals.network import Account, entity_named, grant, new_entity
-from appeals.vocabulary import EntityKind, Role
-from tests.cast import Body, World, action, consent, day, step_input
+from appeals.network import Account, entity_named, grant, new_account, new_entity, new_key
+from appeals.vocabulary import AccountKind, EntityKind, Role
+from tests.cast import CONSENTS, Body, Person, World, action, consent, day, intake, organisation, step_input
+from tests.conftest import PEPPER
 
 
 def test_an_acknowledgement_while_suspended_does_not_lose_where_the_case_came_from(world: World) -> None:
@@ -184,3 +186,113 @@ def test_history_names_the_membership_that_a_step_was_taken_in(world: World) -> 
     world.take(reference, "handover")
     taken = world.as_("europe coordinator").step(reference, "handover-acceptance", {})
     assert (taken.status_code, taken.json()["entry"]["entity_id"]) == (201, str(europe.id))
+
+
+def without(*scopes: str) -> Body:
+    """The records of an intake, but for consents to these scopes."""
+    kept = [given for given in CONSENTS if given["scope"] not in scopes]
+    return {**intake()["records"], "consents": kept}
+
+
+def test_pressure_does_not_begin_with_those_on_whom_none_is_put(world: World) -> None:
+    reference = world.case_in("accepted")
+    letter = {**step_input("engagement")["first_action"], "target": "#union"}
+    refused = world.coordinator.step(reference, "engagement", {"first_action": letter})
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/first_action/target"]
+
+
+def test_a_company_is_not_contacted_by_another_entry_of_it(world: World) -> None:
+    reference = world.case(records=without("contact_brand"))
+    other = {"label": "helper", "role": "local_partner", "organisation": organisation("sample BRAND", "company", "DE")}
+    assert world.coordinator.add(reference, "parties", other).status_code == 201
+    letter = world.coordinator.add(reference, "actions", action(kind="solidarity_letter", target="#helper"))
+    assert [item["code"] for item in letter.json()["unmet"]] == ["consent.contact_brand.missing"]
+
+
+def test_the_workers_side_is_no_kind_of_target(world: World) -> None:
+    reference = world.case()
+    union: Body = {"role": "workers_union", "organisation": organisation("Second Union"), "target": "brand"}
+    assert world.coordinator.add(reference, "parties", union).status_code == 422
+
+
+def test_talk_within_the_network_is_no_quiet_work(world: World) -> None:
+    reference = world.case_in("accepted")
+    letter = action(done_on=day(), answer_due_on=day(-7))
+    assert world.coordinator.step(reference, "engagement", {"first_action": letter}).status_code == 201
+    world.reviewer.add(reference, "approvals", {"level": "named"})
+    talk = action(kind="internal_coordination", channel="quiet", done_on=day(9), answer_due_on=day(5))
+    assert world.coordinator.add(reference, "actions", talk).status_code == 201
+    greeting = action(kind="solidarity_letter", target="#union", done_on=day(9), answer_due_on=day(5))
+    assert world.coordinator.add(reference, "actions", greeting).status_code == 201
+    refused = world.coordinator.step(reference, "escalation", step_input("escalation"))
+    assert [item["code"] for item in refused.json()["unmet"]] == ["quiet_action.missing"]
+
+
+def test_silence_is_not_recorded_before_the_answer_is_overdue(world: World) -> None:
+    reference = world.case()
+    made = world.coordinator.add(reference, "actions", action(label="letter", answer_due_on=day(2)))
+    assert made.status_code == 201
+    silence = {"action": "#letter", "received_on": day(2), "grade": "no_response"}
+    assert world.coordinator.add(reference, "responses", silence).status_code == 422
+    assert world.coordinator.add(reference, "responses", {**silence, "received_on": day(1)}).status_code == 201
+
+
+def test_a_machine_does_not_sign(world: World) -> None:
+    with world.database.writing() as session:
+        machine = new_account(session, "robot", AccountKind.MACHINE, datetime.now(UTC))
+        office = entity_named(session, "International Office")
+        assert office
+        grant(session, machine, Role.REVIEWER, office)
+        key = new_key(session, machine, PEPPER.encode(), datetime.now(UTC), datetime.now(UTC) + timedelta(days=1))
+    reference = world.case_in("engagement")
+    refused = Person(world.client, key).add(reference, "approvals", {"level": "named"})
+    assert [item["code"] for item in refused.json()["unmet"]] == ["approval.by_machine"]
+
+
+def test_a_consent_to_publish_for_one_newspaper_is_none_to_the_public(world: World) -> None:
+    limited = {**consent("publish_named"), "recipients": ["Evening Post"]}
+    kept = [given for given in CONSENTS if given != consent("publish_named")]
+    reference = world.case_in("engagement", records={**without(), "consents": [*kept, limited]})
+    world.reviewer.add(reference, "approvals", {"level": "named"})
+    refused = world.coordinator.step(reference, "escalation", step_input("escalation"))
+    assert [item["code"] for item in refused.json()["unmet"]] == ["consent.publish.workers.missing"]
+
+
+def test_an_inexact_ending_does_not_renew_an_old_consent(world: World) -> None:
+    reference = world.case_in("screening")
+    world.take(reference, "withdrawal", occurred_precision="estimate")
+    old = {"reason": "retaliation", "records": {"consents": [consent("take_up", given_on=day(30))]}}
+    refused = world.coordinator.step(reference, "reopening", old)
+    assert [item["code"] for item in refused.json()["unmet"]] == ["consent.take_up.renewed.missing"]
+
+
+def test_a_target_does_not_verify_by_its_name_in_another_script(world: World) -> None:
+    reference = world.case_in("screening")
+    mill = {"name": "Alpha Unit", "name_local": "আলফা", "country": "BD"}
+    assert world.coordinator.add(reference, "parties", {"role": "employer", "facility": mill}).status_code == 201
+    verifier = {**step_input("verification"), "verifying_organisation": organisation("আলফা", "ngo")}
+    refused = world.coordinator.step(reference, "verification", verifier)
+    assert [item["code"] for item in refused.json()["unmet"]] == ["verifier.is_target"]
+
+
+def test_who_asks_is_on_record_as_asking_whoever_else_is(world: World) -> None:
+    brought = {"parties": [{"label": "requester", "role": "requester", "organisation": organisation("Someone Else")}]}
+    reference = world.case(records=brought)
+    asking = {party["name"] for party in world.records(reference, "parties") if party["role"] == "requester"}
+    assert asking == {"Someone Else", "Bright Stitch Workers Union"}
+
+
+def test_an_entity_that_became_a_party_meanwhile_does_not_take_the_lead(world: World) -> None:
+    reference = world.case_in("screening", visibility="network")
+    world.take(reference, "handover")
+    office: Body = {"role": "employer", "organisation": organisation("Europe", "company", "BE")}
+    assert world.coordinator.add(reference, "parties", office).status_code == 201
+    refused = world.as_("europe coordinator").step(reference, "handover-acceptance", {})
+    assert "lead.is_party" in {item["code"] for item in refused.json()["unmet"]}
+
+
+def test_who_only_follows_a_case_is_not_told_its_parties_as_duplicates(world: World) -> None:
+    shown = world.case_in("screening", visibility="network")
+    assert world.as_("europe caseworker").get(f"/v1/cases/{shown}").status_code == 200
+    told = world.as_("europe caseworker").post("/v1/cases", intake())
+    assert told.json()["possible_duplicates"] == []

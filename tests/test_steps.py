@@ -436,8 +436,10 @@ def test_a_stale_risk_review_is_asked_on_resumption_and_may_be_overridden(world:
         "risk_assessments": [{"level": "low", "assessed_on": day(80)}],
     }
     reference = world.case(received_on=day(90), records=long_ago)
-    for noun in ("screening", "verification", "acceptance", "engagement"):
+    for noun in ("screening", "verification", "acceptance"):
         world.take(reference, noun, occurred_on=day(60))
+    letter = action(label="letter", done_on=day(60))
+    world.take(reference, "engagement", occurred_on=day(60), first_action=letter)
     world.take(reference, "suspension")
     refused = _resume(world, reference).json()
     assert ([item["code"] for item in refused["unmet"]], refused["resume_to"]) == (["risk.stale"], "accepted")

@@ -15,7 +15,6 @@ from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals.database import Base, insert_if_absent
-from appeals.errors import Fault, Invalid
 from appeals.field import COUNTRIES, Country, Flag, Model, Name, fold
 from appeals.vocabulary import FacilityStatus, OrganisationKind
 
@@ -118,27 +117,19 @@ class FacilityOutput(Model):
     status: FacilityStatus
 
 
-def organisation(
-    session: Session, given: UUID | OrganisationInput, pointer: str, *, listed: bool = False
-) -> Organisation:
-    """The organisation of this id, or of this kind, country and name; added if it is new. Raises: Invalid."""
+def organisation(session: Session, given: UUID | OrganisationInput, *, listed: bool = False) -> Organisation:
+    """The organisation of this id, which the caller was found to know; or of this kind, country and name, even new."""
     if isinstance(given, UUID):
-        found = session.get(Organisation, given)
-        if found is None:
-            raise Invalid([Fault(pointer, "is the id of no organisation")])
-        return found
+        return session.get_one(Organisation, given)
     identity = _identity(given.kind, given.country or "", fold(given.name) or given.name)
     return _one(session, Organisation, identity, given.model_dump(), listed=listed)
 
 
-def facility(session: Session, given: UUID | FacilityInput, pointer: str, *, listed: bool = False) -> Facility:
-    """The facility of this id, OS ID, or name and country; added if it is new. Raises: Invalid."""
+def facility(session: Session, given: UUID | FacilityInput, *, listed: bool = False) -> Facility:
+    """The facility of this id, which the caller was found to know; or of this OS ID, or name and country, even new."""
     if isinstance(given, UUID):
-        found = session.get(Facility, given)
-        if found is None:
-            raise Invalid([Fault(pointer, "is the id of no facility")])
-        return found
-    owner = organisation(session, given.owner, f"{pointer}/owner", listed=listed) if given.owner else None
+        return session.get_one(Facility, given)
+    owner = organisation(session, given.owner, listed=listed) if given.owner else None
     identity = _identity(given.os_id) if given.os_id else _identity(given.country, fold(given.name) or given.name)
     return _one(session, Facility, identity, _details(given, owner), listed=listed)
 
@@ -155,7 +146,7 @@ def in_the_words_of(
     if isinstance(given, OrganisationInput):
         details = {**given.model_dump(), "id": row.id}
     if isinstance(given, FacilityInput):
-        owner = organisation(session, given.owner, "/owner") if given.owner else None
+        owner = organisation(session, given.owner) if given.owner else None
         details = {**_details(given, owner), "id": row.id}
     return FORMS[type(row)].model_validate(details).model_dump(mode="json")
 

@@ -60,7 +60,7 @@ def _prepare_verification(writing: Writing, a: Attempt, _: Finder) -> None:
     said = a.said(asks.Verification)
     given, at = said.verifying_organisation, "/verifying_organisation"
     records.require_known(writing.session, writing.caller, Organisation, given, at)
-    a.verifier = organisation(writing.session, given, at).name
+    a.verifier = organisation(writing.session, given).name
     for index, grading in enumerate(said.grades):
         found = records.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
         found.grade = grading.grade

@@ -35,7 +35,7 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
     entity = session.get_one(Entity, held.entity_id) if said.entity is None else _named(session, said)
     given, at = said.requesting_organisation, "/requesting_organisation"
     records.require_known(session, caller, Organisation, given, at)
-    asking = organisation(session, given, at)
+    asking = organisation(session, given)
     first = said.violations[0].code
     case = Case(
         id=new_id(),

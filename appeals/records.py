@@ -113,13 +113,13 @@ def _of_party(writing: Writing, said: party.PartyInput, at: str) -> dict[str, An
     columns: dict[str, Any] = {"organisation": None, "facility": None, "target": said.target or usual}
     if said.organisation is not None:
         require_known(session, writing.caller, Organisation, said.organisation, f"{at}/organisation")
-        row = organisation(session, said.organisation, f"{at}/organisation")
+        row = organisation(session, said.organisation)
         columns |= {"organisation": row, "named": _words(writing, said.organisation, row)}
     if said.facility is not None:
         require_known(session, writing.caller, Facility, said.facility, f"{at}/facility")
         owner = said.facility.owner if isinstance(said.facility, FacilityInput) else None
         require_known(session, writing.caller, Organisation, owner, f"{at}/facility/owner")
-        place = facility(session, said.facility, f"{at}/facility")
+        place = facility(session, said.facility)
         columns |= {"facility": place, "named": _words(writing, said.facility, place)}
     return columns
 

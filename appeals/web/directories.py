@@ -77,13 +77,13 @@ def _own_parties(call: Call) -> Select[Party]:
 
 
 def add_organisation(call: Call) -> Answer:
-    found = directory.organisation(call.session, call.body, "", listed=True)
+    found = directory.organisation(call.session, call.body, listed=True)
     return rendered(directory.OrganisationOutput.model_validate(found), 201)
 
 
 def add_facility(call: Call) -> Answer:
     require_known(call.session, call.caller, Organisation, call.body.owner, "/owner")
-    found = directory.facility(call.session, call.body, "", listed=True)
+    found = directory.facility(call.session, call.body, listed=True)
     return rendered(directory.FacilityOutput.model_validate(found), 201)
 
 

@@ -166,7 +166,7 @@ class Model:
         wide_enough = {f"publish_{wider}" for wider in LEVELS[LEVELS.index(level) :]}
         for given in self.consents:
             fits = given["subject"] in subjects and given["scope"] in wide_enough
-            if fits and in_force(given, on) and in_force(given, day()):
+            if fits and not given.get("recipients") and in_force(given, on) and in_force(given, day()):
                 return given
         return None
 
@@ -737,6 +737,8 @@ def input_of(noun: str, m: Model, dice: Dice, label: Callable[[], str]) -> Body:
         said["occurred_precision"] = "estimate"
     if dice.seldom() and noun != "withdrawal":
         said["overrides"] = OVERRIDES
+    if noun == "engagement" and said.get("occurred_on", day()) < said["first_action"]["done_on"]:
+        del said["occurred_on"]
     return {name: value for name, value in said.items() if value is not None}
 
 
@@ -1133,6 +1135,8 @@ class Walk(RuleBasedStateMachine):
             "grade": dice.one_of("partial", "substantive_commits", "holding_reply", "investigating", "no_response"),
             "follow_up_on": dice.one_of(None, received, ahead(2)),
         }
+        if said["grade"] == "no_response" and received <= (actions[index]["answer_due_on"] or ""):
+            said["grade"] = "partial"
         number = self.number("actions", index)
         answer = self.world.caseworker.add(self.reference, f"actions/{number}/responses", said)
         assert answer.status_code == 201, answer.text

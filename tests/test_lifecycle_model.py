@@ -555,7 +555,7 @@ def _closure(m: Model, said: Body, on: str, _who: str) -> Iterator[str]:
 def _reopening(m: Model, _said: Body, on: str, _who: str) -> Iterator[str]:
     end = m.last_move
     renewed = copy.copy(m)
-    since = "" if end.estimated else end.on
+    since = day() if end.estimated else max(end.on, day(30))
     renewed.consents = [c for c in m.consents if c["told"] > end.told and (c.get("given_on") or "") >= since]
     if not renewed.agreed_throughout("take_up", on, {"workers"}):
         yield "consent.take_up.renewed.missing"
@@ -872,7 +872,9 @@ def healing(m: Model, noun: str, said: Body, who: str) -> Body:
     level = said.get("publication_level", "person")
     consents = {
         "consent.take_up.workers.missing": consent("take_up", given_on=day(60)),
-        "consent.take_up.renewed.missing": consent("take_up", given_on=m.last_move.on),
+        "consent.take_up.renewed.missing": consent(
+            "take_up", given_on=day() if m.last_move.estimated else m.last_move.on
+        ),
         "consent.share_external.missing": consent("share_external", recipients=[said.get("receiving_body")]),
         "consent.publish.workers.missing": consent(f"publish_{level}", given_on=day(60)),
         "consent.publish.partner.missing": consent(f"publish_{level}", "local_partner", given_on=day(60)),

@@ -94,6 +94,11 @@ def worked_on_by(caller: Caller) -> ColumnElement[bool]:
     )
 
 
+def own_parties(caller: Caller) -> Select[Party]:
+    """The parties of the cases that the caller works on."""
+    return select(Party).join(Case, Case.id == Party.case_id).where(visible_to(caller), worked_on_by(caller))
+
+
 def as_known(
     session: Session, caller: Caller, table: type[Organisation | Facility], number: UUID
 ) -> dict[str, Any] | None:
@@ -105,8 +110,7 @@ def as_known(
     if row is not None and row.listed:
         return FORMS[table].model_validate(row).model_dump(mode="json")
     key = Party.organisation_id if table is Organisation else Party.facility_id
-    own = select(Party).join(Case, Case.id == Party.case_id).where(visible_to(caller), worked_on_by(caller))
-    named = session.scalar(own.where(key == number).order_by(Party.id.desc()).limit(1))
+    named = session.scalar(own_parties(caller).where(key == number).order_by(Party.id.desc()).limit(1))
     return named.named if named else None
 
 

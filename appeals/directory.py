@@ -139,7 +139,7 @@ def _details(given: FacilityInput, owner: Organisation | None) -> dict[str, Any]
 
 
 def in_the_words_of(
-    session: Session, given: OrganisationInput | FacilityInput, row: Organisation | Facility
+    session: Session, given: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
 ) -> dict[str, Any]:
     """What was said of a row where it was named in full."""
     details: dict[str, Any] = {}

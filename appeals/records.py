@@ -18,7 +18,6 @@ from appeals.directory import (
     Facility,
     FacilityInput,
     Organisation,
-    OrganisationInput,
     facility,
     in_the_words_of,
     organisation,
@@ -112,31 +111,29 @@ def _of_party(writing: Writing, said: party.PartyInput, at: str) -> dict[str, An
         raise Invalid([Fault(f"{at}/target", "is no kind of target that this role can be")])
     columns: dict[str, Any] = {"organisation": None, "facility": None, "target": said.target or usual}
     if said.organisation is not None:
-        require_known(session, writing.caller, Organisation, said.organisation, f"{at}/organisation")
+        known = require_known(session, writing.caller, Organisation, said.organisation, f"{at}/organisation")
         row = organisation(session, said.organisation)
-        columns |= {"organisation": row, "named": _words(writing, said.organisation, row)}
+        columns |= {"organisation": row, "named": known or in_the_words_of(session, said.organisation, row)}
     if said.facility is not None:
-        require_known(session, writing.caller, Facility, said.facility, f"{at}/facility")
+        known = require_known(session, writing.caller, Facility, said.facility, f"{at}/facility")
         owner = said.facility.owner if isinstance(said.facility, FacilityInput) else None
         require_known(session, writing.caller, Organisation, owner, f"{at}/facility/owner")
         place = facility(session, said.facility)
-        columns |= {"facility": place, "named": _words(writing, said.facility, place)}
+        columns |= {"facility": place, "named": known or in_the_words_of(session, said.facility, place)}
     return columns
 
 
-def require_known(session: Session, caller: Caller, table: Any, given: Any, pointer: str) -> None:
-    """Raises: Invalid, for an id in the directory that is none, and the same for one the caller may not know of."""
-    if isinstance(given, UUID) and as_known(session, caller, table, given) is None:
+def require_known(session: Session, caller: Caller, table: Any, given: Any, pointer: str) -> dict[str, Any] | None:
+    """The words in which the caller knows what they name by its id in the directory; None for what is named in full.
+
+    Raises: Invalid, for an id that is none, and the same for one the caller may not know of.
+    """
+    if not isinstance(given, UUID):
+        return None
+    known = as_known(session, caller, table, given)
+    if known is None:
         raise Invalid([Fault(pointer, f"is the id of no {table.__tablename__}")])
-
-
-def _words(
-    writing: Writing, given: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
-) -> dict[str, Any]:
-    """What this case says of a row: what was said of it now, or what the caller knows who named it by its id."""
-    if isinstance(given, UUID):
-        return as_known(writing.session, writing.caller, type(row), given) or {}
-    return in_the_words_of(writing.session, given, row)
+    return known
 
 
 def _of_demand(writing: Writing, said: demand.DemandInput, at: str) -> dict[str, Any]:

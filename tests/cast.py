@@ -8,6 +8,7 @@ from typing import Any
 
 from httpx2 import Client, Response
 from pydantic import SecretStr
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from appeals import schema
@@ -59,22 +60,28 @@ class Cast:
 def found_cast(database: Database, pepper: bytes) -> Cast:
     """Migrate a database, found the network with two members in South Asia, and give everybody a key."""
     schema.migrate(database)
-    now = datetime.now(UTC)
     keys, accounts = {}, {}
     with database.writing() as session:
         found_network(session)
         for member in ("Garment Workers Centre", "Tannery Workers Centre"):
             new_entity(session, member, EntityKind.MEMBER, entity_named(session, "South Asia"), "BD")
         for name, (role, entity_name) in PEOPLE.items():
-            account = new_account(session, name, AccountKind.PERSON, now)
-            entity = entity_named(session, entity_name)
-            assert entity is not None
-            grant(session, account, role, entity)
-            keys[name] = new_key(session, account, pepper, now, now + timedelta(days=7))
-            accounts[name] = str(account.id)
+            accounts[name], keys[name] = enter(session, pepper, name, role, entity=entity_name)
     with database.writing() as session:
         assert account_named(session, "coordinator") is not None
     return Cast(keys, accounts)
+
+
+def enter(
+    session: Session, pepper: bytes, name: str, *roles: Role, entity: str, kind: AccountKind = AccountKind.PERSON
+) -> tuple[str, str]:
+    """Make an account with roles in an entity, and a key for it; the account's id, and the key."""
+    now = datetime.now(UTC)
+    account, place = new_account(session, name, kind, now), entity_named(session, entity)
+    assert place is not None
+    for role in roles:
+        grant(session, account, role, place)
+    return str(account.id), new_key(session, account, pepper, now, now + timedelta(days=7))
 
 
 class Person:
@@ -138,6 +145,20 @@ class World:
     @property
     def reviewer(self) -> Person:
         return self.as_("reviewer")
+
+    def newcomer(
+        self,
+        name: str,
+        *roles: Role,
+        entity: str = "International Office",
+        kind: AccountKind = AccountKind.PERSON,
+    ) -> Person:
+        """Somebody besides the cast, with these roles in an entity."""
+        assert self.settings.pepper
+        pepper = self.settings.pepper.get_secret_value().encode()
+        with self.database.writing() as session:
+            account, key = enter(session, pepper, name, *roles, entity=entity, kind=kind)
+        return Person(self.client, key, account)
 
     def move_to(self, url: str) -> None:
         """Serve another database with the same application, which is dear to build."""

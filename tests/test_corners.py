@@ -1,12 +1,10 @@
 """Corners where two rules meet, and ways that somebody found round one: kept so that they stay right."""
 
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from appeals.network import Account, entity_named, grant, new_account, new_entity, new_key
+from appeals.network import Account, entity_named, grant, new_entity
 from appeals.vocabulary import AccountKind, EntityKind, Role
-from tests.cast import CONSENTS, Body, Person, World, action, consent, day, intake, organisation, step_input
-from tests.conftest import PEPPER
+from tests.cast import CONSENTS, Body, World, action, consent, day, intake, organisation, step_input
 
 
 def test_an_acknowledgement_while_suspended_does_not_lose_where_the_case_came_from(world: World) -> None:
@@ -238,14 +236,9 @@ def test_silence_is_not_recorded_before_the_answer_is_overdue(world: World) -> N
 
 
 def test_a_machine_does_not_sign(world: World) -> None:
-    with world.database.writing() as session:
-        machine = new_account(session, "robot", AccountKind.MACHINE, datetime.now(UTC))
-        office = entity_named(session, "International Office")
-        assert office
-        grant(session, machine, Role.REVIEWER, office)
-        key = new_key(session, machine, PEPPER.encode(), datetime.now(UTC), datetime.now(UTC) + timedelta(days=1))
+    machine = world.newcomer("robot", Role.REVIEWER, kind=AccountKind.MACHINE)
     reference = world.case_in("engagement")
-    refused = Person(world.client, key).add(reference, "approvals", {"level": "named"})
+    refused = machine.add(reference, "approvals", {"level": "named"})
     assert [item["code"] for item in refused.json()["unmet"]] == ["approval.by_machine"]
 
 

@@ -1,16 +1,13 @@
 """The directory: OS IDs, one row for one name, and that no row tells of a case one may not see."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from appeals.directory import CROCKFORD, os_id
-from appeals.network import entity_named, grant, new_account, new_key
-from appeals.vocabulary import AccountKind, Role
-from tests.cast import Body, Person, World, intake, organisation
-from tests.conftest import PEPPER
+from appeals.vocabulary import Role
+from tests.cast import Body, World, intake, organisation
 from tests.standing import NOBODY
 
 VALID = ["IN2019067X1K87G", "BD2023331A1B2CR", "TR2023331H4K9MS"]
@@ -256,13 +253,7 @@ def test_an_id_of_what_one_may_not_know_is_the_id_of_nothing(world: World) -> No
 
 
 def test_only_an_admin_over_the_parent_adds_an_entity_and_there_is_one_root(world: World) -> None:
-    with world.database.writing() as session:
-        account = new_account(session, "europe admin", AccountKind.PERSON, datetime.now(UTC))
-        europe = entity_named(session, "Europe")
-        assert europe
-        grant(session, account, Role.ADMIN, europe)
-        key = new_key(session, account, PEPPER.encode(), datetime.now(UTC), datetime.now(UTC) + timedelta(days=1))
-    admin = Person(world.client, key)
+    admin = world.newcomer("europe admin", Role.ADMIN, entity="Europe")
     body = {"name": "New Member", "kind": "member", "parent": "South Asia"}
     assert admin.post("/v1/entities", body).status_code == 403
     assert admin.post("/v1/entities", {**body, "parent": "Europe Production"}).status_code == 201

@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
@@ -26,10 +26,8 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from appeals.network import entity_named, grant, new_account, new_key
-from appeals.vocabulary import AccountKind, Role
+from appeals.vocabulary import Role
 from tests.cast import DISPOSE, PARTIES, WAY, Body, Person, World, consent, day, intake, organisation, step_input
-from tests.conftest import PEPPER
 
 WALKS = int(os.environ.get("APPEALS_TEST_WALKS", "0"))
 STEPS_IN_A_WALK = 25
@@ -1197,7 +1195,7 @@ class Walk(RuleBasedStateMachine):
 
 
 def test_a_random_walk_agrees_with_the_model(world: World) -> None:
-    Walk.world, Walk.double, Walk.survivor = world, coordinator_and_reviewer(world), world.case()
+    Walk.world, Walk.double, Walk.survivor = world, both(world), world.case()
     Walk.met = Counter()
     run_state_machine_as_test(
         Walk,
@@ -1213,14 +1211,6 @@ def test_a_random_walk_agrees_with_the_model(world: World) -> None:
     log.info("steps taken and guards met: %s", dict(Walk.met.most_common()))
 
 
-def coordinator_and_reviewer(world: World) -> Person:
-    """Somebody who holds both roles, and still cannot sign twice."""
-    now = datetime.now(UTC)
-    with world.database.writing() as session:
-        account = new_account(session, "coordinator and reviewer", AccountKind.PERSON, now)
-        root = entity_named(session, "International Office")
-        assert root is not None
-        for role in (Role.COORDINATOR, Role.REVIEWER):
-            grant(session, account, role, root)
-        key = new_key(session, account, PEPPER.encode(), now, now + timedelta(days=7))
-    return Person(world.client, key, str(account.id))
+def both(world: World) -> Person:
+    """Somebody who is coordinator and reviewer, and still cannot sign twice."""
+    return world.newcomer("coordinator and reviewer", Role.COORDINATOR, Role.REVIEWER)

@@ -7,8 +7,7 @@ from sqlalchemy import ColumnElement, Select, or_, select, true
 from sqlalchemy.exc import IntegrityError
 
 from appeals import directory, network
-from appeals.access import visible_to, worked_on_by
-from appeals.case import Case
+from appeals.access import own_parties
 from appeals.directory import FORMS, Facility, Organisation
 from appeals.errors import Fault, Forbidden, Invalid, NotFound
 from appeals.field import Model, Name, NameOrId
@@ -59,7 +58,7 @@ def _directory(table: type[Organisation] | type[Facility], key: ColumnElement[UU
     """What is listed openly, and what the cases name that the caller works on, in the words of those cases."""
 
     def work(call: Call) -> Answer:
-        named = _own_parties(call).where(key.is_not(None))
+        named = own_parties(call.caller).where(key.is_not(None))
         query = select(table).where(or_(table.listed.is_(true()), table.id.in_(named.with_only_columns(key))))
         rows, following = _by_id(call, table, query)
         unlisted = [row.id for row in rows if not row.listed]
@@ -68,12 +67,6 @@ def _directory(table: type[Organisation] | type[Facility], key: ColumnElement[UU
         return page(call, FORMS[table], [words.get(str(row.id), row) for row in rows], following)
 
     return work
-
-
-def _own_parties(call: Call) -> Select[Party]:
-    """The parties of the cases that the caller works on."""
-    of_cases = select(Party).join(Case, Case.id == Party.case_id)
-    return of_cases.where(visible_to(call.caller), worked_on_by(call.caller))
 
 
 def add_organisation(call: Call) -> Answer:

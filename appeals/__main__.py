@@ -1,4 +1,4 @@
-"""The `appeals` command: serve, migrate, accounts and keys, replay, the table of steps.
+"""The `appeals` command: serve, migrate, the network and its keys, replay, the table of steps, the policy, the doctor.
 
 Only `serve` makes something out of nothing: a database, a network, a pepper. What is refused makes nothing.
 """
@@ -12,25 +12,31 @@ from typing import Annotated
 import typer
 import uvicorn
 from fastapi import FastAPI
+from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy import select
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from appeals import documentation, lifecycle_page, network, schema
+from appeals import access_page, doctor, documentation, lifecycle_page, network, schema
 from appeals import replay as player
-from appeals.app import create_app, database_of
+from appeals.app import create_app, database_of, places
 from appeals.database import Busy, Database
-from appeals.network import Account, Entity, Key
+from appeals.errors import ChangeRefused, Invalid
+from appeals.key import ID, MOST_DAYS, USUAL_DAYS, Key, new_key, revoke, rotate
+from appeals.network import Account, Entity, EntityInput, Membership
 from appeals.settings import Settings, Unusable, of_the_environment, pepper_of
-from appeals.vocabulary import AccountKind, Role
+from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, Role, Scope
 
 KEEP_ALIVE_S = 75
 """How long a connection may rest: longer than proxies let theirs, and a new one is dear on a bad line."""
+LOOPBACK = "127.0.0.1"
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The urgent appeal case service.")
 account_cli = typer.Typer(no_args_is_help=True, help="Accounts of people and machines.")
-key_cli = typer.Typer(no_args_is_help=True, help="Keys: make one, list them, revoke one.")
+entity_cli = typer.Typer(no_args_is_help=True, help="Entities: the tree of the network.")
+key_cli = typer.Typer(no_args_is_help=True, help="Keys: make one, list them, rotate or revoke one.")
+cli.add_typer(entity_cli, name="entity")
 cli.add_typer(account_cli, name="account")
 cli.add_typer(key_cli, name="key")
 
@@ -120,6 +126,7 @@ def serve() -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
+        forwarded_allow_ips=settings.proxy or LOOPBACK,
         access_log=False,
         server_header=False,
         log_level="warning",
@@ -156,28 +163,118 @@ def lifecycle() -> None:
 
 
 @cli.command()
+def access() -> None:
+    """Print the policy: who passes each door, with which key, and what the access log calls it."""
+    say(access_page.table(places()))
+
+
+@cli.command()
 def docs(check: Annotated[bool, typer.Option("--check", help="Only tell which are out of date.")] = False) -> None:
     """Write the pages that come from the code. For those who change the code: `make docs`."""
-    stale = documentation.stale(cli)
+    stale = documentation.stale(cli, places())
     if check and stale:
         raise give_up(f"out of date, run make docs: {', '.join(stale)}")
     if not check:
-        documentation.write(cli)
+        documentation.write(cli, places())
+
+
+Handle = Annotated[str, typer.Argument(help="The account: a handle, never a person's name.")]
+Place = Annotated[str, typer.Option(help="The entity it is held in.")]
+
+
+@entity_cli.command("new")
+def entity_new(
+    name: Annotated[str, typer.Argument(help="The name of the organisation or group.")],
+    kind: Annotated[EntityKind, typer.Option(help="What it is.")],
+    parent: Annotated[str, typer.Option(help="The entity it lies below.")] = network.ROOT_NAME,
+    country: Annotated[str | None, typer.Option(help="Its country, as in BD.")] = None,
+) -> None:
+    """Add an entity to the network."""
+    try:
+        said = EntityInput(name=name, kind=kind, parent=parent, country=country)
+    except ValidationError as error:
+        raise give_up("; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())) from None
+    with _networked(of_the_environment()).writing() as session:
+        if network.entity_named(session, said.name) is not None:
+            raise give_up(f"an entity is named {said.name!r} already")
+        network.new_entity(session, said.name, said.kind, _entity(session, said.parent), said.country)
+    say(f"{said.name}: {kind} below {parent}")
+
+
+@entity_cli.command("list")
+def entity_list() -> None:
+    """List the tree of entities: each below its parent and further in, its kind, its country; tabs between them."""
+    with _networked(of_the_environment()).reading() as session:
+        for entity in session.scalars(select(Entity).order_by(Entity.path)):
+            depth = entity.path.count("/") - 2
+            say(f"{'  ' * depth}{entity.name}\t{entity.kind}\t{entity.country or 'no country'}")
 
 
 @account_cli.command("new")
 def account_new(
-    name: Annotated[str, typer.Argument(help="A handle, never a person's name.")],
+    name: Handle,
     role: Annotated[Role, typer.Option(help="The role it holds.")],
-    entity: Annotated[str, typer.Option(help="The entity it holds it in.")] = network.ROOT_NAME,
+    entity: Place = network.ROOT_NAME,
     kind: Annotated[AccountKind, typer.Option(help="A person or a machine.")] = AccountKind.PERSON,
 ) -> None:
     """Make an account with a role. One that exists gets the role besides."""
     with _networked(of_the_environment()).writing() as session:
         place = _entity(session, entity)
-        account = network.account_named(session, name) or network.new_account(session, name, kind, _now())
+        account = network.account_named(session, name) or _new_account(session, name, kind)
         network.grant(session, account, role, place)
     say(f"{name}: {role} in {entity}")
+
+
+def _new_account(session: Session, name: str, kind: AccountKind) -> Account:
+    if session.scalar(select(Account.id).where(Account.name == name)) is not None:
+        raise give_up(f"the account {name!r} was disabled; choose another name")
+    return network.new_account(session, name, kind, _now())
+
+
+@account_cli.command("grant")
+def account_grant(
+    name: Handle,
+    role: Annotated[Role, typer.Option(help="The role it shall hold.")],
+    entity: Place = network.ROOT_NAME,
+) -> None:
+    """Let an account that there is hold a further role."""
+    with _networked(of_the_environment()).writing() as session:
+        network.grant(session, _account(session, name), role, _entity(session, entity))
+    say(f"{name}: {role} in {entity}")
+
+
+@account_cli.command("end-role")
+def account_end_role(
+    name: Handle,
+    role: Annotated[Role, typer.Option(help="The role it holds.")],
+    entity: Place = network.ROOT_NAME,
+) -> None:
+    """Take a role from an account; it is gone on the next request."""
+    with _networked(of_the_environment()).writing() as session:
+        account, place = _account(session, name), _entity(session, entity)
+        held = session.scalar(
+            select(Membership).filter_by(account_id=account.id, entity_id=place.id, role=role, ended_at=None)
+        )
+        if held is None:
+            raise give_up(f"{name} is no {role} in {entity}")
+        network.end(session, held, _now())
+    say(f"{name}: no longer {role} in {entity}")
+
+
+@account_cli.command("disable")
+def account_disable(name: Handle, reason: Annotated[DisablingReason, typer.Option(help="Why.")]) -> None:
+    """Take an account out of service, for good: all its keys are dead on the next request."""
+    with _networked(of_the_environment()).writing() as session:
+        network.disable(session, _account(session, name), reason, _now())
+    say(f"{name}: disabled")
+
+
+def _account(session: Session, name: str) -> Account:
+    """The active account of this name or id."""
+    account = network.account_named(session, name)
+    if account is None:
+        raise give_up(f"no account is named {name!r}")
+    return account
 
 
 def _entity(session: Session, name: str) -> Entity:
@@ -195,8 +292,11 @@ def account_list() -> None:
     with _networked(of_the_environment()).reading() as session:
         for account in session.scalars(select(Account).order_by(Account.name)):
             held = network.account_output(session, account).memberships
-            roles = ", ".join(f"{membership.role} in {membership.entity_name}" for membership in held)
-            say(f"{account.name}\t{account.kind}\t{roles or 'no role'}")
+            roles = ", ".join(f"{membership.role} in {membership.entity_name}" for membership in held) or "no role"
+            say(f"{account.name}\t{account.kind}\t{roles if account.active else 'disabled'}")
+
+
+SCOPES = list(Scope)
 
 
 @key_cli.command("new")
@@ -204,55 +304,83 @@ def key_new(
     role: Annotated[Role | None, typer.Option(help="Make an account with this role for the key.")] = None,
     entity: Annotated[str, typer.Option(help="The entity the role is held in.")] = network.ROOT_NAME,
     account: Annotated[str | None, typer.Option(help="Make the key for this account instead.")] = None,
-    days: Annotated[int, typer.Option(help="For how many days it is good.", min=1, max=3650)] = 365,
+    days: Annotated[int, typer.Option(help="For how many days it is good.", min=1, max=MOST_DAYS)] = USUAL_DAYS,
+    scope: Annotated[list[Scope], typer.Option(help="What it may be used for; again for another.")] = SCOPES,
 ) -> None:
     """Make a key. Prints it and nothing else; each call with --role makes an account of its own."""
     settings = of_the_environment()
     if (role is None) == (account is None):
         raise give_up("say either --role or --account")
-    say(_new_key(_networked(settings), _same_pepper(settings), role, entity, account, timedelta(days=days)))
-
-
-def _new_key(
-    database: Database, pepper: bytes, role: Role | None, entity: str, account: str | None, lasts: timedelta
-) -> str:
+    database, pepper = _networked(settings), _same_pepper(settings)
     with database.writing() as session:
-        place = _entity(session, entity)
-        holder = network.account_named(session, account) if account else None
-        if account and holder is None and role is None:
-            raise give_up(f"no account is named {account!r}")
-        if holder is None:
-            name = account or f"{role} {network.new_handle()}"
-            holder = network.new_account(session, name, AccountKind.PERSON, _now())
-        if role is not None:
-            network.grant(session, holder, role, place)
-        return network.new_key(session, holder, pepper, _now(), _now() + lasts)
+        holder = _holder(session, role, entity) if role else _account(session, account or "")
+        text = new_key(session, holder.id, pepper, _now(), _now() + timedelta(days=days), scope).text
+    say(text)
+
+
+def _holder(session: Session, role: Role, entity: str, name: str = "") -> Account:
+    """The account of this name, or a new one, with the role."""
+    place = _entity(session, entity)
+    found = network.account_named(session, name) if name else None
+    if found is None:
+        found = _new_account(session, name or f"{role} {network.new_handle()}", AccountKind.PERSON)
+    network.grant(session, found, role, place)
+    return found
 
 
 @key_cli.command("list")
 def key_list() -> None:
-    """List every key: its id, its account, the day it expires, whether it is revoked; tabs between them."""
+    """List every key: its id, account, last day, state, scopes, and when it was last used; tabs between them."""
     with _networked(of_the_environment()).reading() as session:
         query = select(Key, Account.name).join(Account, Account.id == Key.account_id)
         for key, name in session.execute(query.order_by(Account.name, Key.recorded_at, Key.id)):
-            state = "revoked" if key.revoked_at else "not revoked"
-            say(f"{key.id}\t{name}\t{key.expires_at.date()}\t{state}")
+            state = "revoked" if key.revoked_at else "rotated" if key.replaced_by_id else "not revoked"
+            used = f"used {key.last_used_on}" if key.last_used_on else "never used"
+            say(f"{key.id}\t{name}\t{key.ends_at.date()}\t{state}\t{' '.join(key.scopes)}\t{used}")
 
 
-KEY_ID = re.compile(r"[0-9A-Za-z]{8}")
+KEY_ID = re.compile(ID)
+KeyId = Annotated[str, typer.Argument(help="The 8 characters after ua_.")]
+
+
+def _key(session: Session, key_id: str, what: str) -> Key:
+    """The key of this id."""
+    if not KEY_ID.fullmatch(key_id):  # perhaps a whole key: it is not to be shown again
+        raise give_up(f"a key is {what} by its id: give the 8 characters after ua_ and no others")
+    key = session.get(Key, key_id)
+    if key is None:
+        raise give_up("no key has this id")
+    return key
+
+
+@key_cli.command("rotate")
+def key_rotate(key_id: KeyId) -> None:
+    """Make a key in the place of another. Prints it and nothing else; the old one lives on for a week at most."""
+    settings = of_the_environment()
+    database, pepper = _networked(settings), _same_pepper(settings)
+    with database.writing() as session:
+        text = rotate(session, _key(session, key_id, "rotated"), pepper, _now()).text
+    say(text)
 
 
 @key_cli.command("revoke")
-def key_revoke(key_id: Annotated[str, typer.Argument(help="The 8 characters after ua_.")]) -> None:
+def key_revoke(key_id: KeyId) -> None:
     """Kill a key; it is dead on the next request. `appeals key list` tells the ids."""
-    if not KEY_ID.fullmatch(key_id):  # perhaps a whole key: it is not to be shown again
-        raise give_up("a key is revoked by its id: give the 8 characters after ua_ and no others")
     with _networked(of_the_environment()).writing() as session:
-        key = session.get(Key, key_id)
-        if key is None:
-            raise give_up("no key has this id")
-        key.revoked_at = key.revoked_at or _now()
+        revoke(_key(session, key_id, "revoked"), _now())
     say(f"revoked {key_id}")
+
+
+@cli.command("doctor")
+def examine() -> None:
+    """Look for what is not safe in settings, keys and roles, and say what to do. Ends with 1 if there are problems."""
+    settings = of_the_environment()
+    findings = doctor.findings(settings, _opened(settings), _now())
+    for finding in findings:
+        say(f"{'problem' if finding.is_problem else 'note'}: {finding.says}")
+    if any(finding.is_problem for finding in findings):
+        raise typer.Exit(1)
+    say("no problems")
 
 
 PLAYERS = {"coordinator": Role.COORDINATOR, "caseworker": Role.CASEWORKER, "reviewer": Role.REVIEWER}
@@ -287,10 +415,11 @@ def replay(
 def _keys_for_a_day(settings: Settings) -> dict[str, str]:
     database, pepper = _networked(settings), _same_pepper(settings)
     day = timedelta(days=1)
-    return {
-        name: _new_key(database, pepper, role, network.ROOT_NAME, f"replay {name}", day)
-        for name, role in PLAYERS.items()
-    }
+    with database.writing() as session:
+        holders = {name: _holder(session, role, network.ROOT_NAME, f"replay {name}") for name, role in PLAYERS.items()}
+        return {
+            name: new_key(session, holder.id, pepper, _now(), _now() + day).text for name, holder in holders.items()
+        }
 
 
 def main() -> None:
@@ -299,6 +428,10 @@ def main() -> None:
         cli()
     except (Unusable, schema.Unfit, player.Unplayable) as error:
         sys.exit(f"appeals: {error}")
+    except ChangeRefused as refusal:
+        sys.exit(f"appeals: {' '.join(item.says for item in refusal.unmet)}")
+    except Invalid as refusal:
+        sys.exit(f"appeals: {'; '.join(f'{fault.pointer[1:]} {fault.says}' for fault in refusal.faults)}")
     except Busy:
         sys.exit("appeals: the database is busy, nothing was changed; try again")
     except (OperationalError, ProgrammingError) as error:

@@ -15,9 +15,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from appeals import __version__
+from appeals.access_log import Recorder
+from appeals.allowance import Limiter, Pace
 from appeals.database import Database
+from appeals.key import note_use
 from appeals.settings import Settings, pepper_of
-from appeals.web import cases, directories, records
+from appeals.web import audit, cases, directories, network, publications, records, sealed
 from appeals.web.door import HEADERS, Desk, Door, hang
 from appeals.web.middleware import EveryAnswer
 from appeals.web.problems import HANDLERS, Problem, of_http, problem
@@ -35,8 +38,14 @@ def database_of(settings: Settings) -> Database:
 
 
 def doors() -> list[Door]:
-    """Every route that asks for a key; what is read most stands first."""
-    return [*cases.doors(), *records.doors(), *directories.doors()]
+    """Every door, those of outsiders too; what is read most stands first."""
+    parts = (cases, records, sealed, publications, directories, network, audit)
+    return [door for part in parts for door in part.doors()]
+
+
+def places() -> dict[str, str]:
+    """Where each door stands, as method and path, by its name."""
+    return {door.name: f"{door.method} {door.path}" for door in doors()}
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
@@ -56,8 +65,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     )
     database = database or database_of(settings)
     all_doors = doors()
-    turns = CapacityLimiter(database.writes_at_once)
-    hang(app, all_doors, Desk(database, pepper_of(settings), settings.body_limit, turns))
+    desk = desk_of(settings, database)
+    hang(app, all_doors, desk)
     _hang_operations(app, database)
     _hang_docs(app)
     for kind, handler in HANDLERS.items():
@@ -65,8 +74,16 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     _name_methods(app, all_doors)
     _describe(app, all_doors)
     app.add_middleware(EveryAnswer)
-    app.state.database = database
+    app.state.database, app.state.desk = database, desk
     return app
+
+
+def desk_of(settings: Settings, database: Database) -> Desk:
+    """What the doors of this process work with."""
+    pepper, turns = pepper_of(settings), CapacityLimiter(database.writes_at_once)
+    paces = [Pace.of(rate, settings.workers) for rate in (settings.rate_per_minute, settings.public_rate_per_minute)]
+    limiter = Limiter(database, pepper, *paces)
+    return Desk(database, pepper, settings.body_limit, turns, Recorder(database, turns, note_use), limiter)
 
 
 def _hang_operations(app: FastAPI, database: Database) -> None:

@@ -14,32 +14,29 @@ from appeals.consent import Consent
 from appeals.database import Base, new_id, refers_to
 from appeals.demand import Demand, current
 from appeals.directory import CROCKFORD, Organisation
-from appeals.field import COUNTRIES, Model
+from appeals.field import COUNTRIES
 from appeals.lifecycle import LADDER, Step
 from appeals.network import Entity
+from appeals.opening import Opening
 from appeals.outcome import Outcome
 from appeals.party import Party
 from appeals.publication import Approval, Publication
 from appeals.risk import RiskAssessment
 from appeals.tally import Tally, charges_pending, headline, still_held
+from appeals.team import TeamMember
 from appeals.violation import Violation
 from appeals.vocabulary import (
     GROUP,
     CloseReason,
-    IntakeChannel,
     PartyRole,
-    Precision,
-    Priority,
     PublicationLevel,
-    RiskLevel,
-    Role,
     Status,
     StatusGroup,
     TallyKind,
-    Visibility,
 )
 
 MONITORING_DAYS = 180
+CALLED_OFF = (CloseReason.WITHDRAWN_BY_WORKERS, CloseReason.WITHDRAWN_BY_REQUESTER, CloseReason.MERGED)
 
 
 class HistoryEntry(Base):
@@ -94,6 +91,7 @@ class Case(Base):
     suspended_from: Mapped[str | None]
     visibility: Mapped[str]
     publication: Mapped[str] = mapped_column(default=PublicationLevel.NONE)
+    translations: Mapped[dict[str, Any]] = mapped_column(default=dict)
     risk: Mapped[str | None]
     priority: Mapped[str]
     danger: Mapped[bool]
@@ -136,6 +134,8 @@ class Case(Base):
     outcomes: Mapped[list[Outcome]] = relationship(order_by=Outcome.id)
     approvals: Mapped[list[Approval]] = relationship(order_by=Approval.id)
     publications: Mapped[list[Publication]] = relationship(order_by=Publication.id)
+    team: Mapped[list[TeamMember]] = relationship(order_by=TeamMember.id)
+    openings: Mapped[list[Opening]] = relationship(order_by=Opening.id)
 
     def move(self, entry: HistoryEntry, now: datetime) -> None:
         """Take the status of a new history entry, and keep the entry: the only way a status changes."""
@@ -214,9 +214,14 @@ class Case(Base):
         self.publication = PublicationLevel.NONE
 
     @property
-    def is_published(self) -> bool:
-        """True while a publication is up."""
-        return any(publication.is_up for publication in self.publications)
+    def was_called_off(self) -> bool:
+        """True when it ended because nobody may go on with it, or goes on as another case."""
+        return self.status == Status.DECLINED or self.close_reason in CALLED_OFF
+
+    @property
+    def publications_up(self) -> set[UUID]:
+        """The publications that are up."""
+        return {publication.id for publication in self.publications if publication.is_up}
 
     @property
     def group(self) -> StatusGroup:
@@ -269,66 +274,3 @@ def earlier_states(state: Status) -> list[Status]:
     """The states below one on the ladder, nearest first; nobody goes back to waiting for an answer."""
     below = LADDER[: LADDER.index(state)]
     return [earlier for earlier in reversed(below) if earlier is not Status.INFO_REQUESTED]
-
-
-class Range(Model):
-    low: int
-    high: int
-
-
-class CaseOutput(Model):
-    """A case: codes, dates, counts, and a title and summary that are safe to read."""
-
-    reference: str
-    title: str
-    public_summary: str | None
-    country: str
-    status: Status
-    group: StatusGroup
-    suspended_from: Status | None
-    visibility: Visibility
-    publication: PublicationLevel
-    risk: RiskLevel | None
-    priority: Priority
-    danger: bool
-    channel: IntakeChannel
-    region_id: UUID | None
-    lead_entity_id: UUID
-    handover_to_id: UUID | None
-    assignee_id: UUID | None
-    received_on: date
-    received_precision: Precision
-    acknowledged_on: date | None
-    first_action_on: date | None
-    accepted_on: date | None
-    review_on: date | None
-    closed_on: date | None
-    close_reason: CloseReason | None
-    merged_into_reference: str | None
-    reopen_count: int
-    affected: Range | None
-    still_held: int
-    charges_pending: int
-    version: int
-    recorded_at: datetime
-    updated_at: datetime
-
-
-class HistoryOutput(Model):
-    """One entry of the status history. `input`, `overrides` and `reason` are for the team only."""
-
-    sequence: int
-    step: str
-    from_status: Status | None
-    to_status: Status
-    says: str
-    role: Role
-    entity_id: UUID
-    account_id: UUID | None
-    occurred_on: date
-    occurred_precision: Precision
-    recorded_at: datetime
-    reason: str | None
-    input: dict[str, Any] | None
-    overrides: dict[str, str] | None
-    left_open: dict[str, int]

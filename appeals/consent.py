@@ -5,6 +5,7 @@ from datetime import date
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
+from sqlalchemy import ColumnElement, and_, false, func, or_
 from sqlalchemy.orm import Mapped
 
 from appeals.field import Day, Happened, Language, Name, Prose, fold
@@ -59,6 +60,16 @@ class Consent(Record):
         withdrawn = self.withdrawn_on is not None and self.withdrawn_on <= on
         run_out = self.expires_on is not None and self.expires_on < on
         return given and not withdrawn and not run_out
+
+    @classmethod
+    def in_force_on(cls, on: date) -> ColumnElement[bool]:
+        """`in_force`, as a condition on the consent table."""
+        return and_(
+            cls.state.in_(COUNTED),
+            func.coalesce(cls.given_on <= on, false()),
+            or_(cls.withdrawn_on.is_(None), cls.withdrawn_on > on),
+            or_(cls.expires_on.is_(None), cls.expires_on >= on),
+        )
 
     def contradiction(self) -> tuple[str, str] | None:
         """It ends no sooner than it was given."""

@@ -1,8 +1,10 @@
 """The database: one engine, reading and writing transactions, column types, and all that differs by dialect."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     ForeignKey,
+    Index,
     MetaData,
     create_engine,
     event,
@@ -28,6 +31,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
+TRIES = 3  # of a transaction that was rolled back only because another and it waited for each other
 READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
 
 
@@ -83,6 +87,12 @@ def refers_to(column: str) -> ForeignKey:
     return ForeignKey(column, deferrable=True, initially="DEFERRED")
 
 
+def unique_among(name: str, *columns: str, condition: str) -> Index:
+    """A unique index over the rows of a table for which a condition holds, in SQL that both databases speak."""
+    where = text(condition)
+    return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
+
+
 def new_id() -> UUID:
     """A UUID of version 7: ordered by time within one process, and no count of anything."""
     return uuid_utils.compat.uuid7()
@@ -98,7 +108,17 @@ class Database:
         self.writes_at_once = 1 if self.embedded else pool_size
 
     def _sqlite(self, url: str) -> Engine:
-        engine = create_engine(url, pool_size=READS_AT_ONCE, max_overflow=0, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            url,
+            pool_size=READS_AT_ONCE,
+            max_overflow=0,
+            hide_parameters=True,  # what was sent stands in no log line and no error
+            connect_args={"check_same_thread": False},
+        )
+
+        @event.listens_for(engine, "do_connect")
+        def make_private(_dialect: object, _record: object, arguments: list[Any], _named: object) -> None:
+            make_private_file(arguments[0])
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _: object) -> None:
@@ -114,22 +134,34 @@ class Database:
         @event.listens_for(engine, "begin")
         def begin(connection: Any) -> None:
             # A deferred transaction that writes later fails at once when another has written meanwhile.
-            writing = connection.get_execution_options().get("writing", False)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+            options = connection.get_execution_options()
+            if options.get("writing", False):
+                patience_s = options.get("patience_s", self.lock_timeout_s)
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience_s * 1000)}")
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writing", False) else "BEGIN")
 
         return engine
 
     def _postgresql(self, url: str, pool_size: int) -> Engine:
         timeout_ms = int(self.lock_timeout_s * 1000)
         options = f"-c timezone=UTC -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout=30000"
-        return create_engine(
+        engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=30,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={"options": options},
         )
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Any) -> None:
+            patience_s = connection.get_execution_options().get("patience_s")
+            if patience_s is not None:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(patience_s * 1000)}")
+
+        return engine
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -139,13 +171,15 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, *, patience_s: float | None = None) -> Iterator[Session]:
         """One transaction, committed when the block ends, rolled back when it raises. Raises: Busy, Entangled.
 
         SQLite has one writer at a time. On PostgreSQL rows are locked by those who read them `FOR UPDATE`. What is
-        added is sent to the database together, by `flush` or at the end.
+        added is sent to the database together, by `flush` or at the end. `patience_s` is how long it waits for others,
+        where that is not the usual time.
         """
-        bind = self.engine.execution_options(writing=True)
+        patience = {} if patience_s is None else {"patience_s": patience_s}
+        bind = self.engine.execution_options(writing=True, **patience)
         with _busy_is_said(), Session(bind, expire_on_commit=False, autoflush=False) as session, session.begin():
             yield session
 
@@ -157,6 +191,17 @@ class Database:
                 return bool(found == head_revision())
         except Exception:  # whatever is wrong, the answer to "are you ready" is no
             return False
+
+
+def make_private_file(name: str) -> None:
+    """Make a database file that is not there yet so that others on this machine cannot read it.
+
+    SQLite gives the files of its log, beside it, the same mode. Where it cannot be made, SQLite says why. One that is
+    there is not so much as opened: closing it would end the locks that this process holds on it.
+    """
+    if not name.startswith((":memory:", "file:")):
+        with suppress(OSError):
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 @contextmanager
@@ -188,12 +233,25 @@ def insert_if_absent(session: Session, table: type[Base], values: dict[str, Any]
     Whoever adds such rows does so alone until the end of the transaction: two that add the same rows, each in an
     order of its own, would wait for each other for ever.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(TURN)))
+    take_turn(session, Turn.LISTING)
     return claim_row(session, table, values)
 
 
-TURN = 20_260_101  # the same in every process; no other advisory lock is taken
+class Turn(IntEnum):
+    """What one transaction at a time may do; the numbers are the same in every process."""
+
+    LISTING = 20_260_101
+    COUNTING = 20_260_102
+
+
+def take_turn(session: Session, turn: Turn) -> None:
+    """Wait until no other transaction has this turn, and keep it to the end of one's own.
+
+    What others wrote in theirs is seen afterwards. A transaction that takes both turns takes LISTING first. SQLite has
+    one writer at a time anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(turn)))
 
 
 def claim_row(session: Session, table: type[Base], values: dict[str, Any]) -> bool:

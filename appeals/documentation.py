@@ -8,7 +8,8 @@ from typing import Any
 import typer
 from typer.cli import get_docs_for_click
 
-from appeals import lifecycle_page
+from appeals import access_page, lifecycle_page
+from appeals.access_page import Places
 from appeals.settings import ROOT, Settings
 from appeals.vocabulary import VOCABULARIES, Code
 
@@ -16,9 +17,10 @@ DOCS = ROOT / "docs"
 MADE = "by `make docs`; do not edit."
 
 
-def pages(command: typer.Typer) -> dict[str, str]:
+def pages(command: typer.Typer, places: Places) -> dict[str, str]:
     """Every page that is made, by its file name."""
     return {
+        "access.md": access_page.page(places),
         "lifecycle.md": lifecycle_page.page(),
         "vocabularies.md": vocabulary_page(),
         "configuration.md": configuration_page(),
@@ -26,14 +28,14 @@ def pages(command: typer.Typer) -> dict[str, str]:
     }
 
 
-def stale(command: typer.Typer) -> list[str]:
+def stale(command: typer.Typer, places: Places) -> list[str]:
     """The names of the pages that differ from what the code says now."""
-    return [name for name, text in pages(command).items() if _read(DOCS / name) != text]
+    return [name for name, text in pages(command, places).items() if _read(DOCS / name) != text]
 
 
-def write(command: typer.Typer) -> None:
+def write(command: typer.Typer, places: Places) -> None:
     """Write every page."""
-    for name, text in pages(command).items():
+    for name, text in pages(command, places).items():
         (DOCS / name).write_text(text)
 
 
@@ -83,7 +85,8 @@ Every setting is a variable of the environment; there is no file of settings. `m
 every key anew; whoever steals it and the database can try keys in peace. Keep a copy, apart from the backup of the
 database. Secrets belong in files (`…_FILE`), not in the environment, where every child process sees them.
 
-How to run it on PostgreSQL, and in containers: [deployment](deployment.md).
+`appeals doctor` says what about these settings is not safe, and what to set instead. How to run the service on
+PostgreSQL, and in containers: [deployment](deployment.md).
 """
 
 

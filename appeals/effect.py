@@ -1,6 +1,7 @@
 """What each step puts on record before its guards look, and what it changes besides the status once they hold."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from appeals.errors import Fault, Invalid
 from appeals.field import earliest
 from appeals.guard import Attempt, relied_on, second_signature, stays_up
 from appeals.network import existing_account, existing_entity
-from appeals.publication import Publication
+from appeals.publication import Publication, new_token
 from appeals.records import Writing
 from appeals.vocabulary import (
     CloseReason,
@@ -169,10 +170,20 @@ def _effect_acknowledgement(_: Writing, a: Attempt) -> None:
     a.case.safe_contact_rule = a.said(asks.Acknowledgement).safe_contact_rule
 
 
-def _effect_lead(_: Writing, a: Attempt) -> None:
+def _effect_lead(writing: Writing, a: Attempt) -> None:
     if a.lead is not None and a.assignee is not None:
         a.case.lead_entity, a.case.region_id, a.case.assignee_id = a.lead, a.lead.region_id, a.assignee.id
+        records.name_on_team(writing, a.assignee.id)
     a.case.handover_to = None
+
+
+def _effect_handover_acceptance(writing: Writing, a: Attempt) -> None:
+    """Those who had the case leave its team with it; who logged it stays, and who accepts it joins."""
+    for member in a.case.team:
+        if member.account != a.case.recorded_by:
+            records.leave_team(writing, member)
+    _effect_lead(writing, a)
+    records.name_on_team(writing, writing.caller.account_id)
 
 
 def _effect_acceptance(_: Writing, a: Attempt) -> None:
@@ -180,30 +191,43 @@ def _effect_acceptance(_: Writing, a: Attempt) -> None:
 
 
 def _effect_escalation(writing: Writing, a: Attempt) -> None:
+    if not stays_up(a):
+        publish_signed(writing, a)
+
+
+def publish_signed(writing: Writing, a: Attempt) -> None:
+    """Use the second signature up, and publish what it stands under in place of what was published before."""
     signed = second_signature(a)
-    if signed is None or stays_up(a):
+    if signed is None:
         return
     a.case.take_down(writing.now, "replaced by a new publication")
     signed.used_at = writing.now
-    publish(writing, a.level, relied_on(a), writing.caller.account_id, signed.recorded_by)
+    publish(writing, a.level, signed.shows[a.level], relied_on(a), (writing.caller.account_id, signed.recorded_by))
 
 
 def publish(
-    writing: Writing, level: PublicationLevel, consents: list[Consent], signed_by: UUID, approved_by: UUID
-) -> None:
-    """Put a publication up, resting on these consents, under two people's signatures."""
-    writing.case.publications.append(
-        Publication(
-            id=new_id(),
-            case_id=writing.case.id,
-            level=level,
-            approved_by=approved_by,
-            consents=[str(consent.id) for consent in consents],
-            recorded_at=writing.now,
-            recorded_by=signed_by,
-        )
+    writing: Writing,
+    level: PublicationLevel,
+    shows: dict[str, Any],
+    consents: list[Consent],
+    signatures: tuple[UUID, UUID],
+) -> Publication:
+    """Put up what was approved, resting on these consents, under two people's signatures."""
+    signed_by, approved_by = signatures
+    made = Publication(
+        id=new_id(),
+        case_id=writing.case.id,
+        token=new_token(),
+        level=level,
+        shows=shows,
+        approved_by=approved_by,
+        relies_on=consents,
+        recorded_at=writing.now,
+        recorded_by=signed_by,
     )
+    writing.case.publications.append(made)
     writing.case.publication = level
+    return made
 
 
 def _effect_resumption(writing: Writing, a: Attempt) -> None:
@@ -258,6 +282,12 @@ def _close(a: Attempt, reason: CloseReason) -> None:
     a.case.closed_on, a.case.close_reason, a.case.handover_to = a.on, reason, None
 
 
+def _effect_decline(writing: Writing, a: Attempt) -> None:
+    """What is not taken up, be it untrue or against the workers' will, does not stay public either."""
+    _effect_ending(writing, a)
+    a.case.take_down(writing.now, "the appeal was declined")
+
+
 def _effect_ending(_: Writing, a: Attempt) -> None:
     a.case.closed_on, a.case.handover_to = a.on, None
 
@@ -273,10 +303,18 @@ def _effect_merger(writing: Writing, a: Attempt) -> None:
     a.case.take_down(writing.now, "the case was merged into another")
     if survivor is not None:
         a.case.merged_into = survivor
-        order = list(Visibility)
-        survivor.visibility = min(survivor.visibility, a.case.visibility, key=lambda v: order.index(Visibility(v)))
+        _tighten(writing, survivor, a.case.visibility)
         survivor.version += 1
         survivor.touch(writing.now)
+
+
+def _tighten(writing: Writing, survivor: Case, other: str) -> None:
+    """Give the survivor the stricter visibility; who seals it by that stays on it, or nobody might be left."""
+    order = list(Visibility)
+    stricter = min(survivor.visibility, other, key=lambda shown: order.index(Visibility(shown)))
+    if stricter == Visibility.SEALED != survivor.visibility:
+        records.name_on_team(replace(writing, case=survivor), writing.caller.account_id)
+    survivor.visibility = stricter
 
 
 def _effect_handover(_: Writing, a: Attempt) -> None:
@@ -287,7 +325,7 @@ EFFECT: dict[str, Callable[[Writing, Attempt], None]] = {
     "acknowledgement": _effect_acknowledgement,
     "screening": _effect_lead,
     "acceptance": _effect_acceptance,
-    "decline": _effect_ending,
+    "decline": _effect_decline,
     "referral": _effect_ending,
     "escalation": _effect_escalation,
     "breach": _effect_breach,
@@ -299,5 +337,5 @@ EFFECT: dict[str, Callable[[Writing, Attempt], None]] = {
     "reopening": _effect_reopening,
     "merger": _effect_merger,
     "handover": _effect_handover,
-    "handover-acceptance": _effect_lead,
+    "handover-acceptance": _effect_handover_acceptance,
 }

@@ -11,6 +11,8 @@ Refusal
 ├── StepRefused            the state or a guard says no
 ├── ChangeRefused          a record's own small lifecycle, or a rule about recording it, says no
 ├── StillRunning           the first call with this idempotency key has not ended
+├── SecretNotKept          the answer to this idempotency key was shown once, and is not kept
+├── RateExceeded           too many requests in a short time
 ├── TooLarge               the body is over the limit
 └── NotJson                the body is not said to be JSON
 """
@@ -109,6 +111,20 @@ class ChangeRefused(Refusal):
 class StillRunning(Refusal):
     code = "idempotency.still_running"
     detail = "The first request with this Idempotency-Key is still running; try again shortly."
+
+
+class SecretNotKept(Refusal):
+    code = "idempotency.secret_not_kept"
+    detail = "This was done, and its secret was shown once; it is not kept. Revoke the key and make it anew."
+
+
+@dataclass(eq=False)
+class RateExceeded(Refusal):
+    """Raised with the whole seconds after which a request will pass."""
+
+    retry_after_s: int
+    code: str = "rate.exceeded"
+    detail: str = "Too many requests in a short time; wait as Retry-After says."
 
 
 class TooLarge(Refusal):

@@ -28,6 +28,7 @@ from appeals.publication import SIGNED_FOR_DAYS, Approval
 from appeals.risk import RiskAssessment
 from appeals.violation import TRUE_ENOUGH
 from appeals.vocabulary import (
+    AccountKind,
     Channel,
     CloseReason,
     ConsentScope,
@@ -68,7 +69,7 @@ class Attempt:
     caller: Caller
     now: datetime
     on: date
-    input: asks.StepInput | None = None
+    input: asks.StepInput | asks.Publishing | None = None
     lead: Entity | None = None
     assignee: Account | None = None
     verifier: str | None = None
@@ -96,7 +97,7 @@ class Attempt:
     @property
     def level(self) -> PublicationLevel:
         """How wide the publication is to be: as asked, else as the last one was, else the narrowest."""
-        if isinstance(self.input, asks.Escalation):
+        if isinstance(self.input, asks.Escalation | asks.Publishing):
             return self.input.publication_level
         published = self.case.publications
         return PublicationLevel(published[-1].level) if published else PublicationLevel.ANONYMISED
@@ -487,19 +488,25 @@ def somebody_signed(a: Attempt) -> bool:
     return stays_up(a) or bool(approvals(a))
 
 
-@guard("signature.same_person", "The second signature has to be another person's.", standing=True)
+@guard(
+    "signature.same_person",
+    "Two people have to sign: you with a key of your own, not a machine's, and another person.",
+    standing=True,
+)
 def two_people_sign(a: Attempt) -> bool:
-    return stays_up(a) or not approvals(a) or any(map(_is_anothers(a), approvals(a)))
+    if stays_up(a) or not approvals(a):
+        return True
+    by_a_person = a.session.get_one(Account, a.caller.account_id).kind == AccountKind.PERSON
+    return by_a_person and any(map(_is_anothers(a), approvals(a)))
 
 
 def second_signature(a: Attempt) -> Approval | None:
-    """The approval, by another person, that a publication rests on."""
-    return next(filter(_is_anothers(a), approvals(a)), None)
+    """The newest approval, by another person, that a publication may rest on."""
+    return next(filter(_is_anothers(a), reversed(approvals(a))), None)
 
 
 def approvals(a: Attempt) -> list[Approval]:
     """Signatures that count: unused, fresh, as wide as the level, and made knowing of a critical risk."""
-    levels = list(PublicationLevel)
     critical = _critical(a)
     known = critical.recorded_at if critical else None
     return [
@@ -507,7 +514,7 @@ def approvals(a: Attempt) -> list[Approval]:
         for approval in a.case.approvals
         if approval.used_at is None
         and approval.recorded_at >= a.now - timedelta(days=SIGNED_FOR_DAYS)
-        and levels.index(PublicationLevel(approval.level)) >= levels.index(a.level)
+        and a.level in approval.shows
         and (known is None or approval.recorded_at >= known)
     ]
 
@@ -517,8 +524,8 @@ def _is_anothers(a: Attempt) -> Callable[[Approval], bool]:
 
 
 def stays_up(a: Attempt) -> bool:
-    """True when a campaign is resumed whose publication was never taken down: it was signed for then."""
-    return a.step.returns and a.case.is_published
+    """True when a campaign is resumed whose publication may still be read: it was signed for then."""
+    return a.step.returns and any(made.is_readable(a.today) for made in a.case.publications)
 
 
 @guard("workers.not_consulted", "Ask the workers first, and say when.", hears=True)

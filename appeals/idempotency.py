@@ -5,6 +5,7 @@ Kept without end: a request that was lost on a bad line may be sent again days l
 
 import hashlib
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey
@@ -16,7 +17,10 @@ from appeals.errors import Fault, KeyReused, StillRunning
 
 
 class KeptAnswer(Base):
-    """The first answer to an account's key. `fingerprint` is of the method, path and body it came with."""
+    """The first answer to an account's key. `fingerprint` is of the method, path and body it came with.
+
+    `logged` is what the access log was told of it, to be told again; `body` is empty where the answer held a secret.
+    """
 
     __tablename__ = "kept_answer"
 
@@ -26,6 +30,7 @@ class KeptAnswer(Base):
     status: Mapped[int]
     headers: Mapped[dict[str, str]] = mapped_column(Document)
     body: Mapped[bytes]
+    logged: Mapped[list[Any]] = mapped_column(Document)
     recorded_at: Mapped[datetime]
 
     def require_same(self, print_: bytes) -> None:
@@ -51,6 +56,7 @@ def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: date
         "status": 0,
         "headers": {},
         "body": b"",
+        "logged": [],
         "recorded_at": now,
     }
     try:
@@ -63,7 +69,9 @@ def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: date
     return session.get_one(KeptAnswer, (account_id, key))
 
 
-def keep(session: Session, account_id: UUID, key: str, status: int, headers: dict[str, str], body: bytes) -> None:
+def keep(
+    session: Session, account_id: UUID, key: str, status: int, headers: dict[str, str], body: bytes, logged: list[Any]
+) -> None:
     """Keep the answer to a key claimed in this transaction."""
     kept = session.get_one(KeptAnswer, (account_id, key))
-    kept.status, kept.headers, kept.body = status, headers, body
+    kept.status, kept.headers, kept.body, kept.logged = status, headers, body, logged

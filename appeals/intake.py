@@ -48,6 +48,7 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
         status=Status.RECEIVED,
         priority=said.priority or PRIORITY_IN_DANGER[said.danger],
         publication=PublicationLevel.NONE,
+        translations={},
         reopen_count=0,
         version=0,
         revision=0,
@@ -59,6 +60,7 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
     session.add(case)
     writing = Writing(session, case, caller, now)
     case.move(_first_entry(said, held, writing), now)
+    records.name_on_team(writing, caller.account_id)
     refused = _put_on_record(writing, said)
     if refused:
         raise ChangeRefused(Status.RECEIVED, refused)

@@ -44,6 +44,11 @@ class Step:
     receiving: bool = False
 
     @property
+    def door(self) -> str:
+        """The name of its door."""
+        return self.noun.replace("-", "_")
+
+    @property
     def moves(self) -> bool:
         """True when the step changes the state."""
         return self.target is not None or self.returns

@@ -1,26 +1,38 @@
-"""The network: entities in a tree, accounts of people and machines, memberships, keys."""
+"""The network: entities in a tree, accounts of people and machines, memberships; who holds a key and may do what."""
 
-import hashlib
-import hmac
 import secrets
-import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ForeignKey, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Select, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from appeals.database import Base, new_id
-from appeals.errors import Fault, Invalid, Unauthenticated
+from appeals import key as keys
+from appeals.database import Base, new_id, unique_among
+from appeals.errors import ChangeRefused, Fault, Invalid, Unauthenticated, Unmet
 from appeals.field import Country, Model, Name, NameOrId, as_uuid
-from appeals.vocabulary import AccountKind, EntityKind, Role
+from appeals.key import Key
+from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, Role, Scope
 
-BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ROOT_NAME = "International Office"
 COALITIONS = ("South Asia", "South East Asia", "East Asia", "Europe")
+LIES_BELOW: dict[EntityKind, tuple[EntityKind, ...]] = {
+    EntityKind.INTERNATIONAL_OFFICE: (),
+    EntityKind.REGIONAL_COALITION: (EntityKind.INTERNATIONAL_OFFICE,),
+    EntityKind.SUBGROUP: (EntityKind.REGIONAL_COALITION,),
+    EntityKind.WORKING_GROUP: (EntityKind.INTERNATIONAL_OFFICE, EntityKind.REGIONAL_COALITION),
+    EntityKind.NATIONAL_COALITION: (
+        EntityKind.INTERNATIONAL_OFFICE,
+        EntityKind.REGIONAL_COALITION,
+        EntityKind.SUBGROUP,
+    ),
+    EntityKind.MEMBER: tuple(kind for kind in EntityKind if kind is not EntityKind.MEMBER),
+}
+"""Below which kinds each kind of entity may lie; the root below none."""
 
 
 class Entity(Base):
@@ -47,31 +59,25 @@ class Account(Base):
     kind: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
     recorded_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str | None]
 
 
 class Membership(Base):
-    """A role held within an entity, good for it and the entities below it."""
+    """A role held within an entity, good for it and the entities below it, until it is ended; never deleted."""
 
     __tablename__ = "membership"
-    __table_args__ = (UniqueConstraint("account_id", "entity_id", "role"),)
+    __table_args__ = (
+        unique_among(
+            "uq_membership_account_id_entity_id_role", "account_id", "entity_id", "role", condition="ended_at IS NULL"
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
     entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"))
     role: Mapped[str]
-
-
-class Key(Base):
-    """A credential of an account: only its HMAC is kept."""
-
-    __tablename__ = "key"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
-    digest: Mapped[bytes]
-    recorded_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    revoked_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
 
 
 class EntityInput(Model):
@@ -86,7 +92,26 @@ class EntityOutput(Model):
     name: str
     kind: EntityKind
     parent_id: Annotated[UUID | None, Field(description="The entity it lies below; the root has none.")]
+    above: Annotated[list[str], Field(description="The names of all it lies below, from the root to its parent.")]
     country: str | None
+
+
+class AccountInput(Model):
+    """A new account with one role. The name is a handle, never a person's name."""
+
+    name: Name
+    kind: AccountKind
+    role: Role
+    entity: NameOrId
+
+
+class MembershipInput(Model):
+    role: Role
+    entity: NameOrId
+
+
+class DisablingInput(Model):
+    reason: DisablingReason
 
 
 @dataclass(frozen=True)
@@ -100,18 +125,29 @@ class Held:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling: an account and the roles it holds."""
+    """Who is calling: an account, the roles it holds, the key it shows and what that may be used for."""
 
     account_id: UUID
     name: str
     held: tuple[Held, ...]
+    now: datetime
+    key_id: str = ""
+    scopes: frozenset[Scope] = frozenset()
+    first_use_today: bool = False
+    """Whether the use of the key on this day is still to be noted, with `key.note_use`."""
 
     def roles_over(self, path: str) -> frozenset[Role]:
         """The roles good for the entity at `path`: those held there or above."""
         return frozenset(held.role for held in self.held if path.startswith(held.path))
 
 
+def outsider(now: datetime) -> Caller:
+    """Who calls without a key, where none is asked for: they hold no role, and no account has this id."""
+    return Caller(UUID(int=0), "outsider", (), now)
+
+
 class MembershipOutput(Model):
+    id: UUID
     role: Role
     entity: UUID
     entity_name: str
@@ -123,11 +159,13 @@ class AccountOutput(Model):
     id: UUID
     name: str
     kind: AccountKind
+    active: Annotated[bool, Field(description="False once it was disabled: its keys are dead.")]
     memberships: list[MembershipOutput]
 
 
 def new_entity(session: Session, name: str, kind: EntityKind, parent: Entity | None, country: str | None) -> Entity:
-    """Add an entity below `parent`; a regional coalition is the region of all below it."""
+    """Add an entity below `parent`; a regional coalition is the region of all below it. Raises: Invalid."""
+    require_place(kind, parent)
     entity = Entity(id=new_id(), name=name, kind=kind, country=country, parent_id=parent.id if parent else None)
     entity.path = f"{parent.path if parent else '/'}{entity.id.hex}/"
     session.add(entity)
@@ -136,6 +174,17 @@ def new_entity(session: Session, name: str, kind: EntityKind, parent: Entity | N
     entity.region_id = entity.id if is_region else parent.region_id if parent else None
     session.flush()
     return entity
+
+
+def require_place(kind: EntityKind, parent: Entity | None) -> None:
+    """See that an entity of this kind may lie there. Raises: Invalid, naming the kinds that it may lie below."""
+    may = LIES_BELOW[kind]
+    if parent is None and may:
+        raise Invalid([Fault("/parent", "is missing; only the international_office lies below none")])
+    if parent is not None and not may:
+        raise Invalid([Fault("/kind", "is that of the root, which there is one of")])
+    if parent is not None and parent.kind not in may:
+        raise Invalid([Fault("/kind", f"has its place below one of: {', '.join(may)}")])
 
 
 def found_network(session: Session) -> Entity:
@@ -189,12 +238,75 @@ def new_handle() -> str:
     return secrets.token_hex(3)
 
 
-def grant(session: Session, account: Account, role: Role, entity: Entity) -> None:
-    """Let the account hold the role within the entity."""
-    held = select(Membership).filter_by(account_id=account.id, entity_id=entity.id, role=role)
-    if session.scalar(held) is None:
-        session.add(Membership(account_id=account.id, entity_id=entity.id, role=role))
+def grant(session: Session, account: Account, role: Role, entity: Entity) -> Membership:
+    """Let the account hold the role within the entity; one it holds already stays as it is."""
+    held = select(Membership).filter_by(account_id=account.id, entity_id=entity.id, role=role, ended_at=None)
+    found = session.scalar(held)
+    if found is None:
+        found = Membership(account_id=account.id, entity_id=entity.id, role=role)
+        session.add(found)
         session.flush()
+    return found
+
+
+def end(session: Session, membership: Membership, now: datetime) -> None:
+    """Take a role away: it is gone on the next request. Raises: ChangeRefused."""
+    _take_turns(session)
+    session.refresh(membership)
+    if membership.ended_at is not None:
+        raise refused("ended", "membership.ended")
+    _require_another_admin(session, [membership])
+    membership.ended_at = now
+    session.flush()
+
+
+def disable(session: Session, account: Account, reason: DisablingReason, now: datetime) -> None:
+    """Take an account out of service, for good: its keys are dead on the next request. Raises: ChangeRefused."""
+    _take_turns(session)
+    session.refresh(account)
+    if not account.active:
+        raise refused("disabled", "account.disabled")
+    held = select(Membership).where(Membership.account_id == account.id, Membership.ended_at.is_(None))
+    _require_another_admin(session, session.scalars(held))
+    account.active, account.disabled_at, account.disabled_reason = False, now, reason
+    for key in keys.live_keys(session, account.id, now):
+        keys.revoke(key, now)
+    session.flush()
+
+
+def _take_turns(session: Session) -> None:
+    """Whoever takes power away does so alone: two admins who end each other at once would leave none."""
+    session.scalar(select(Entity).where(Entity.parent_id.is_(None)).with_for_update(key_share=True))
+
+
+def _require_another_admin(session: Session, leaving: Iterable[Membership]) -> None:
+    """See that somebody administers the root without these memberships. Raises: ChangeRefused."""
+    going = {membership.id for membership in leaving}
+    admins = set(session.scalars(holders(Role.ADMIN).with_only_columns(Membership.id)))
+    if going & admins and not admins - going:
+        raise refused("active", "admin.last")
+
+
+def holders(role: Role) -> Select[Account]:
+    """The active accounts that hold a role at the root."""
+    return (
+        select(Account)
+        .join(Membership, Membership.account_id == Account.id)
+        .join(Entity, Entity.id == Membership.entity_id)
+        .where(Account.active, Membership.ended_at.is_(None), Membership.role == role, Entity.parent_id.is_(None))
+    )
+
+
+def administers(session: Session, caller: Caller, account: Account) -> bool:
+    """True for an admin over every entity in which the account holds a role or ever held one.
+
+    Also what has ended counts: a key made for an account without a role would open whatever it is granted next.
+    """
+    held = select(Entity.path).join(Membership, Membership.entity_id == Entity.id)
+    paths = session.scalars(held.where(Membership.account_id == account.id)).all()
+    # Who was never anything anywhere is for the root to look after.
+    paths = paths or session.scalars(select(Entity.path).where(Entity.parent_id.is_(None))).all()
+    return all(Role.ADMIN in caller.roles_over(path) for path in paths)
 
 
 def held_by(session: Session, account_id: UUID) -> tuple[Held, ...]:
@@ -202,74 +314,82 @@ def held_by(session: Session, account_id: UUID) -> tuple[Held, ...]:
     rows = session.execute(
         select(Membership.role, Entity.id, Entity.path)
         .join(Entity, Entity.id == Membership.entity_id)
-        .where(Membership.account_id == account_id)
+        .where(Membership.account_id == account_id, Membership.ended_at.is_(None))
         .order_by(Membership.id)
     )
     return tuple(Held(Role(role), entity_id, path) for role, entity_id, path in rows)
 
 
+def membership_output(membership: Membership, entity: Entity) -> MembershipOutput:
+    """A membership with the name of its entity."""
+    return MembershipOutput(id=membership.id, role=Role(membership.role), entity=entity.id, entity_name=entity.name)
+
+
 def account_output(session: Session, account: Account) -> AccountOutput:
     """The account with the entities it holds roles in, by name."""
     rows = session.execute(
-        select(Membership.role, Entity.id, Entity.name)
+        select(Membership, Entity)
         .join(Entity, Entity.id == Membership.entity_id)
-        .where(Membership.account_id == account.id)
+        .where(Membership.account_id == account.id, Membership.ended_at.is_(None))
         .order_by(Membership.id)
     )
-    held = [MembershipOutput(role=Role(role), entity=id, entity_name=name) for role, id, name in rows]
-    return AccountOutput(id=account.id, name=account.name, kind=AccountKind(account.kind), memberships=held)
+    held = [membership_output(membership, entity) for membership, entity in rows]
+    kind = AccountKind(account.kind)
+    return AccountOutput(id=account.id, name=account.name, kind=kind, active=account.active, memberships=held)
 
 
-def _checksum(text: str) -> str:
-    rest, digits = zlib.crc32(text.encode()), ""
-    for _ in range(6):
-        rest, digit = divmod(rest, 62)
-        digits = BASE62[digit] + digits
-    return digits
-
-
-def _digest(secret: str, pepper: bytes) -> bytes:
-    return hmac.digest(pepper, secret.encode(), hashlib.sha256)
-
-
-def new_key(session: Session, account: Account, pepper: bytes, now: datetime, expires_at: datetime) -> str:
-    """Make a key `ua_<id><secret><checksum>` and return it, the only time it is seen."""
-    key_id = "".join(secrets.choice(BASE62) for _ in range(8))
-    secret = "".join(secrets.choice(BASE62) for _ in range(43))
-    text = f"ua_{key_id}_{secret}"
-    session.add(
-        Key(
-            id=key_id,
-            account_id=account.id,
-            digest=_digest(secret, pepper),
-            recorded_at=now,
-            expires_at=expires_at,
+def entity_outputs(session: Session, entities: Iterable[Entity]) -> list[EntityOutput]:
+    """Entities with the names of those above them."""
+    shown = list(entities)
+    above = {entity.id: [UUID(part) for part in entity.path.strip("/").split("/")[:-1]] for entity in shown}
+    wanted = {number for numbers in above.values() for number in numbers}
+    names = {entity.id: entity.name for entity in session.scalars(select(Entity).where(Entity.id.in_(wanted)))}
+    return [
+        EntityOutput(
+            id=entity.id,
+            name=entity.name,
+            kind=EntityKind(entity.kind),
+            parent_id=entity.parent_id,
+            above=[names[number] for number in above[entity.id]],
+            country=entity.country,
         )
-    )
-    session.flush()
-    return text + _checksum(text)
+        for entity in shown
+    ]
 
 
 def authenticate(session: Session, key: str | None, pepper: bytes, now: datetime) -> Caller:
     """Who holds this key. Raises: Unauthenticated, alike for every reason."""
-    key_id, secret = _parts(key or "")
+    key_id, secret = keys.parts(key or "")
     row = session.execute(
         select(Key, Account).join(Account, Account.id == Key.account_id).where(Key.id == key_id)
     ).one_or_none()
     if row is None:
         raise Unauthenticated
     found, account = row
-    genuine = hmac.compare_digest(found.digest, _digest(secret, pepper))
-    alive = account.active and found.revoked_at is None and now < found.expires_at
+    genuine = keys.is_genuine(found, secret, pepper)
+    alive = account.active and found.lives(now)
     if not (genuine and alive):
         raise Unauthenticated
-    return Caller(account.id, account.name, held_by(session, account.id))
+    return Caller(
+        account.id,
+        account.name,
+        held_by(session, account.id),
+        now,
+        found.id,
+        found.opens,
+        first_use_today=found.last_used_on is None or found.last_used_on < now.date(),
+    )
 
 
-def _parts(key: str) -> tuple[str, str]:
-    """The id and secret of a well-formed key; a mistyped one fails here, before the database is asked."""
-    text, checksum = key[:-6], key[-6:]
-    parts = text.split("_")
-    if len(key) != 61 or parts[0] != "ua" or len(parts) != 3 or not key.isascii() or _checksum(text) != checksum:
-        raise Unauthenticated
-    return parts[1], parts[2]
+def refused(state: str, code: str) -> ChangeRefused:
+    """The refusal of this code, with its sentence."""
+    return ChangeRefused(state, [Unmet(code, SAYS[code])])
+
+
+SAYS = {
+    "account.disabled": "The account was disabled; make another.",
+    "account.own": "Nobody changes their own account; ask another admin.",
+    "admin.last": "Nobody would administer the network; make another admin of the root first.",
+    "membership.ended": "The role was taken away already.",
+}
+"""Why an account or a membership is not changed, by code."""

@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from appeals import action, commitment, consent, demand, outcome, party, publication, risk, tally, violation
-from appeals.access import as_known
+from appeals import action, commitment, consent, demand, outcome, party, publication, risk, tally, team, violation
+from appeals.access import RECORDING, TEAM_ROLES, as_known
 from appeals.case import Case
 from appeals.consent import WORKERS_SIDE, first_in_force
 from appeals.database import new_id
@@ -25,9 +25,9 @@ from appeals.directory import (
 from appeals.errors import Fault, Invalid, Unmet
 from appeals.field import RefersTo, as_uuid, days_ahead, earliest, latest, marks_of
 from appeals.lifecycle import BY_NOUN as STEP
-from appeals.lifecycle import CASEWORK
-from appeals.network import Account, Caller
+from appeals.network import Account, Caller, existing_account, held_by
 from appeals.record import Record, RecordInput, RecordOutput
+from appeals.views import shown_at
 from appeals.vocabulary import (
     AccountKind,
     CommitmentStatus,
@@ -38,11 +38,11 @@ from appeals.vocabulary import (
     ResponseGrade,
     Role,
     Status,
+    TeamStatus,
     ViolationGrade,
+    Visibility,
 )
 
-FIELD_WORK = CASEWORK | {Role.PARTNER}
-SIGNING = frozenset({Role.REVIEWER})
 A_DAY = timedelta(days=1)
 
 
@@ -80,7 +80,7 @@ def _no_refusal(_: Writing, __: Any) -> list[Unmet]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A row: the noun of its URL, its table and wire forms, its small lifecycle, and who may write it.
+    """A row: the noun of its URL, its table and wire forms, and its small lifecycle.
 
     `state` names the column that the lifecycle `next` governs. `adds` gives columns that the input does not
     name as such; `refuses` tells which rule forbids to have this record.
@@ -93,7 +93,6 @@ class Kind:
     change: type[RecordInput] | None = None
     state: str = "status"
     next: Mapping[Any, set[Any]] = field(default_factory=dict)
-    roles: frozenset[Role] = CASEWORK
     adds: Adds = _nothing
     refuses: Refuses = _no_refusal
     settle: Callable[[Writing, Any], None] = lambda _w, _r: None
@@ -102,6 +101,11 @@ class Kind:
     def attribute(self) -> str:
         """The name of the list on the case, and of the member in `records`."""
         return self.noun.replace("-", "_")
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """Who may write one."""
+        return RECORDING[self.attribute]
 
 
 def _of_party(writing: Writing, said: party.PartyInput, at: str) -> dict[str, Any]:
@@ -193,6 +197,13 @@ def _note_risk(writing: Writing, _made: risk.RiskAssessment) -> None:
     writing.case.risk = newest.level if newest else None
 
 
+def _of_approval(writing: Writing, said: publication.ApprovalInput, _at: str) -> dict[str, Any]:
+    """Who signs, signs what would be shown: nothing else is published on this signature."""
+    levels = list(PublicationLevel)
+    agreed = levels[1 : levels.index(said.level) + 1]
+    return {"shows": {level: shown_at(writing.case, level) for level in agreed}}
+
+
 def _no_signature(writing: Writing, made: publication.Approval) -> list[Unmet]:
     """Two signatures are two people's, and to a publication (domain.md 3)."""
     found = []
@@ -234,14 +245,62 @@ def _date_disposition(writing: Writing, made: demand.Demand) -> None:
     made.disposed_on = made.disposed_on or (writing.now.date() if made.disposed else None)
 
 
+def _of_member(writing: Writing, said: team.TeamMemberInput, at: str) -> dict[str, Any]:
+    account = existing_account(writing.session, said.account, f"{at}/account")
+    return {"account": account.id, "status": TeamStatus.ON}
+
+
+def _no_member(writing: Writing, made: team.TeamMember) -> list[Unmet]:
+    """Who joins holds a role that works on cases and is not on the team yet; a sealed case keeps somebody who is named.
+
+    Who broke its glass does not count: they are gone after a day.
+    """
+    on_it = [member for member in writing.case.team if member.is_on(writing.now)]
+    if made.status == TeamStatus.LEFT:
+        deserted = writing.case.visibility == Visibility.SEALED and all(member.until for member in on_it)
+        return [Unmet("team.last", "Somebody has to stay on the team of a sealed case.")] if deserted else []
+    found = []
+    if not any(held.role in TEAM_ROLES for held in held_by(writing.session, made.account)):
+        found.append(Unmet("team.without_role", "They hold no role that works on cases."))
+    if sum(member.account == made.account for member in on_it) > 1:
+        found.append(Unmet("team.already_on", "They are on the team already."))
+    return found
+
+
+def _leave(writing: Writing, made: team.TeamMember) -> None:
+    if made.status == TeamStatus.LEFT:
+        made.left_at = made.left_at or writing.now
+
+
+def leave_team(writing: Writing, member: team.TeamMember) -> None:
+    """End a membership of the team."""
+    member.status = TeamStatus.LEFT
+    _leave(writing, member)
+
+
+def name_on_team(writing: Writing, account: UUID) -> None:
+    """Put somebody on the team who is not on it; who broke the glass for a day is then named for good."""
+    named = [member for member in writing.case.team if member.account == account and member.is_on(writing.now)]
+    if not any(member.until is None for member in named):
+        made = team.TeamMember(
+            id=new_id(),
+            case_id=writing.case.id,
+            account=account,
+            status=TeamStatus.ON,
+            recorded_at=writing.now,
+            recorded_by=writing.caller.account_id,
+        )
+        writing.case.team.append(made)
+
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         "parties", party.Party, party.PartyInput, party.PartyOutput, party.PartyChange,
-        roles=FIELD_WORK, adds=_of_party,
+        adds=_of_party,
     ),
     Kind(
         "violations", violation.Violation, violation.ViolationInput, violation.ViolationOutput,
-        roles=FIELD_WORK, adds=lambda _w, _s, _a: {"grade": ViolationGrade.ALLEGED},
+        adds=lambda _w, _s, _a: {"grade": ViolationGrade.ALLEGED},
     ),
     Kind(
         "demands", demand.Demand, demand.DemandInput, demand.DemandOutput, demand.DemandChange,
@@ -249,7 +308,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "consents", consent.Consent, consent.ConsentInput, consent.ConsentOutput, consent.ConsentChange,
-        state="state", next=consent.NEXT, roles=FIELD_WORK, settle=_end_consent,
+        state="state", next=consent.NEXT, settle=_end_consent,
     ),
     Kind(
         "risk-assessments", risk.RiskAssessment, risk.RiskAssessmentInput, risk.RiskAssessmentOutput,
@@ -257,7 +316,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "approvals", publication.Approval, publication.ApprovalInput, publication.ApprovalOutput,
-        roles=SIGNING, refuses=_no_signature,
+        refuses=_no_signature, adds=_of_approval,
     ),
     Kind(
         "actions", action.Action, action.ActionInput, action.ActionOutput, action.ActionChange,
@@ -273,8 +332,12 @@ KINDS: tuple[Kind, ...] = (
         refuses=lambda w, made: _verified_by_target(w, made) + _broken_without_the_step(w, made),
         adds=lambda _w, _s, _a: {"status": CommitmentStatus.PROMISED},
     ),
-    Kind("tallies", tally.Tally, tally.TallyInput, tally.TallyOutput, roles=FIELD_WORK),
+    Kind("tallies", tally.Tally, tally.TallyInput, tally.TallyOutput),
     Kind("outcomes", outcome.Outcome, outcome.OutcomeInput, outcome.OutcomeOutput),
+    Kind(
+        "team", team.TeamMember, team.TeamMemberInput, team.TeamMemberOutput, team.TeamMemberChange,
+        next={TeamStatus.ON: {TeamStatus.LEFT}}, adds=_of_member, refuses=_no_member, settle=_leave,
+    ),
 )  # fmt: skip
 
 BY_NOUN = {kind.noun: kind for kind in KINDS}

@@ -50,7 +50,7 @@ class CaseQuery(PageQuery):
     country: AnyOf[Country] = []
     region: Annotated[AnyOf[NameOrId], Field(description="Entity, by name or id.")] = []
     lead: Annotated[AnyOf[NameOrId], Field(description="Entity, by name or id.")] = []
-    assignee: Annotated[AnyOf[NameOrId], Field(description="Account, by name or id.")] = []
+    assignee: Annotated[AnyOf[NameOrId], Field(description="Account, by name or id; of the cases you work on.")] = []
     violation: AnyOf[ViolationCode] = []
     brand: Annotated[AnyOf[UUID], Field(description="Organisation, by id; of the cases you work on.")] = []
     facility: Annotated[AnyOf[UUID], Field(description="By id; of the cases you work on.")] = []
@@ -72,7 +72,7 @@ def find(
     query: Select[Any] = select(Case, key).where(visible_to(caller), *_conditions(caller, asked))
     if after is not None:
         query = query.where(tuple_(key, Case.id) < tuple_(_typed(asked.sort, after[0]), UUID(after[1])))
-    query = query.options(selectinload(Case.tallies), selectinload(Case.merged_into))
+    query = query.options(*(selectinload(part) for part in SHOWN_IN_LISTS))
     rows = session.execute(query.order_by(key.desc(), Case.id.desc()).limit(asked.limit + 1)).all()
     page = rows[: asked.limit]
     if len(rows) <= asked.limit:
@@ -80,6 +80,12 @@ def find(
     last, value = page[-1]
     shown = value if isinstance(value, int) else value.isoformat()
     return [row[0] for row in page], [shown, str(last.id)]
+
+
+SHOWN_IN_LISTS = (
+    Case.tallies, Case.team, Case.merged_into, Case.lead_entity, Case.intake_entity, Case.handover_to,
+)  # fmt: skip
+"""What a line of the list is made of, and what decides who gets which view of it: fetched for the page as a whole."""
 
 
 def _key(sort: Sort) -> ColumnElement[Any]:
@@ -108,9 +114,9 @@ def _conditions(caller: Caller, asked: CaseQuery) -> list[ColumnElement[bool]]:
         (asked.visibility, Case.visibility.in_(asked.visibility)),
         (asked.region, Case.region_id.in_(_ids(Entity, asked.region))),
         (asked.lead, Case.lead_entity_id.in_(_ids(Entity, asked.lead))),
-        (asked.assignee, Case.assignee_id.in_(_ids(Account, asked.assignee))),
         (asked.violation, Case.id.in_(select(Violation.case_id).where(Violation.code.in_(asked.violation)))),
-        # Who only follows the status of a case does not get its parties, by a filter neither.
+        # Who only follows the status of a case gets neither its parties nor its assignee, by a filter neither.
+        (asked.assignee, and_(worked_on_by(caller), Case.assignee_id.in_(_ids(Account, asked.assignee)))),
         (asked.brand, and_(worked_on_by(caller), Case.id.in_(_of_brand(asked.brand)))),
         (asked.facility, and_(worked_on_by(caller), Case.id.in_(_of_facility(asked.facility)))),
     ]

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from appeals.database import MIGRATIONS, Database
-from appeals.network import Entity, found_network, grant, new_account, new_key
+from appeals.key import new_key
+from appeals.network import Entity, found_network, grant, new_account
 from appeals.vocabulary import AccountKind, Role
 
 FIRST_KEYS_LAST = timedelta(days=365)
@@ -35,7 +36,7 @@ class FirstKeys:
 
 def require_network(database: Database) -> None:
     """See that a network was founded there, making nothing. Raises: Unfit."""
-    file = _file(database)
+    file = file_of(database)
     if file is not None and not file.exists():
         raise Unfit(f"there is no database {file}; run this where the service runs, or set APPEALS_DATABASE_URL")
     reach(database)
@@ -67,7 +68,7 @@ def reason(error: DBAPIError) -> str:
     return str(error.orig).strip().partition("\n")[0]
 
 
-def _file(database: Database) -> Path | None:
+def file_of(database: Database) -> Path | None:
     """The file of an embedded database; None for one in memory and for a server."""
     name = (database.engine.url.database or ":memory:").removeprefix("file:")
     return Path(name) if database.embedded and name != ":memory:" else None
@@ -75,7 +76,7 @@ def _file(database: Database) -> Path | None:
 
 def _unreached(database: Database, said: str) -> str:
     if database.embedded:
-        return f"{_file(database)} cannot be used: {said}; its folder has to be there, and yours to write to"
+        return f"{file_of(database)} cannot be used: {said}; its folder has to be there, and yours to write to"
     place = _place(database.engine.url)
     _, answered, refusal = said.partition("FATAL:")
     return f"the {place} refuses: {refusal.strip()}" if answered else f"the {place} does not answer"
@@ -117,7 +118,7 @@ def found(database: Database, pepper: bytes, now: datetime) -> FirstKeys | None:
         for role in (Role.ADMIN, Role.COORDINATOR):
             account = new_account(session, f"first {role}", AccountKind.PERSON, now)
             grant(session, account, role, root)
-            keys.append(new_key(session, account, pepper, now, now + FIRST_KEYS_LAST))
+            keys.append(new_key(session, account.id, pepper, now, now + FIRST_KEYS_LAST).text)
         return FirstKeys(*keys)
 
 

@@ -42,11 +42,34 @@ class Settings(BaseSettings):
     ] = Path("appeals.pepper")
     host: Annotated[str, Field(description="The address `appeals serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(description="The port `appeals serve` listens on.", ge=1, le=65535)] = 8000
+    proxy: Annotated[
+        str | None,
+        Field(
+            description="The address of the web server in front that speaks TLS, or its network (`10.0.0.0/8`), "
+            "several with commas: what it says of a caller's address is believed. Unset: only one on this machine is."
+        ),
+    ] = None
     workers: Annotated[int, Field(description="Worker processes (SQLite: 1).", ge=1, le=64)] = 1
     pool_size: Annotated[int, Field(description="Connections each worker keeps to PostgreSQL.", ge=1, le=200)] = 10
     lock_timeout_s: Annotated[
         float, Field(description="Seconds a write waits for another before 503 or 409.", gt=0, le=60)
     ] = 10.0
+    rate_per_minute: Annotated[
+        int,
+        Field(
+            description="Requests each account may make a minute, those of 100 s also at once. 0: no limit.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 1200
+    public_rate_per_minute: Annotated[
+        int,
+        Field(
+            description="The same for each address without a live key (of IPv6: each /64). 0: no limit.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 300
     body_limit: Annotated[int, Field(description="The largest body taken, in bytes.", ge=1024)] = 1_048_576
 
     @property

@@ -1,8 +1,10 @@
 """Making a step: its records, its guards, what it changes, and its history entry, as one act."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -12,12 +14,14 @@ from appeals.access import membership, roles_on, roles_receiving
 from appeals.case import Case, HistoryEntry
 from appeals.consent import Consent
 from appeals.database import new_id
-from appeals.effect import Finder, prepare, publish, take_effect
+from appeals.effect import Finder, prepare, publish, publish_signed, take_effect
 from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, StepRefused, Unmet
 from appeals.field import Sealed, marks_of
+from appeals.figures import settle
 from appeals.guard import GUARDS, Attempt, relied_on, resumable, unmet
 from appeals.lifecycle import BY_NOUN, Step, open_in
 from appeals.network import Caller
+from appeals.publication import Publication, published
 from appeals.records import Writing
 from appeals.vocabulary import (
     PublicationLevel,
@@ -63,9 +67,11 @@ def make(
         )
     overridden = _overridden(attempt, role)
     entry = _entry(attempt, role, overridden)
+    up = case.publications_up
     case.move(entry, writing.now)
     take_effect(writing, attempt)
     writing.session.flush()
+    _count_anew(writing, up)
     return entry
 
 
@@ -161,7 +167,9 @@ def change(writing: Writing, kind: records.Kind, record: Any, said: Any, role: R
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
     if isinstance(record, Consent) and not record.in_force(writing.now.date()):
+        up = writing.case.publications_up
         obey_withdrawal(writing, record, role)
+        _count_anew(writing, up)
 
 
 def obey_withdrawal(writing: Writing, ended: Consent, role: Role) -> None:
@@ -170,7 +178,7 @@ def obey_withdrawal(writing: Writing, ended: Consent, role: Role) -> None:
     Invariant 2. Where the consents left still cover the level, the publication goes on, resting on those.
     """
     case, today = writing.case, writing.now.date()
-    resting = [p for p in case.publications if p.is_up and str(ended.id) in p.consents]
+    resting = [publication for publication in case.publications if publication.is_up and ended in publication.relies_on]
     if not resting:
         return
     published = resting[-1]
@@ -181,14 +189,59 @@ def obey_withdrawal(writing: Writing, ended: Consent, role: Role) -> None:
     attempt = Attempt(writing.session, case, escalation, writing.caller, writing.now, today)
     left = relied_on(attempt)
     if len(left) == (3 if level is PublicationLevel.PERSON else 2):
-        publish(writing, level, left, published.recorded_by, published.approved_by)
-    elif case.status == Status.PUBLIC_CAMPAIGN:
-        said = asks.Suspension(reason=SuspendReason.CONSENT_WITHDRAWN, review_on=today + timedelta(days=14))
-        make(
-            writing,
-            BY_NOUN["suspension"],
-            said,
-            role,
-            require_current=lambda: None,
-            coordinated=lambda _: None,
+        publish(writing, level, published.shows, left, (published.recorded_by, published.approved_by))
+    else:
+        _pause_campaign(writing, SuspendReason.CONSENT_WITHDRAWN, role)
+
+
+def take_down(writing: Writing, published: Publication, reason: str, role: Role) -> None:
+    """Take a publication down at once; a public campaign does not go on without one. Raises: ChangeRefused."""
+    if not published.is_up:
+        gone = Unmet("publication.taken_down", "It was taken down before.")
+        raise ChangeRefused(writing.case.status, [gone], open_nouns(writing.caller, writing.case))
+    up = writing.case.publications_up
+    writing.case.take_down(writing.now, reason)
+    writing.case.version += 1
+    writing.case.touch(writing.now)
+    _pause_campaign(writing, SuspendReason.SAFETY, role)
+    _count_anew(writing, up)
+
+
+def _count_anew(writing: Writing, up: set[UUID]) -> None:
+    """Where other publications are up than were, the public figures follow in the same transaction."""
+    if writing.case.publications_up != up:
+        settle(writing.session, published(writing.now.date()), writing.now)
+
+
+def _pause_campaign(writing: Writing, reason: SuspendReason, role: Role) -> None:
+    if writing.case.status != Status.PUBLIC_CAMPAIGN:
+        return
+    said = asks.Suspension(reason=reason, review_on=writing.now.date() + timedelta(days=14))
+    step = BY_NOUN["suspension"]
+    make(writing, step, said, role, require_current=lambda: None, coordinated=lambda _: None)
+
+
+PUBLISHING_GUARDS = tuple(
+    code for code in BY_NOUN["escalation"].guards if code.startswith(("consent.publish.", "risk.", "signature."))
+)
+"""What publishing asks for, with a campaign and without."""
+
+
+def publish_now(writing: Writing, said: asks.Publishing, require_current: Callable[[], None]) -> Publication:
+    """Publish what a reviewer approved, without a campaign. Raises: StepRefused, and what `require_current` does."""
+    step = replace(BY_NOUN["escalation"], guards=PUBLISHING_GUARDS)
+    attempt = Attempt(writing.session, writing.case, step, writing.caller, writing.now, writing.now.date(), said)
+    require_current()
+    left = unmet(attempt)
+    if writing.case.was_called_off:
+        left.append(
+            Unmet("case.called_off", "The appeal was withdrawn, declined or merged: nothing of it is published.")
         )
+    if left:
+        raise StepRefused(writing.case.status, open_nouns(writing.caller, writing.case), left)
+    up = writing.case.publications_up
+    publish_signed(writing, attempt)
+    writing.case.version += 1
+    writing.case.touch(writing.now)
+    _count_anew(writing, up)
+    return writing.case.publications[-1]

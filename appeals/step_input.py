@@ -141,7 +141,7 @@ class Intake(Model):
     received_on: Happened
     received_precision: Precision = Precision.EXACT
     country: Country
-    narrative: Annotated[SealedProse, Field(description="What happened. Sealed: no answer shows it yet.")]
+    narrative: Annotated[SealedProse, Field(description="What happened. Sealed: openings alone show it.")]
     narrative_language: Language
     violations: Annotated[list[ViolationInput], Field(min_length=1, max_length=MOST)]
     affected: Affected | Literal["unknown"]
@@ -162,6 +162,13 @@ def _never_null(schema: dict[str, Any]) -> None:
         said.update(next(form for form in said.pop("anyOf") if form != {"type": "null"}))
 
 
+class Translation(Model):
+    """A title and summary in another language than the case's own."""
+
+    title: Name
+    summary: Prose | None = None
+
+
 class CaseChange(Model):
     """What may be changed of a case besides its status."""
 
@@ -173,6 +180,10 @@ class CaseChange(Model):
     danger: Flag | None = None
     assignee: NameOrId | None = None
     visibility: Visibility | None = None
+    translations: Annotated[
+        dict[Language, Translation] | None,
+        Field(description="Title and summary for the public in other languages; safe to read, no person."),
+    ] = None
 
 
 class Acknowledgement(GuardedInput):
@@ -245,17 +256,23 @@ class Engagement(GuardedInput):
         return self
 
 
+PublishedLevel = Literal[PublicationLevel.ANONYMISED, PublicationLevel.NAMED, PublicationLevel.PERSON]
+
+
+class Publishing(Model):
+    """Publish what a reviewer approved, with no campaign. No step: the status stays."""
+
+    publication_level: Annotated[PublishedLevel, Field(description="No wider than what was approved.")]
+    reason: Annotated[EscalationReason | None, Field(description="`workers_request` where the risk is critical.")] = (
+        None
+    )
+
+
 class Escalation(GuardedInput):
     public_aim: Prose
     planned_actions: Prose
-    publication_level: PublicationLevel
+    publication_level: PublishedLevel
     reason: EscalationReason = EscalationReason.QUIET_WORK_EXHAUSTED
-
-    @model_validator(mode="after")
-    def _publishes(self) -> "Escalation":
-        if self.publication_level is PublicationLevel.NONE:
-            raise ValueError("a public campaign is published at least anonymised")
-        return self
 
 
 class DeEscalation(GuardedInput):

@@ -118,6 +118,27 @@ class Visibility(Code):
     NETWORK = "network", "Every member of the network"
 
 
+class View(Code):
+    """What one of the network gets of a case they see, from least to most (domain: visibility)."""
+
+    STATUS = "status", "Codes, dates, counts, demands, kinds of actions, grades of answers"
+    WORK = "work", "All but the sealed fields"
+
+
+class SealedField(Code):
+    """What of a case is sealed, and shown by openings only (domain: sealed)."""
+
+    NARRATIVE = "narrative", "What happened, in the words of those who asked for help"
+    SAFE_CONTACT_RULE = "safe_contact_rule", "How the requester may safely be reached"
+
+
+class TeamStatus(Code):
+    """Whether somebody is on the team of a case."""
+
+    ON = "on", "Named on the team"
+    LEFT = "left", "Was named, and is no longer"
+
+
 class PublicationLevel(Code):
     """What outsiders may see; member order is the order, narrowest first."""
 
@@ -252,6 +273,38 @@ class AccountKind(Code):
 
     PERSON = "person", "A human being"
     MACHINE = "machine", "A program, such as a dashboard or another service"
+
+
+class Logged(Code):
+    """What the access log tells of."""
+
+    VIEW = "view", "The work view of a case, or of its records, was given"
+    OPENING = "opening", "Sealed fields were opened"
+    EXPORT = "export", "A list was given as a table or as lines"
+    DENIAL = "denial", "Somebody was refused: no live key, not theirs to see, not theirs to do"
+    KEY = "key", "A key was made, changed or revoked, or used for the first time on a day"
+    ROLE = "role", "Somebody was given a role, or lost one"
+    PUBLICATION = "publication", "Something was published or taken down"
+    BREAK_GLASS = "break_glass", "Somebody took sight of a case in an emergency, with a reason"
+
+
+class Scope(Code):
+    """What a key may be used for, within the roles of its account."""
+
+    READ = "read", "Read whatever the account may see, but nothing sealed"
+    WRITE = "write", "Log appeals, take steps, record, change cases"
+    OPEN = "open", "Open sealed fields, break glass"
+    MANAGE = "manage", "Manage entities, accounts, memberships and keys"
+
+
+class DisablingReason(Code):
+    """Why an account was disabled."""
+
+    LEFT = "left", "Whoever held it has left, or the machine is no more"
+    COMPROMISED = "compromised", "Somebody else may hold its keys"
+    UNUSED = "unused", "Nobody uses it"
+    DUPLICATE = "duplicate", "Its holder has another account"
+    MISTAKE = "mistake", "It should not have been made"
 
 
 class OrganisationKind(Code):
@@ -997,6 +1050,9 @@ VOCABULARIES: dict[str, type[Code]] = {
     "precision": Precision,
     "intake-channel": IntakeChannel,
     "visibility": Visibility,
+    "view": View,
+    "team-status": TeamStatus,
+    "sealed-field": SealedField,
     "publication-level": PublicationLevel,
     "risk-level": RiskLevel,
     "priority": Priority,
@@ -1010,6 +1066,9 @@ VOCABULARIES: dict[str, type[Code]] = {
     "link": LinkKind,
     "entity": EntityKind,
     "account": AccountKind,
+    "logged": Logged,
+    "scope": Scope,
+    "disabling-reason": DisablingReason,
     "organisation": OrganisationKind,
     "facility-status": FacilityStatus,
     "party-role": PartyRole,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import Connection, TypeDecorator, text
 
-from appeals import case, idempotency, network  # noqa: F401 - their tables are part of the metadata
+from appeals import case, figures, idempotency, network  # noqa: F401 - their tables are part of the metadata
 from appeals.app import database_of
 from appeals.database import Base
 from appeals.settings import Settings

@@ -89,13 +89,17 @@ class Template:
         database.engine.dispose()
         return cast
 
-    def copy(self) -> str:
-        """A database of its own with the cast in it."""
-        name = self._next()
+    def copy(self, of: str | None = None, to: str | None = None) -> str:
+        """A database of its own with the cast in it; or with all that is in another one, which nobody is using.
+
+        With `to`, in the place of one that was dropped.
+        """
+        name = Path(make_url(to).database or "").stem if to else self._next()
+        source = make_url(of or self.url(self.name)).database
         if self.dialect == "sqlite":
-            shutil.copy(self.place / f"{self.name}.db", self.place / f"{name}.db")
+            shutil.copy(str(source), self.place / f"{name}.db")
         else:
-            self._run(f'CREATE DATABASE "{name}" TEMPLATE "{self.name}"')
+            self._run(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
         return self.url(name)
 
     def drop(self, url: str) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from appeals.app import doors
+from appeals.vocabulary import Role
 from appeals.web.door import Door
-from tests.cast import Body, World, action, consent, day
+from tests.cast import Body, Person, World, action, consent, day
 from tests.conftest import PEPPER, Template
 
 DOORS: list[Door] = doors()
@@ -34,6 +35,7 @@ RECORDS: dict[str, Body] = {
     },
     "tallies": {"kind": "dismissed", "low": 11, "high": 12, "women": 8, "as_of": day(30), "source": "The union"},
     "outcomes": {"code": "reinstated", "demand": "#reinstate", "extent": "partial", "happened_on": day(2)},
+    "team": {"account": "asia caseworker"},
 }
 """A full input for every kind of record, for a case in `engagement`."""
 
@@ -45,12 +47,22 @@ class Standing:
     world: World
     reference: str
     ids: dict[str, str]
+    narrow: dict[str, Person]
+    """Coordinators with a key of one scope."""
 
     def path(self, door: Door, ref: str | None = None) -> str:
         """The path of a door on this case, or on another reference."""
         noun = door.path.split("/")[4] if door.path.count("/") > 3 else ""
-        names = {"ref": ref or self.reference, "id": self.ids.get(noun, ""), "name": "status"}
+        number = self.ids.get(noun, "")
+        names = {
+            "ref": ref or self.reference, "id": number, "key": number, "name": "status", "token": self.ids["token"],
+        }  # fmt: skip
         return door.path.format(**names)
+
+    def reader(self, door: Door) -> Person:
+        """Somebody who may read what is behind a door."""
+        who = "auditor" if door.name == "list_accesses" else "admin"
+        return self.world.as_(who if door.path.startswith(("/v1/accounts/", "/v1/access-log")) else "coordinator")
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +84,26 @@ def stand(template: Template) -> Iterator[Standing]:
         made = who.add(reference, noun, body)
         assert made.status_code == 201, made.text
         ids[noun] = made.json()["id"]
-    yield Standing(world, reference, ids)
+    world.reviewer.add(reference, "approvals", {"level": "anonymised"})
+    path, said = f"/v1/cases/{reference}/publications", {"publication_level": "anonymised"}
+    down, up = (world.coordinator.post(path, said, If_Match="*").json() for _ in range(2))
+    ids |= {"publications": down["id"], "token": up["token"]}
+    narrow = {
+        scope: Person(world.client, world.coordinator.post("/v1/keys", {"scopes": [scope]}).json()["key"])
+        for scope in ("read", "write", "open", "manage")
+    }
+    yield Standing(world, reference, {**ids, **of_the_network(world)}, narrow)
     world.end()
     template.drop(url)
+
+
+def of_the_network(world: World) -> dict[str, str]:
+    """What the last word of a door of the network is about: an account, a membership, or a key of the coordinator."""
+    ids = {}
+    for noun in ("keys", "memberships", "disabling", "ending"):
+        ids[noun] = world.newcomer(f"standing {noun}", Role.READER, entity="Europe").account
+    accounts = {account["id"]: account for account in world.as_("admin").get("/v1/accounts?limit=200").json()["items"]}
+    ids["ending"] = accounts[ids["ending"]]["memberships"][0]["id"]
+    for noun in ("rotation", "revocation"):
+        ids[noun] = world.coordinator.post("/v1/keys", {}).json()["id"]
+    return ids

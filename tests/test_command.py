@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from typer.testing import CliRunner, Result
 from appeals import __main__ as command
 from appeals import app, documentation, replay, schema
 from appeals.database import Database
+from appeals.key import OVERLAP, Key, note_use
 from appeals.lifecycle import STEPS
-from appeals.network import Account, Entity, Key
+from appeals.network import Account, Entity
 from appeals.settings import ROOT, Settings, Unusable, pepper_of
 from tests.cast import Person, World, intake
 from tests.conftest import PEPPER
@@ -30,6 +31,12 @@ ON_A_NETWORK = [
     ["key", "revoke", "00000000"],
     ["account", "new", "desk", "--role", "reader"],
     ["account", "list"],
+    ["account", "grant", "desk", "--role", "reader"],
+    ["account", "end-role", "desk", "--role", "reader"],
+    ["account", "disable", "desk", "--reason", "left"],
+    ["entity", "new", "Sample Desk", "--kind", "member"],
+    ["entity", "list"],
+    ["key", "rotate", "00000000"],
     ["replay", CASES],
 ]
 """What works on a network that stands already."""
@@ -143,7 +150,7 @@ def test_a_server_that_is_away_is_told_apart_from_another_schema(
     refused: Refused, settings: Callable[..., None], served: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     settings(database_url=NOWHERE)
-    for said in ["serve"], ["migrate"], *ON_A_NETWORK[:5]:
+    for said in ["serve"], ["migrate"], *ON_A_NETWORK[:-1]:
         assert refused(*said) == "appeals: the database appeals at 127.0.0.1, port 1, does not answer"
     assert not served
     assert list(tmp_path.iterdir()) == []
@@ -180,6 +187,15 @@ def test_an_embedded_database_is_served_by_one_process(
     settings(workers="2")
     started = appeals("serve")
     assert (started.exit_code, len(served)) == ((1, 0) if here.startswith("sqlite") else (0, 1))
+
+
+def test_only_the_proxy_that_is_named_is_believed(
+    appeals: Appeals, here: str, settings: Callable[..., None], served: list[dict[str, Any]]
+) -> None:
+    appeals("serve")
+    settings(proxy="10.1.0.0/16")
+    appeals("serve")
+    assert [said["forwarded_allow_ips"] for said in served] == ["127.0.0.1", "10.1.0.0/16"]
 
 
 def test_each_server_process_builds_the_application_from_the_environment(here: str) -> None:
@@ -222,7 +238,7 @@ def test_a_folder_that_is_not_there_is_told(
 def test_a_file_that_is_no_database_is_told(refused: Refused, settings: Callable[..., None], tmp_path: Path) -> None:
     settings(database_url="sqlite:///appeals.db")
     (tmp_path / "appeals.db").write_text("a letter, and no database at all\n" * 100)
-    for said in ["serve"], ["migrate"], *ON_A_NETWORK[:5]:
+    for said in ["serve"], ["migrate"], *ON_A_NETWORK[:-1]:
         assert refused(*said).startswith("appeals: appeals.db cannot be used: file is not a database")
 
 
@@ -292,7 +308,7 @@ def test_another_schema_is_told_and_left_alone(refused: Refused, appeals: Appeal
     database.engine.dispose()
 
 
-@pytest.mark.parametrize("said", [ON_A_NETWORK[0], ON_A_NETWORK[-1]], ids=" ".join)
+@pytest.mark.parametrize("said", [ON_A_NETWORK[0], ON_A_NETWORK[-2], ON_A_NETWORK[-1]], ids=" ".join)
 @pytest.mark.usefixtures("answering")
 def test_a_key_is_made_with_the_pepper_of_the_service_or_not_at_all(
     refused: Refused, here: str, monkeypatch: pytest.MonkeyPatch, world: World, tmp_path: Path, said: list[str]
@@ -401,8 +417,8 @@ def test_keys_are_listed_with_whose_they_are_and_how_long_they_last(appeals: App
         days = [session.get_one(Key, id).expires_at.date() for id in ids]
         assert len(listed.splitlines()) == len(session.scalars(select(Key.id)).all())
     assert listed.splitlines()[-2:] == [
-        f"{ids[0]}\tzz desk\t{days[0]}\tnot revoked",
-        f"{ids[1]}\tzz desk\t{days[1]}\trevoked",
+        f"{ids[0]}\tzz desk\t{days[0]}\tnot revoked\tread write open manage\tnever used",
+        f"{ids[1]}\tzz desk\t{days[1]}\trevoked\tread write open manage\tnever used",
     ]
     assert not KEY.search(listed)
 
@@ -418,6 +434,100 @@ def test_accounts_are_made_given_more_roles_and_listed(appeals: Appeals, here: s
 def test_an_account_holds_its_role_in_an_entity_that_exists(appeals: Appeals, here: str) -> None:
     done = appeals("account", "new", "desk", "--role", "caseworker", "--entity", "Atlantis")
     assert (done.exit_code, done.output) == (1, f"appeals: no entity is named 'Atlantis'; there are: {ENTITIES}\n")
+
+
+def test_a_key_opens_what_was_said_and_all_if_nothing_was(appeals: Appeals, here: str, world: World) -> None:
+    narrow = appeals("key", "new", "--account", "reader", "--scope", "manage", "--scope", "read").output
+    assert re.fullmatch(rf"{KEY.pattern}\n", narrow)
+    wide = appeals("key", "new", "--account", "reader").output
+    with world.database.reading() as session:
+        kept = [session.get_one(Key, key.split("_")[1]).scopes for key in (narrow, wide)]
+    assert kept == [["read", "manage"], ["read", "write", "open", "manage"]]
+    assert appeals("key", "new", "--account", "reader", "--scope", "everything").exit_code == 2
+
+
+def test_a_key_is_rotated_by_its_id_once_at_a_time(appeals: Appeals, refused: Refused, here: str, world: World) -> None:
+    old = appeals("key", "new", "--account", "reader", "--scope", "read").output.strip()
+    key_id = old.split("_")[1]
+    after = appeals("key", "rotate", key_id)
+    assert re.fullmatch(rf"{KEY.pattern}\n", after.output)
+    assert Person(world.client, old).get("/v1/me").status_code == holder(world, after).get("/v1/me").status_code == 200
+    assert (
+        f"{key_id}\treader\t{(datetime.now(UTC) + OVERLAP).date()}\trotated\tread\tused {datetime.now(UTC).date()}"
+        in (appeals("key", "list").output)
+    )
+    assert refused("key", "rotate", key_id).startswith("appeals: Two keys are live already")
+    assert old not in refused("key", "rotate", key_id)
+
+
+def test_the_last_use_of_a_key_is_listed_by_its_day(appeals: Appeals, here: str, world: World) -> None:
+    key_id = (world.as_("reader").key or "").split("_")[1]
+    with world.database.writing() as session:
+        note_use(session, key_id, date(2026, 3, 1))
+    assert any(line.startswith(key_id) and line.endswith("\tused 2026-03-01") for line in listed_keys(appeals))
+
+
+def listed_keys(appeals: Appeals) -> list[str]:
+    """The lines of `key list`."""
+    return appeals("key", "list").output.splitlines()
+
+
+def test_roles_are_granted_and_ended_and_accounts_disabled(appeals: Appeals, here: str, world: World) -> None:
+    assert appeals("account", "grant", "dashboard", "--role", "reader", "--entity", "Europe").output == (
+        "dashboard: reader in Europe\n"
+    )
+    assert world.as_("dashboard").get("/v1/cases").status_code == 200
+    assert appeals("account", "end-role", "dashboard", "--role", "reader", "--entity", "Europe").output == (
+        "dashboard: no longer reader in Europe\n"
+    )
+    assert world.as_("dashboard").get("/v1/cases").status_code == 403
+    assert appeals("account", "disable", "dashboard", "--reason", "left").output == "dashboard: disabled\n"
+    assert world.as_("dashboard").get("/v1/me").status_code == 401
+    assert "dashboard\tperson\tdisabled" in appeals("account", "list").output.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (["grant", "nobody", "--role", "reader"], "no account is named 'nobody'"),
+        (["disable", "nobody", "--reason", "left"], "no account is named 'nobody'"),
+        (["end-role", "reader", "--role", "partner"], "reader is no partner in International Office"),
+        (["new", "gone", "--role", "reader"], "the account 'gone' was disabled; choose another name"),
+    ],
+)
+def test_what_cannot_be_done_to_an_account_is_told(appeals: Appeals, here: str, said: list[str], answer: str) -> None:
+    appeals("account", "new", "gone", "--role", "reader")
+    appeals("account", "disable", "gone", "--reason", "mistake")
+    done = appeals("account", *said)
+    assert (done.exit_code, done.output) == (1, f"appeals: {answer}\n")
+
+
+def test_the_last_admin_stays_also_by_command(refused: Refused, here: str) -> None:
+    told = "appeals: Nobody would administer the network; make another admin of the root first."
+    assert refused("account", "end-role", "admin", "--role", "admin") == told
+    assert refused("account", "disable", "admin", "--reason", "left") == told
+
+
+def test_entities_are_made_and_listed_as_a_tree(appeals: Appeals, refused: Refused, here: str) -> None:
+    made = appeals(
+        "entity", "new", "Sample Desk", "--kind", "member", "--parent", "Europe Production", "--country", "SE"
+    )
+    assert made.output == "Sample Desk: member below Europe Production\n"
+    lines = appeals("entity", "list").output.splitlines()
+    assert lines[0] == "International Office\tinternational_office\tno country"
+    at = lines.index("  Europe\tregional_coalition\tno country")
+    assert lines[at + 1 : at + 3] == ["    Europe Production\tsubgroup\tno country", "      Sample Desk\tmember\tSE"]
+    assert refused("entity", "new", "Group", "--kind", "subgroup") == (
+        "appeals: kind has its place below one of: regional_coalition"
+    )
+    for said, answer in (
+        (["Europe", "--kind", "member"], "an entity is named 'Europe' already"),
+        (["X", "--kind", "member", "--country", "Europe"], "country: Value error, must be an ISO 3166-1 alpha-2"),
+        (["X", "--kind", "member", "--parent", "Atlantis"], "no entity is named 'Atlantis'; there are: East Asia"),
+    ):
+        done = appeals("entity", "new", *said)
+        assert done.exit_code == 1
+        assert done.output.startswith(f"appeals: {answer}")
 
 
 # settings that cannot be used
@@ -466,7 +576,7 @@ def test_a_file_of_secrets_that_cannot_be_read_is_named(
     settings(database_url=NOWHERE)
     for name, says in ("missing", "No such file or directory"), (".", "Is a directory"):
         settings(database_password_file=name)
-        for said in ["serve"], ["migrate"], *ON_A_NETWORK[:5]:
+        for said in ["serve"], ["migrate"], *ON_A_NETWORK[:-1]:
             assert refused(*said) == f"appeals: APPEALS_DATABASE_PASSWORD_FILE: {name}: {says}"
     (tmp_path / "latin").write_bytes(b"gar\xe7on")
     settings(database_password_file=str(tmp_path / "latin"))

@@ -64,7 +64,7 @@ def test_a_path_with_a_slash_too_many_is_no_other_path(standing: Standing) -> No
 
 
 def test_nobody_gets_past_a_door_without_a_key(standing: Standing) -> None:
-    for door in DOORS:
+    for door in (door for door in DOORS if not door.policy.public):
         for key in (None, standing.world.cast.keys["coordinator"][:-1] + "_"):
             answer = Person(standing.world.client, key).call(door.method, standing.path(door))
             a_problem(answer, 401, "unauthenticated")
@@ -124,7 +124,7 @@ def test_a_parameter_that_does_not_fit_is_named(standing: Standing) -> None:
 
 
 def test_a_parameter_that_would_be_ignored_is_refused(standing: Standing) -> None:
-    for path in (f"/v1/cases/{standing.reference}?view=work", "/v1/cases?colour=red", "/v1/cases?limit=1&limit=2"):
+    for path in (f"/v1/cases/{standing.reference}?form=whole", "/v1/cases?colour=red", "/v1/cases?limit=1&limit=2"):
         a_problem(standing.world.coordinator.get(path), 422, "invalid")
 
 
@@ -455,14 +455,14 @@ def test_every_answer_that_holds_the_case_carries_its_validator(world: World) ->
 
 
 def test_every_reading_answers_304_while_nothing_is_new(standing: Standing) -> None:
-    coordinator = standing.world.coordinator
+    standing.world.as_("auditor").get("/v1/me")  # the first use of a key on a day is new on the access log
     for door in READING:
-        path = standing.path(door)
-        tag = coordinator.get(path).headers["etag"]
+        path, reader = standing.path(door), standing.reader(door)
+        tag = reader.get(path).headers["etag"]
         assert re.fullmatch(r'"[^"]+"', tag), path
-        again = coordinator.get(path, If_None_Match=tag)
+        again = reader.get(path, If_None_Match=tag)
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag), path
-        assert_strict(again)
+        assert_strict(again, "public, no-cache" if door.policy.public else "no-store")
 
 
 @pytest.mark.parametrize("path", ["/v1/cases/{ref}", "/v1/cases"])
@@ -502,9 +502,9 @@ def test_a_refusal_is_never_a_304(standing: Standing) -> None:
 # Headers of every answer
 
 
-def assert_strict(answer: Response) -> None:
+def assert_strict(answer: Response, caching: str = "no-store") -> None:
     """The headers that every answer bears."""
-    assert {name: answer.headers[name] for name in STRICT} == STRICT
+    assert {name: answer.headers[name] for name in STRICT} == {**STRICT, "cache-control": caching}
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-request-id"])
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]

@@ -8,14 +8,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from sqlalchemy import make_url
 
+from appeals import doctor
 from appeals.__main__ import cli
-from appeals.settings import ROOT, Settings
+from appeals.app import database_of
+from appeals.settings import ROOT, Settings, of_the_environment
 from tests.cast import World
 from tests.newcomer import settings, started
 
@@ -118,6 +122,30 @@ def test_only_the_service_is_published_and_only_on_this_machine() -> None:
     assert SERVICES["app"]["ports"] == [f"127.0.0.1:${{PORT:-{PORT}}}:{last('EXPOSE')}"]
     assert SERVICES["database"]["networks"] == ["inside"]
     assert COMPOSE["networks"]["inside"]["internal"] is True
+
+
+def test_the_doctor_finds_no_problem_with_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the database, which is not there, and with the secrets mounted elsewhere."""
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    monkeypatch.setattr(doctor, "MOUNTED_SECRETS", tmp_path)
+    for secret in COMPOSE["secrets"]:
+        (tmp_path / secret).write_text("kept in a file, nowhere else\n")
+        (tmp_path / secret).chmod(0o444)
+    for name, value in (image_environment() | OURS["app"]["environment"]).items():
+        if name in SETTINGS:
+            monkeypatch.setenv(name, value.replace("/run/secrets", str(tmp_path)))
+    at = doctor.Installation(of_the_environment(), database_of(of_the_environment()))
+    checks = [check for check in doctor.OF_THE_INSTALLATION if check is not doctor.UNREADABLE]
+    found = [finding for check in checks for finding in check.findings(at)]
+    at.database.engine.dispose()
+    assert [finding.says for finding in found if finding.is_problem] == []
+    assert [finding.check for finding in found] == ["database.neighbours_line"]
+
+
+def test_the_web_server_in_front_is_believed_and_nobody_beyond() -> None:
+    told = OURS["app"]["environment"]["APPEALS_PROXY"].split(",")
+    assert all(ip_network(network).is_private for network in told)
+    assert {ports.split(":")[0] for ports in SERVICES["app"]["ports"]} == {"127.0.0.1"}
 
 
 def test_secrets_are_files_that_exist_nowhere_in_the_tree() -> None:

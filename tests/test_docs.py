@@ -12,6 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from appeals import documentation, lifecycle_page
 from appeals.__main__ import cli
+from appeals.access import POLICIES, RECORDING, SIGHTS
+from appeals.allowance import Pace
+from appeals.app import places
 from appeals.field import Language
 from appeals.guard import GUARDS
 from appeals.lifecycle import STEPS
@@ -31,6 +34,7 @@ FILES = [*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folde
 
 
 WIDTH = 120
+PAGES_MADE = documentation.pages(cli, places())
 
 
 def said(name: str) -> str:
@@ -42,9 +46,9 @@ def section(name: str, heading: str) -> str:
     return " ".join(said(name).partition(f"\n## {heading}\n")[2].partition("\n## ")[0].split())
 
 
-@pytest.mark.parametrize("name", documentation.pages(cli))
+@pytest.mark.parametrize("name", PAGES_MADE)
 def test_a_page_made_from_the_code_is_current(name: str) -> None:
-    assert said(name) == documentation.pages(cli)[name], "run make docs"
+    assert said(name) == PAGES_MADE[name], "run make docs"
 
 
 def test_every_setting_is_documented() -> None:
@@ -80,6 +84,24 @@ def test_every_state_step_and_guard_is_on_the_page_of_the_lifecycle() -> None:
     page = said("lifecycle.md")
     for name in [*Status, *(step.noun for step in STEPS), *GUARDS]:
         assert f"| `{name}` |" in page, name
+
+
+def test_every_door_is_on_the_page_of_the_policy_with_its_place() -> None:
+    page = said("access.md")
+    assert places().keys() == {policy.door for policy in POLICIES}
+    for policy in POLICIES:
+        line = rf"^\| `{policy.door}` \| `{re.escape(places()[policy.door])}` \| [^|]+ \| [^|]+ \| ([^|]+) \|$"
+        found = re.findall(line, page, re.M)
+        assert found == [f"`{policy.logged}`" if policy.logged else "–"], policy.door
+
+
+def test_every_way_to_a_case_and_every_kind_of_record_is_on_the_page_of_the_policy() -> None:
+    page = said("access.md")
+    assert len(re.findall(r"^\| .* \| (?:yes|no) \|$", page, re.M)) == len(SIGHTS) + len(RECORDING)
+    for sight in SIGHTS:
+        assert f", {sight.reach.says} |" in page
+    for kind in RECORDING:
+        assert f"| `{kind.replace('_', '-')}` |" in page, kind
 
 
 def test_the_diagram_draws_every_move_and_no_other() -> None:
@@ -141,7 +163,7 @@ def test_every_folder_and_file_that_is_looked_through_or_excepted_is_there() -> 
 def test_lines_are_wrapped(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
     wide = [line for line in text.splitlines() if len(line) > WIDTH and line[0] != "|"]
-    assert page.name in documentation.pages(cli) or wide == []
+    assert page.name in PAGES_MADE or wide == []
 
 
 def test_what_is_said_to_stand_in_a_module_stands_there() -> None:
@@ -263,6 +285,34 @@ def test_a_table_stops_at_the_limit_and_its_link_leads_on(world: World) -> None:
     page = world.as_("reader").get("/v1/entities?limit=2", Accept="text/csv")
     assert len(page.text.splitlines()) == 3
     assert 'rel="next"' in page.headers["Link"]
+
+
+def test_the_limits_are_told_as_they_are() -> None:
+    page = section("http.md", "How often")
+    for name in "rate_per_minute", "public_rate_per_minute":
+        rate = Settings.model_fields[name].default
+        pace = Pace.of(rate, 1)
+        assert pace
+        assert re.search(rf"\b{rate:,}\b.*\b{pace.burst:,}\b", page)
+
+
+def test_sealed_fields_and_publications_are_reached_as_the_page_says(world: World) -> None:
+    page = section("http.md", "Who sees a case")
+    assert {name for name in ("openings", "break-glass", "team") if f"`POST …/{name}`" in page} == {
+        "openings", "break-glass", "team",
+    }  # fmt: skip
+    case = world.case(visibility="sealed")
+    someone, at = world.as_("coordinator"), f"/v1/cases/{case}"
+    opened = someone.post(
+        f"{at}/openings", {"fields": ["narrative", "safe_contact_rule"], "reason": "To brief a lawyer."}
+    )
+    assert opened.status_code == 201
+    assert opened.json()["fields"]["narrative"]
+    member = someone.post(f"{at}/team", {"account": "caseworker"}).json()
+    assert world.caseworker.get(at).status_code == 200
+    assert '`PATCH …/team/{id}` and `{"status": "left"}`' in page
+    assert someone.patch(f"{at}/team/{member['id']}", {"status": "left"}).status_code == 200
+    assert world.caseworker.get(at).status_code == 404
 
 
 def test_postgresql_is_set_up_in_the_order_that_the_page_says() -> None:

@@ -636,6 +636,11 @@ def _ended(m: Model, _said: Body, _on: str, _who: str) -> None:
     m.handed_to = None
 
 
+def _declined(m: Model, said: Body, on: str, who: str) -> None:
+    _ended(m, said, on, who)
+    m.take_down()
+
+
 def _published(m: Model, said: Body, on: str, who: str) -> None:
     m.publish(said["publication_level"], on, who)
 
@@ -689,7 +694,7 @@ def _handed(m: Model, said: Body, _on: str, _who: str) -> None:
 
 EFFECTS: dict[str, Callable[[Model, Body, str, str], None]] = {
     "screening": _led(lambda _: "South Asia"),
-    "decline": _ended,
+    "decline": _declined,
     "referral": _ended,
     "escalation": _published,
     "breach": _breached,

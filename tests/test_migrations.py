@@ -149,4 +149,4 @@ def test_a_migration_stands_alone(path: Path) -> None:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     named |= {node.module or "." for node in nodes if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in named} <= {"alembic", "sqlalchemy", "datetime", "json"}
+    assert {name.split(".")[0] for name in named} <= {"alembic", "sqlalchemy", *sys.stdlib_module_names}

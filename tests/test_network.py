@@ -1,142 +1,41 @@
-"""The network: keys and how they die, roles over the tree of entities, and the directories of both."""
+"""The network: roles over the tree of entities, and who may change entities, accounts and memberships."""
 
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+from uuid import UUID
 
 import pytest
+from httpx2 import Response
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
-from appeals.errors import Unauthenticated
+from appeals.errors import ChangeRefused, Invalid
+from appeals.key import Key, live_keys
 from appeals.network import (
     Account,
     Caller,
     Entity,
     Held,
-    Key,
     Membership,
     account_named,
-    authenticate,
+    disable,
+    end,
     entity_named,
     found_network,
     grant,
     held_by,
     new_account,
     new_entity,
-    new_key,
 )
-from appeals.vocabulary import AccountKind, EntityKind, Role
+from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, Role
 from tests.cast import Person, World, step_input
-from tests.conftest import PEPPER
+from tests.conftest import Template
+from tests.live import Crowd, served
 from tests.standing import Standing, standing
 
 __all__ = ["standing"]
 NOW = datetime.now(UTC)
-
-
-def status(world: World, key: str | None) -> int:
-    """How the service answers to a key."""
-    code: int = Person(world.client, key).get("/v1/me").status_code
-    return code
-
-
-def change_key(world: World, key: str, **values: Any) -> None:
-    """Change the row of a key."""
-    with world.database.writing() as session:
-        session.execute(update(Key).where(Key.id == key.split("_")[1]).values(**values))
-
-
-# Keys
-
-
-def test_a_key_has_the_form_of_the_contract(world: World) -> None:
-    prefix, number, rest = world.cast.keys["coordinator"].split("_")
-    assert (prefix, len(number), len(rest)) == ("ua", 8, 43 + 6)
-    assert (number + rest).isalnum()
-    assert (number + rest).isascii()
-
-
-def test_no_two_keys_are_alike(world: World) -> None:
-    keys = list(world.cast.keys.values())
-    assert len({key[:11] for key in keys}) == len({key[12:] for key in keys}) == len(keys)
-
-
-def test_of_a_key_only_its_hmac_is_kept(world: World) -> None:
-    key = world.cast.keys["coordinator"]
-    with world.database.reading() as session:
-        row = session.scalars(select(Key).where(Key.id == key.split("_")[1])).one()
-    assert len(row.digest) == 32
-    assert key.split("_")[2][:43].encode() not in row.digest
-
-
-def test_one_mistyped_character_kills_a_key_before_the_database_is_asked(world: World) -> None:
-    key = world.cast.keys["coordinator"]
-    for at in range(len(key)):
-        mistyped = key[:at] + ("x" if key[at] != "x" else "y") + key[at + 1 :]
-        with pytest.raises(Unauthenticated):
-            authenticate(None, mistyped, PEPPER.encode(), NOW)  # type: ignore[arg-type]
-    for cut in ("", "ua", "ua_", key[:-1], key + "0", key[1:], key.replace("_", "-"), "ü" * 61, "_" * 61):
-        with pytest.raises(Unauthenticated):
-            authenticate(None, cut, PEPPER.encode(), NOW)  # type: ignore[arg-type]
-
-
-def test_a_well_formed_key_that_was_never_made_is_dead(world: World) -> None:
-    with world.database.writing() as session:
-        account = account_named(session, "coordinator")
-        assert account
-        unknown = new_key(session, account, PEPPER.encode(), NOW, NOW + timedelta(days=1))
-        session.rollback()
-    assert status(world, unknown) == 401
-
-
-def test_the_secret_of_another_key_does_not_open(world: World) -> None:
-    mine, other = world.cast.keys["coordinator"], world.cast.keys["admin"]
-    change_key(world, other, digest=b"\0" * 32)
-    assert (status(world, mine), status(world, other)) == (200, 401)
-
-
-def test_a_key_is_dead_under_another_pepper(world: World) -> None:
-    key = world.cast.keys["coordinator"]
-    with world.database.reading() as session:
-        assert authenticate(session, key, PEPPER.encode(), NOW).name == "coordinator"
-        with pytest.raises(Unauthenticated):
-            authenticate(session, key, b"another pepper", NOW)
-
-
-def test_a_revoked_key_is_dead_on_the_next_request(world: World) -> None:
-    key = world.cast.keys["coordinator"]
-    assert status(world, key) == 200
-    change_key(world, key, revoked_at=NOW)
-    assert status(world, key) == 401
-
-
-def test_a_key_lives_until_it_expires(world: World) -> None:
-    key = world.cast.keys["coordinator"]
-    ends = NOW + timedelta(days=1)
-    change_key(world, key, expires_at=ends)
-    with world.database.reading() as session:
-        assert authenticate(session, key, PEPPER.encode(), ends - timedelta(microseconds=1)).name == "coordinator"
-        with pytest.raises(Unauthenticated):
-            authenticate(session, key, PEPPER.encode(), ends)
-    change_key(world, key, expires_at=NOW - timedelta(seconds=1))
-    assert status(world, key) == 401
-
-
-def test_the_keys_of_an_inactive_account_are_dead(world: World) -> None:
-    with world.database.writing() as session:
-        session.execute(update(Account).where(Account.name == "caseworker").values(active=False))
-    assert status(world, world.cast.keys["caseworker"]) == 401
-    assert status(world, world.cast.keys["coordinator"]) == 200
-
-
-def test_a_dead_key_gets_no_kept_answer(world: World) -> None:
-    logged = world.coordinator.post("/v1/organisations", {"name": "A", "kind": "ngo"}, Idempotency_Key="k")
-    assert logged.status_code == 201
-    change_key(world, world.cast.keys["coordinator"], revoked_at=NOW)
-    assert (
-        world.coordinator.post("/v1/organisations", {"name": "A", "kind": "ngo"}, Idempotency_Key="k").status_code
-        == 401
-    )
 
 
 def test_a_role_that_is_taken_away_is_gone_on_the_next_request(world: World) -> None:
@@ -207,7 +106,7 @@ def test_a_role_is_good_where_it_is_held_and_below_and_nowhere_else(world: World
     tree = {name: entity(world, name) for name in names}
 
     def good_for(held_at: str) -> set[str]:
-        caller = Caller(tree[held_at].id, "x", (Held(Role.READER, tree[held_at].id, tree[held_at].path),))
+        caller = Caller(tree[held_at].id, "x", (Held(Role.READER, tree[held_at].id, tree[held_at].path),), NOW)
         return {name for name, found in tree.items() if caller.roles_over(found.path) == {Role.READER}}
 
     assert good_for("International Office") == set(names)
@@ -224,7 +123,7 @@ def test_roles_held_in_several_places_add_up(world: World) -> None:
             assert place
             grant(session, account, role, place)
             grant(session, account, role, place)
-        caller = Caller(account.id, "both", held_by(session, account.id))
+        caller = Caller(account.id, "both", held_by(session, account.id), NOW)
     assert len(caller.held) == 2
     assert caller.roles_over(entity(world, "Garment Workers Centre").path) == {Role.READER, Role.CASEWORKER}
     assert caller.roles_over(entity(world, "Tannery Workers Centre").path) == {Role.READER}
@@ -314,3 +213,246 @@ def test_an_admin_of_a_region_adds_accounts_there_only(world: World) -> None:
     ]
     answers = [world.as_("europe reader").post("/v1/accounts", body).status_code for body in asked]
     assert answers == [201, 403]
+
+
+# Where an entity may lie
+
+PARENTS = {
+    "international_office": set[str](),
+    "regional_coalition": {"international_office"},
+    "subgroup": {"regional_coalition"},
+    "working_group": {"international_office", "regional_coalition"},
+    "national_coalition": {"international_office", "regional_coalition", "subgroup"},
+    "member": {"international_office", "regional_coalition", "subgroup", "working_group", "national_coalition"},
+}
+
+
+@pytest.mark.parametrize("kind", PARENTS)
+def test_an_entity_lies_where_its_kind_has_its_place(world: World, kind: str) -> None:
+    admin = world.as_("admin")
+    parents = {
+        "international_office": "International Office",
+        "regional_coalition": "Europe",
+        "subgroup": "Europe Production",
+        "member": "Garment Workers Centre",
+    }
+    for group in ("working_group", "national_coalition"):
+        parents[group] = f"A {group}"
+        below = {"name": parents[group], "kind": group, "parent": "Europe"}
+        assert admin.post("/v1/entities", below).status_code == 201
+    for parent, name in parents.items():
+        answer = admin.post("/v1/entities", {"name": f"{kind} in {parent}", "kind": kind, "parent": name})
+        assert answer.status_code == (201 if parent in PARENTS[kind] else 422), parent
+        if answer.status_code == 422:
+            assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/kind"]
+
+
+def test_a_wrong_place_is_told_with_the_right_ones(world: World) -> None:
+    body = {"name": "New Group", "kind": "subgroup", "parent": "International Office"}
+    fault = world.as_("admin").post("/v1/entities", body).json()["errors"][0]
+    assert fault == {"pointer": "/kind", "says": "has its place below one of: regional_coalition"}
+    fault = world.as_("admin").post("/v1/entities", {**body, "kind": "international_office"}).json()["errors"][0]
+    assert fault == {"pointer": "/kind", "says": "is that of the root, which there is one of"}
+
+
+def test_only_the_root_lies_below_nothing(world: World) -> None:
+    with world.database.writing() as session, pytest.raises(Invalid):
+        new_entity(session, "Adrift", EntityKind.MEMBER, None, None)
+
+
+def test_entities_are_listed_with_all_that_is_above_them(world: World) -> None:
+    listed = {item["name"]: item for item in world.as_("dashboard").get("/v1/entities?limit=200").json()["items"]}
+    assert {name: item["above"] for name, item in listed.items()} == {
+        "International Office": [],
+        **{name: ["International Office"] for name in ("South Asia", "South East Asia", "East Asia", "Europe")},
+        "Europe Production": ["International Office", "Europe"],
+        "Garment Workers Centre": ["International Office", "South Asia"],
+        "Tannery Workers Centre": ["International Office", "South Asia"],
+    }
+    assert listed["Garment Workers Centre"]["kind"] == "member"
+    assert listed["Garment Workers Centre"]["country"] == "BD"
+
+
+# Memberships
+
+
+def roles(world: World, name: str) -> dict[str, str]:
+    """What somebody holds: the id of each membership, by role and entity."""
+    held = world.as_(name).get("/v1/me").json()["memberships"]
+    return {f"{one['role']} in {one['entity_name']}": one["id"] for one in held}
+
+
+def grants(world: World, who: Person, name: str, role: str, entity: str) -> Response:
+    """The answer when somebody lets one of the people hold a role."""
+    path = f"/v1/accounts/{world.cast.accounts[name]}/memberships"
+    return who.post(path, {"role": role, "entity": entity})
+
+
+def ends(who: Person, membership: str) -> Response:
+    """The answer when somebody takes a role away."""
+    return who.post(f"/v1/memberships/{membership}/ending", {})
+
+
+def codes(answer: Response) -> tuple[int, list[str]]:
+    """The status, and what is unmet."""
+    return answer.status_code, [item["code"] for item in answer.json().get("unmet", [])]
+
+
+def test_a_role_is_granted_and_ended_and_granted_again(world: World) -> None:
+    admin, reader = world.as_("admin"), world.as_("dashboard")
+    assert reader.get("/v1/cases").status_code == 403
+    made = grants(world, admin, "dashboard", "caseworker", "Europe").json()
+    assert (made["role"], made["entity_name"]) == ("caseworker", "Europe")
+    assert grants(world, admin, "dashboard", "caseworker", "Europe").json() == made
+    assert reader.get("/v1/cases").status_code == 200
+    assert ends(admin, made["id"]).status_code == 201
+    assert reader.get("/v1/cases").status_code == 403
+    assert codes(ends(admin, made["id"])) == (409, ["membership.ended"])
+    again = grants(world, admin, "dashboard", "caseworker", "Europe").json()
+    assert again["id"] != made["id"]
+    assert roles(world, "dashboard") == {
+        "dashboard in International Office": next(iter(roles(world, "dashboard").values())),
+        "caseworker in Europe": again["id"],
+    }
+    with world.database.reading() as session:
+        kept = session.get_one(Membership, UUID(made["id"]))
+        assert kept.ended_at is not None
+
+
+def test_the_database_holds_a_role_once_while_it_is_held(world: World) -> None:
+    with world.database.writing() as session:
+        held = session.scalars(select(Membership).where(Membership.role == Role.DASHBOARD)).one()
+        again = Membership(account_id=held.account_id, entity_id=held.entity_id, role=held.role)
+        session.add(again)
+        with pytest.raises(IntegrityError):
+            session.flush()
+        session.rollback()
+
+
+@pytest.mark.parametrize("role", ["coordinator", "admin", "reader"])
+def test_nobody_grants_themselves_a_role(world: World, role: str) -> None:
+    admin = world.as_("admin")
+    assert codes(grants(world, admin, "admin", role, "Europe")) == (409, ["account.own"])
+    (held,) = roles(world, "admin").values()
+    assert codes(ends(admin, held)) == (409, ["account.own"])
+    path = f"/v1/accounts/{admin.account}/disabling"
+    assert codes(admin.post(path, {"reason": "left"})) == (409, ["account.own"])
+    assert list(roles(world, "admin")) == ["admin in International Office"]
+
+
+def test_an_admin_grants_and_ends_only_where_they_administer(world: World) -> None:
+    europe = world.newcomer("europe admin", Role.ADMIN, entity="Europe")
+    for entity, expected in {"Europe": 201, "Europe Production": 201, "South Asia": 403}.items():
+        assert grants(world, europe, "asia reader", "reader", entity).status_code == expected, entity
+    assert grants(world, europe, "asia reader", "reader", "International Office").status_code == 403
+    assert grants(world, europe, "asia reader", "reader", "Nowhere").status_code == 422
+    held = roles(world, "asia reader")
+    assert ends(europe, held["reader in South Asia"]).status_code == 403
+    assert ends(europe, held["reader in Europe"]).status_code == 201
+    assert ends(world.as_("admin"), held["reader in South Asia"]).status_code == 201
+
+
+def test_those_who_do_not_run_the_network_learn_of_no_account(world: World) -> None:
+    account, membership = world.cast.accounts["reader"], next(iter(roles(world, "reader").values()))
+    nobody = "00000000-0000-4000-8000-000000000000"
+    for who, told in {"caseworker": [403] * 3, "coordinator": [403] * 3, "admin": [201, 404, 404]}.items():
+        asked = [world.as_(who).post(f"/v1/accounts/{number}/memberships", READER) for number in (account, nobody, "x")]
+        assert [answer.status_code for answer in asked] == told, who
+        asked = [ends(world.as_(who), number) for number in (membership, nobody, "x")]
+        assert [answer.status_code for answer in asked] == told, who
+
+
+READER = {"role": "reader", "entity": "Europe"}
+
+
+def test_the_last_admin_of_the_root_stays(world: World) -> None:
+    second = world.newcomer("second admin", Role.ADMIN)
+    assert ends(world.as_("admin"), second.get("/v1/me").json()["memberships"][0]["id"]).status_code == 201
+    with world.database.writing() as session:
+        account = account_named(session, "admin")
+        assert account
+        held = session.scalars(select(Membership).where(Membership.account_id == account.id)).one()
+        with pytest.raises(ChangeRefused) as ending:
+            end(session, held, NOW)
+        with pytest.raises(ChangeRefused) as disabling:
+            disable(session, account, LEFT, NOW)
+    for refused in ending.value, disabling.value:
+        assert [item.code for item in refused.unmet] == ["admin.last"]
+    assert list(roles(world, "admin")) == ["admin in International Office"]
+
+
+LEFT = DisablingReason.LEFT
+
+
+def test_an_admin_who_is_disabled_is_no_other_admin(world: World) -> None:
+    second = world.newcomer("second admin", Role.ADMIN)
+    admin = world.as_("admin")
+    assert admin.post(f"/v1/accounts/{second.account}/disabling", {"reason": "left"}).status_code == 201
+    with world.database.writing() as session:
+        account = account_named(session, "admin")
+        assert account
+        with pytest.raises(ChangeRefused):
+            disable(session, account, LEFT, NOW)
+
+
+def test_of_two_admins_who_end_each_other_at_once_one_stays(template: Template) -> None:
+    url = template.copy()
+    with served(url, template.cast) as live, Crowd(live, 2) as crowd:
+        admin = live.world.as_("admin")
+        body = {"name": "rival admin", "kind": "person", "role": "admin", "entity": "International Office"}
+        account = admin.post("/v1/accounts", body).json()
+        key = admin.post(f"/v1/accounts/{account['id']}/keys", {}).json()["key"]
+        theirs, mine = (one["memberships"][0]["id"] for one in (account, admin.get("/v1/me").json()))
+        answers = crowd.all_at_once(
+            [lambda world: ends(world.as_("admin"), theirs), lambda world: ends(Person(world.client, key), mine)]
+        )
+        assert Counter(answer.status_code == 201 for answer in answers) == {True: 1, False: 1}
+        both = [Person(live.world.client, one).get("/v1/me").json()["memberships"] for one in (key, admin.key)]
+        assert sorted(map(len, both)) == [0, 1]
+    template.drop(url)
+
+
+# Disabling
+
+
+def test_disabling_an_account_kills_its_keys_at_once_and_for_good(world: World) -> None:
+    admin, worker = world.as_("admin"), world.caseworker
+    further = worker.post("/v1/keys", {}).json()["key"]
+    path = f"/v1/accounts/{worker.account}/disabling"
+    answer = admin.post(path, {"reason": "compromised"})
+    assert (answer.status_code, answer.json()["active"]) == (201, False)
+    assert [Person(world.client, key).get("/v1/me").status_code for key in (worker.key, further)] == [401, 401]
+    with world.database.reading() as session:
+        assert live_keys(session, UUID(worker.account), NOW) == []
+        kept = session.get_one(Account, UUID(worker.account))
+        assert (kept.disabled_reason, kept.disabled_at is not None) == ("compromised", True)
+    assert codes(admin.post(path, {"reason": "left"})) == (409, ["account.disabled"])
+    assert codes(admin.post(f"/v1/accounts/{worker.account}/keys", {})) == (409, ["account.disabled"])
+    assert codes(grants(world, admin, "caseworker", "reader", "Europe")) == (409, ["account.disabled"])
+    assert worker.account not in {item["id"] for item in admin.get("/v1/accounts?limit=200").json()["items"]}
+
+
+def test_an_admin_disables_only_whom_they_administer_wholly(world: World) -> None:
+    europe = world.newcomer("europe admin", Role.ADMIN, entity="Europe")
+    theirs, both = (world.newcomer(name, Role.READER, entity="Europe") for name in ("theirs", "both"))
+    with world.database.writing() as session:
+        account, asia = account_named(session, "both"), entity_named(session, "South Asia")
+        assert account
+        assert asia
+        grant(session, account, Role.READER, asia)
+    told = [europe.post(f"/v1/accounts/{p.account}/disabling", {"reason": "left"}).status_code for p in (theirs, both)]
+    assert told == [201, 403]
+    assert (theirs.get("/v1/me").status_code, both.get("/v1/me").status_code) == (401, 200)
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": "no reason"}, {"reason": "left", "who": "x"}])
+def test_an_account_is_disabled_for_a_reason_on_the_list(world: World, body: dict[str, str]) -> None:
+    assert world.as_("admin").post(f"/v1/accounts/{world.caseworker.account}/disabling", body).status_code == 422
+    assert world.caseworker.get("/v1/me").status_code == 200
+
+
+def test_a_retried_request_gets_the_first_answer(world: World) -> None:
+    path = f"/v1/accounts/{world.caseworker.account}/memberships"
+    answers = [world.as_("admin").post(path, READER, Idempotency_Key="granting") for _ in range(2)]
+    assert answers[0].content == answers[1].content
+    assert [answer.headers.get("Idempotency-Replayed") for answer in answers] == [None, "true"]

@@ -21,8 +21,9 @@ from schemathesis.generation.meta import CoveragePhaseData
 from schemathesis.hooks import unregister
 from schemathesis.specs.openapi.formats import unregister_string_format
 
+from appeals.allowance import Limiter
 from appeals.database import Busy
-from appeals.errors import StillRunning
+from appeals.errors import RateExceeded, StillRunning
 from appeals.field import CONTROLS
 from appeals.network import account_named, entity_named, grant
 from appeals.vocabulary import Role
@@ -30,7 +31,7 @@ from appeals.web import door as door_module
 from appeals.web.door import Door
 from tests.cast import STEP_INPUTS, TODAY, Body, intake, organisation, step_input
 from tests.conftest import Template
-from tests.standing import ABSENT, DOORS, RECORDS, Standing, stand, standing
+from tests.standing import ABSENT, DOORS, NOBODY, RECORDS, Standing, stand, standing
 
 __all__ = ["standing"]
 log = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ def test_the_document_is_openapi_3_1_and_names_every_operation_once(document: Bo
 
 def test_every_door_asks_for_a_key(document: Body) -> None:
     for door in DOORS:
-        assert operation(document, door)["security"] == [{"HTTPBearer": []}]
+        asked: list[Body] = [] if door.policy.public else [{"HTTPBearer": []}]
+        assert operation(document, door).get("security", []) == asked
     assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
 
 
@@ -80,15 +82,20 @@ def refusals(standing: Standing, door: Door, body: Any, monkeypatch: pytest.Monk
     world, path = standing.world, standing.path(door)
     coordinator = world.as_(fit_for(door))
     absent = standing.path(door, ABSENT).replace("/vocabularies/status", "/vocabularies/absent")
+    absent = absent.replace(standing.ids["token"], "absent")
+    absent = re.sub(r"^/v1/(accounts|memberships|keys)/[^/]+", rf"/v1/\1/{NOBODY}", absent)
+    outsider = "europe coordinator" if door.path.startswith(("/v1/accounts/", "/v1/memberships/")) else "asia reader"
 
     def given(**headers: str) -> int:
         return coordinator.call(door.method, path, body, **headers).status_code
 
     found = {
         world.nobody.call(door.method, path, body).status_code,
-        world.as_("asia reader").call(door.method, path, body).status_code,
+        world.as_(outsider).call(door.method, path, body).status_code,
+        standing.narrow["write" if door.policy.scope == "read" else "read"].call(door.method, path, body).status_code,
         world.as_("auditor").call(door.method, absent, body).status_code,
         coordinator.call(door.method, f"{path}?unknown=1", body).status_code if not door.writes else 422,
+        coordinator.call(door.method, absent, body).status_code if absent != path else 422,
     }
     if door.writes:
         found |= {
@@ -103,6 +110,9 @@ def refusals(standing: Standing, door: Door, body: Any, monkeypatch: pytest.Monk
     with monkeypatch.context() as patched:
         patched.setattr(door_module, "claim", failing(StillRunning()))
         found |= {given(Idempotency_Key="k")} if door.writes else set()
+        patched.setattr(Limiter, "spend", failing(RateExceeded(1)))
+        found.add(given())
+        patched.setattr(Limiter, "spend", failing(Busy()))
         patched.setattr(door_module, "authenticate", failing(Busy()))
         found.add(given())
     return found - {200, 201}
@@ -123,7 +133,9 @@ def fit_for(door: Door) -> str:
         return "reviewer"
     if door.path.endswith("/information"):
         return "caseworker"
-    return "admin" if door.path in {"/v1/accounts", "/v1/entities"} else "coordinator"
+    if door.path == "/v1/access-log":
+        return "auditor"
+    return "admin" if door.path.startswith(("/v1/accounts", "/v1/entities", "/v1/memberships")) else "coordinator"
 
 
 def valid(door: Door) -> Any:
@@ -141,10 +153,18 @@ def valid(door: Door) -> Any:
 BODIES: dict[str, Body] = {
     "change_consents": {"state": "withdrawn"},
     "change_commitments": {"status": "in_progress"},
+    "change_team": {"status": "left"},
+    "openings": {"fields": ["narrative"], "reason": "To answer the lawyer."},
+    "break-glass": {"reason": "Somebody was arrested."},
+    "publications": {"publication_level": "anonymised"},
+    "takedown": {"reason": "The workers asked."},
     "organisations": organisation("Sample Fund"),
     "facilities": {"name": "Sample Mill", "country": "BD"},
     "entities": {"name": "Sample Desk", "kind": "member", "parent": "Europe"},
     "accounts": {"name": "sample desk", "kind": "person", "role": "reader", "entity": "Europe"},
+    "memberships": {"role": "caseworker", "entity": "Europe"},
+    "disabling": {"reason": "unused"},
+    "keys": {"scopes": ["read"], "days": 1},
 }
 
 
@@ -236,6 +256,10 @@ def test_each_step_leads_to_the_form_of_its_input(standing: Standing, document: 
 EXAMPLES = int(os.environ.get("APPEALS_TEST_EXAMPLES", "1"))
 """Invented for each operation, on each database. From 30 on, all systematic requests are made besides: minutes."""
 THOROUGH = EXAMPLES >= 30
+OF_THE_NETWORK = {
+    "keys": "id", "memberships": "id", "disabling": "id", "ending": "id", "rotation": "key", "revocation": "key",
+}  # fmt: skip
+"""The last word of a path, and the parameter before it."""
 EXPECTED = {
     # What is right in form may still be refused: 409 by a state, a guard or a rule; 422 for what a schema cannot say:
     # days to come, references to nothing, one of two members. 304 is the answer to If-None-Match: *.
@@ -248,15 +272,22 @@ EXPECTED = {
 def configured(standing: Standing) -> SchemathesisConfig:
     """Every check is on; paths lead to a case that is there, and to its records."""
     key = standing.world.cast.keys["coordinator"]
-    of_records = [
+    of_records: list[Body] = [
         {"include-path-regex": rf"^/v1/cases/\{{ref\}}/{noun}/", "parameters": {"path.id": number}}
         for noun, number in standing.ids.items()
     ]
+    of_records += [
+        {"include-path-regex": rf"/\{{{name}\}}/{noun}$", "parameters": {f"path.{name}": standing.ids[noun]}}
+        for noun, name in OF_THE_NETWORK.items()
+    ]
+    # Somebody may withdraw a consent meanwhile, and what rests on it is gone at once.
+    gone = {"positive_data_acceptance": {"expected-statuses": ["2xx", "304", "404", "422"]}}
+    of_records.append({"include-path-regex": r"^/public/cases/\{token\}", "checks": gone})
     return SchemathesisConfig.from_dict(
         {
             "checks": EXPECTED,
             "headers": {"Authorization": f"Bearer {key}"},
-            "parameters": {"path.ref": standing.reference, "path.name": "status"},
+            "parameters": {"path.ref": standing.reference, "path.name": "status", "path.token": standing.ids["token"]},
             "generation": {"max-examples": EXAMPLES, "deterministic": not THOROUGH, "database": "none"},
             "operations": of_records,
         }
@@ -329,7 +360,7 @@ def almighty(template: Template) -> Iterator[Standing]:
             account, office = account_named(session, "coordinator"), entity_named(session, "International Office")
             assert account
             assert office
-            for role in (Role.ADMIN, Role.REVIEWER, Role.CASEWORKER):
+            for role in (Role.ADMIN, Role.AUDITOR, Role.REVIEWER, Role.CASEWORKER):
                 grant(session, account, role, office)
         yield made
 

@@ -15,7 +15,8 @@ from tests.cast import Body, Person, World, action, day
 from tests.standing import DOORS, Standing, standing
 
 __all__ = ["standing"]
-LISTS = [door for door in DOORS if door.as_table]
+# An export makes the access log longer: `tests/test_access_log.py` walks it.
+LISTS = [door for door in DOORS if door.as_table and door.name != "list_accesses"]
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 
 
@@ -49,10 +50,10 @@ def walked(who: Person, path: str, between: Iterator[None] | None = None) -> lis
 
 def test_every_list_comes_in_pages_that_join_without_gap_or_repetition(standing: Standing) -> None:
     for door in LISTS:
-        path = standing.path(door)
-        whole = standing.world.coordinator.get(f"{path}?limit=200").json()
+        path, reader = standing.path(door), standing.reader(door)
+        whole = reader.get(f"{path}?limit=200").json()
         assert whole["next"] is None
-        assert walked(standing.world.coordinator, f"{path}?limit=3") == whole["items"], path
+        assert walked(reader, f"{path}?limit=3") == whole["items"], path
 
 
 def test_a_page_holds_fifty_unless_another_number_up_to_200_is_asked_for(standing: Standing) -> None:
@@ -188,12 +189,12 @@ def table(answer: Response) -> list[list[str]]:
 
 def test_every_list_is_also_csv_and_ndjson_with_the_same_items(standing: Standing) -> None:
     for door in LISTS:
-        path = standing.path(door)
-        items = standing.world.coordinator.get(path).json()["items"]
-        lines = standing.world.coordinator.get(path, Accept=NDJSON)
+        path, reader = standing.path(door), standing.reader(door)
+        items = reader.get(path).json()["items"]
+        lines = reader.get(path, Accept=NDJSON)
         assert lines.headers["content-type"] == NDJSON
         assert [json.loads(line) for line in lines.text.splitlines()] == items, path
-        names, *rows = table(standing.world.coordinator.get(path, Accept=CSV))
+        names, *rows = table(reader.get(path, Accept=CSV))
         assert len(rows) == len(items)
         for row, item in zip(rows, items, strict=True):
             assert dict(zip(names, row, strict=True)).keys() == item.keys()

@@ -1,6 +1,7 @@
 """The README's first case, run as it stands: its own commands, in bash, by curl, against a service just started."""
 
 import csv
+import json
 import re
 import subprocess
 import sys
@@ -68,6 +69,16 @@ def test_a_first_case_goes_from_intake_to_closure_as_the_readme_says(played: lis
     ]
 
 
+def test_the_case_is_read_without_a_key_once_it_is_published(played: list[str]) -> None:
+    command = BLOCKS.index(next(block for block in BLOCKS if "/public/cases/" in block))
+    assert "Authorization" not in BLOCKS[command].splitlines()[-1]
+    shown = json.loads(played[command])["shows"]
+    assert shown["level"] == "named"
+    assert [place["name"] for place in shown["workplaces"]] == ["Bright Stitch Ltd"]
+    assert [company["name"] for company in shown["companies"]] == ["Sample Brand"]
+    assert shown["requesters"] == []
+
+
 def test_every_call_of_the_walk_through_fails_the_run_when_it_is_refused() -> None:
     calls = [line for block in BLOCKS for line in block.splitlines() if re.search(r"\bcurl ", line)]
     assert len(calls) > 5
@@ -78,7 +89,7 @@ def test_the_readme_names_only_targets_and_commands_that_exist() -> None:
     targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.M)
     assert set(re.findall(r"make ([a-z]+)`", README)) <= set(targets)
     assert {"run", "test"} <= set(re.findall(r"make ([a-z]+)`", README))
-    for command in re.findall(r"\.venv/bin/appeals ([a-z]+(?: (?:new|list|revoke))?)", README):
+    for command in re.findall(r"\.venv/bin/appeals ([a-z]+(?: (?:new|list|rotate|revoke))?)", README):
         assert CliRunner().invoke(cli, [*command.split(), "--help"]).exit_code == 0, command
 
 

@@ -1,42 +1,52 @@
 """Doors of the case: intake, the list, one case, its change, its steps, its history."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
-from pydantic import Field
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from pydantic import Field, RootModel
 
-from appeals import intake
+from appeals import intake, views
 from appeals import step as steps
-from appeals.access import CASE_ROLES, foremost, is_on_team, roles_on, roles_receiving, sees, visible_to
-from appeals.case import Case, CaseOutput, HistoryEntry, HistoryOutput
-from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, NotFound
+from appeals.access import foremost, is_on_team, policy_of, roles_on, view_of
+from appeals.case import Case
+from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid
 from appeals.field import Model
 from appeals.guard import GUARDS, Attempt, resumable, unmet
-from appeals.lifecycle import BY_NOUN, CASEWORK, INTAKE_ROLES, STEPS, Step
+from appeals.lifecycle import BY_NOUN, STEPS, Step
 from appeals.network import Account, Caller, existing_account
-from appeals.records import Writing
+from appeals.records import Writing, name_on_team
 from appeals.register import CaseQuery, Duplicate, PageQuery, find, possible_duplicates
-from appeals.step_input import REFERENCE, CaseChange, Intake
-from appeals.vocabulary import Role, Status
-from appeals.web.door import Answer, Call, Door, Visit, one_of, rendered
+from appeals.step_input import CaseChange, Intake
+from appeals.views import CaseOutput, HistoryOutput, StatusView, WorkView
+from appeals.vocabulary import Logged, Role, Status, View, Visibility
+from appeals.web.door import Answer, Call, Door, Finder, rendered
+from appeals.web.gate import Visit, visible_case
 from appeals.web.page import Page, page, place
 from appeals.web.problems import UnmetOutput
 
 COORDINATORS_ONLY = {"assignee", "visibility"}
 
 
-class IntakeOutput(CaseOutput):
+class IntakeOutput(WorkView):
     """The new case, and others that may be the same appeal: told, not refused."""
 
     possible_duplicates: list[Duplicate]
+
+
+class ViewQuery(Model):
+    """Which view; left out, the most you may have."""
+
+    view: View | None = None
+
+
+CaseView = RootModel[WorkView | StatusView]
 
 
 class StepOutput(Model):
     """The history entry that the step made, and the case as it now stands."""
 
     entry: HistoryOutput
-    case: CaseOutput
+    case: WorkView | StatusView
 
 
 class OpenStep(Model):
@@ -63,75 +73,19 @@ class Steps(Model):
     items: list[OpenStep]
 
 
-# Gates
+def acting_in(step: Step) -> Finder:
+    """The case, and the role the caller takes the step in; the most responsible one when several fit."""
 
+    def find(visit: Visit, case: Case | None) -> tuple[Case | None, Role | None]:
+        return case, _role_for(visit.caller, case, step) if case else None
 
-def anyone(_: Visit) -> None:
-    """Everybody with a live key may pass."""
-
-
-def with_roles(*roles: Role) -> Any:
-    """Those who hold one of the roles anywhere may pass. Raises: Forbidden."""
-
-    def gate(visit: Visit) -> None:
-        if not any(held.role in roles for held in visit.caller.held):
-            raise Forbidden
-
-    return gate
-
-
-def seen_case(visit: Visit) -> Case:
-    """The case in the path, locked when it is about to be written to. Raises: NotFound."""
-    reference = one_of(visit.params, "ref", REFERENCE)
-    found = visible_case(visit.session, visit.caller, reference, lock=visit.writes)
-    if found is None:
-        raise NotFound
-    return found
-
-
-def visible_case(session: Session, caller: Caller, reference: str, *, lock: bool) -> Case | None:
-    """The case of this reference, if the caller may see it."""
-    query = select(Case).where(Case.reference == reference, visible_to(caller))
-    return session.scalar(query.with_for_update(of=Case) if lock else query)
-
-
-def team_case(visit: Visit) -> Case:
-    """The case, for those who work on it. Raises: NotFound, Forbidden."""
-    case = seen_case(visit)
-    if not is_on_team(visit.caller, case):
-        raise Forbidden
-    return case
-
-
-def case_for(*roles: Role) -> Any:
-    """The case, for those who hold one of these roles on it. Raises: NotFound, Forbidden."""
-
-    def gate(visit: Visit) -> Case:
-        case = seen_case(visit)
-        if not roles_on(visit.caller, case) & set(roles):
-            raise Forbidden
-        return case
-
-    return gate
-
-
-def step_gate(step: Step) -> Any:
-    """The case and the role the caller takes the step in. Raises: NotFound, Forbidden."""
-
-    def gate(visit: Visit) -> tuple[Case, Role]:
-        case = seen_case(visit)
-        role = _role_for(visit.caller, case, step)
-        if role is None:
-            raise Forbidden
-        return case, role
-
-    return gate
+    return find
 
 
 def _role_for(caller: Caller, case: Case, step: Step) -> Role | None:
-    """The role in which the caller may take the step; the most responsible one when several fit."""
-    held = roles_receiving(caller, case) if step.receiving else roles_on(caller, case)
-    return foremost(held & step.roles)
+    """The role in which the caller may take the step."""
+    policy = policy_of(step.door)
+    return foremost(policy.acting(caller, case) & policy.roles)
 
 
 # Work
@@ -140,33 +94,30 @@ def _role_for(caller: Caller, case: Case, step: Step) -> Role | None:
 def take_in(call: Call) -> Answer:
     case = intake.take_in(call.session, call.caller, call.body, call.now)
     duplicates = possible_duplicates(call.session, call.caller, case)
-    output = IntakeOutput(**case_output(call.caller, case).model_dump(), possible_duplicates=duplicates)
-    return rendered(output, 201, Location=f"/v1/cases/{case.reference}", ETag=case.tag)
+    output = IntakeOutput(**views.most(call.caller, case).model_dump(), possible_duplicates=duplicates)
+    return rendered(output, 201, Location=f"/v1/cases/{case.reference}", ETag=views.tag(call.caller, case))
 
 
 def list_cases(call: Call) -> Answer:
     found, after = find(call.session, call.caller, call.query, place(call))
-    return page(call, CaseOutput, [case_output(call.caller, case) for case in found], after)
+    return page(call, CaseOutput, [views.summary(call.caller, case) for case in found], after)
 
 
 def show(call: Call) -> Answer:
     case: Case = call.subject
-    return rendered(case_output(call.caller, case), ETag=_tag(call.caller, case))
+    view = _view_asked(call, case)
+    if view is View.WORK:
+        call.log(Logged.VIEW)
+    return rendered(views.of_case(call.caller, case, view), ETag=views.tag(call.caller, case, view))
 
 
-def case_output(caller: Caller, case: Case) -> CaseOutput:
-    """The case as this caller may see it: where it was merged into one they may not see, that one is not named."""
-    output = CaseOutput.model_validate(case)
-    return output if _sees_survivor(caller, case) else output.model_copy(update={"merged_into_reference": None})
-
-
-def _tag(caller: Caller, case: Case) -> str:
-    """The validator of what this caller is shown: another one when the survivor comes into sight."""
-    return case.tag if _sees_survivor(caller, case) else f'{case.tag[:-1]}h"'
-
-
-def _sees_survivor(caller: Caller, case: Case) -> bool:
-    return case.merged_into is None or sees(caller, case.merged_into)
+def _view_asked(call: Call, case: Case) -> View:
+    """The view the caller asks for, or the most they may have. Raises: Forbidden."""
+    most = view_of(call.caller, case)
+    wanted: View | None = call.query.view or most
+    if wanted is View.WORK and most is not View.WORK:
+        raise Forbidden
+    return wanted or View.STATUS
 
 
 def amend(call: Call) -> Answer:
@@ -182,14 +133,26 @@ def amend(call: Call) -> Answer:
     if named is not None:
         _require_assignable(call, case, named)
         given["assignee_id"] = named.id
+    if "translations" in given:
+        given["translations"] = call.body.model_dump(mode="json")["translations"]
     changed = {name: value for name, value in given.items() if getattr(case, name) != value}
     for name, value in changed.items():
         setattr(case, name, value)
+    _name_who_keeps_it(call, case, changed)
     if changed:
         case.version += 1
         case.touch(call.now)
     call.session.flush()
-    return rendered(case_output(call.caller, case), ETag=_tag(call.caller, case))
+    return rendered(views.most(call.caller, case), ETag=views.tag(call.caller, case))
+
+
+def _name_who_keeps_it(call: Call, case: Case, changed: dict[str, Any]) -> None:
+    """Who is given a case is named on its team; so is who seals it, or it would be gone from their own sight."""
+    writing = Writing(call.session, case, call.caller, call.now)
+    if "assignee_id" in changed:
+        name_on_team(writing, changed["assignee_id"])
+    if changed.get("visibility") == Visibility.SEALED:
+        name_on_team(writing, call.caller.account_id)
 
 
 def _require_assignable(call: Call, case: Case, named: Account) -> None:
@@ -208,6 +171,7 @@ def _require_assignable(call: Call, case: Case, named: Account) -> None:
 def take_step(step: Step) -> Any:
     def work(call: Call) -> Answer:
         case, role = call.subject
+        up = case.publications_up
         try:
             entry = steps.make(
                 Writing(call.session, case, call.caller, call.now),
@@ -220,10 +184,18 @@ def take_step(step: Step) -> Any:
         except ChangeRefused:
             call.require_current(case)  # 428 and 412 come before 409
             raise
-        output = StepOutput(entry=history_output(call, case, entry), case=case_output(call.caller, case))
-        return rendered(output, 201, ETag=_tag(call.caller, case))
+        log_publication(call, case, up)
+        output = StepOutput(entry=views.of_entry(call.caller, case, entry), case=views.most(call.caller, case))
+        return rendered(output, 201, ETag=views.tag(call.caller, case))
 
     return work
+
+
+def log_publication(call: Call, case: Case, up: set[UUID]) -> None:
+    """Say on the access log that something was published or taken down, where other publications were `up` before."""
+    call.log(Logged.VIEW)
+    if case.publications_up != up:
+        call.log(Logged.PUBLICATION)
 
 
 def _coordinated(call: Call, reference: str) -> Case | None:
@@ -231,8 +203,15 @@ def _coordinated(call: Call, reference: str) -> Case | None:
     return found if found and Role.COORDINATOR in roles_on(call.caller, found) else None
 
 
+def _log_work(call: Call, case: Case) -> None:
+    """What the team gets of a case is on the access log; what is told to those who follow it is not."""
+    if is_on_team(call.caller, case):
+        call.log(Logged.VIEW)
+
+
 def show_steps(call: Call) -> Answer:
     case: Case = call.subject
+    _log_work(call, case)
     return rendered(Steps(items=[_open_step(call, case, step) for step in STEPS]))
 
 
@@ -259,62 +238,50 @@ def _open_step(call: Call, case: Case, step: Step) -> OpenStep:
     )
 
 
-def history_output(call: Call, case: Case, entry: HistoryEntry) -> HistoryOutput:
-    """An entry as the team sees it, or as those who only follow the status do."""
-    output = HistoryOutput.model_validate(entry)
-    if not is_on_team(call.caller, case):
-        return output.model_copy(update={"input": None, "overrides": None, "reason": None, "account_id": None})
-    if output.input and "survivor" in output.input and not _sees_survivor(call.caller, case):
-        return output.model_copy(update={"input": {**output.input, "survivor": None}})
-    return output
-
-
 def show_history(call: Call) -> Answer:
     case: Case = call.subject
+    _log_work(call, case)
     after = place(call)
     rest = case.history[after[0] if after else 0 :]
     shown = rest[: call.query.limit]
     following = [shown[-1].sequence] if len(rest) > len(shown) else None
-    return page(call, HistoryOutput, [history_output(call, case, entry) for entry in shown], following)
+    return page(call, HistoryOutput, [views.of_entry(call.caller, case, entry) for entry in shown], following)
 
 
 def doors() -> list[Door]:
     """Every door of the case itself; one for each row of the table of steps."""
     one = "/v1/cases/{ref}"
     fixed = [
-        Door("GET", one, "show_case", "A case as you may see it.", seen_case, show, CaseOutput, forbids=False),
+        Door("GET", one, "show_case", "A case as you may see it.", show, CaseView, query=ViewQuery),
         Door(
-            "GET", "/v1/cases", "list_cases", "The cases you may see.", with_roles(*CASE_ROLES), list_cases,
-            Page[CaseOutput], query=CaseQuery, as_table=True,
+            "GET", "/v1/cases", "list_cases", "The cases you may see.", list_cases, Page[CaseOutput],
+            query=CaseQuery, as_table=True,
         ),
         Door(
-            "POST", "/v1/cases", "take_in", "Log an urgent appeal.", with_roles(*INTAKE_ROLES), take_in,
-            IntakeOutput, 201, Intake, headers=("Location", "ETag"),
+            "POST", "/v1/cases", "take_in", "Log an urgent appeal.", take_in, IntakeOutput, 201, Intake,
+            headers=("Location", "ETag"),
         ),
         Door(
-            "PATCH", one, "amend_case", "Change a case, never its status.", case_for(*CASEWORK), amend, CaseOutput, 200,
-            CaseChange, current=True, headers=("ETag",),
+            "PATCH", one, "amend_case", "Change a case, never its status.", amend, WorkView, 200, CaseChange,
+            current=True, headers=("ETag",),
         ),
+        Door("GET", f"{one}/steps", "show_steps", "Every step, and what is missing.", show_steps, Steps),
         Door(
-            "GET", f"{one}/steps", "show_steps", "Every step, and what is missing.", seen_case, show_steps, Steps,
-            forbids=False,
-        ),
-        Door(
-            "GET", f"{one}/history", "show_history", "The status history, oldest first.", seen_case, show_history,
-            Page[HistoryOutput], query=PageQuery, as_table=True, forbids=False,
+            "GET", f"{one}/history", "show_history", "The status history, oldest first.", show_history,
+            Page[HistoryOutput], query=PageQuery, as_table=True,
         ),
     ]  # fmt: skip
     return fixed + [
         Door(
             "POST",
             f"{one}/{step.noun}",
-            step.noun.replace("-", "_"),
+            step.door,
             step.says,
-            step_gate(step),
             take_step(step),
             StepOutput,
             201,
             step.input,
+            finds=acting_in(step),
             current=True,
             headers=("ETag",),
             tag="steps",

@@ -8,11 +8,12 @@ and the very bytes of its answer.
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, get_origin
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar, get_origin
 from urllib.parse import unquote_to_bytes
 
 from anyio import CapacityLimiter
@@ -25,18 +26,35 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from appeals.access import Policy, policy_of
+from appeals.access_log import Access, Recorder, record
+from appeals.allowance import Limiter, Unportioned
 from appeals.case import Case
-from appeals.database import Database, Entangled
-from appeals.errors import Fault, Invalid, NotFound, NotJson, PreconditionRequired, Stale, TooLarge
+from appeals.database import TRIES, Database, Entangled
+from appeals.errors import (
+    Fault,
+    Forbidden,
+    Invalid,
+    NotFound,
+    NotJson,
+    PreconditionRequired,
+    Refusal,
+    SecretNotKept,
+    Stale,
+    TooLarge,
+    Unauthenticated,
+)
 from appeals.idempotency import KeptAnswer, claim, fingerprint, keep
-from appeals.network import Caller, authenticate
+from appeals.network import Caller, authenticate, outsider
+from appeals.publication import TOKEN
 from appeals.step_input import REFERENCE
+from appeals.vocabulary import Logged
 from appeals.web import body as body_reading
 from appeals.web.body import clean
-from appeals.web.problems import MEDIA_TYPE
+from appeals.web.gate import Visit, admit, require_role, require_scope
+from appeals.web.problems import MEDIA_TYPE, STATUS
 
-Params = dict[str, str]
-TRIES = 3
+Result = TypeVar("Result")
 BEARER = HTTPBearer(auto_error=False, description="A key: `ua_<id>_<secret><checksum>`.")
 
 
@@ -50,25 +68,21 @@ class Desk:
     pepper: bytes
     body_limit: int
     turns: CapacityLimiter
+    recorder: Recorder
+    limiter: Limiter
 
     def now(self) -> datetime:
         """The server's time."""
         return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
-class Visit:
-    """Who stands at the door, in which transaction, and what the path names."""
-
-    session: Session
-    caller: Caller
-    params: Params
-    now: datetime
-    writes: bool
+Finder = Callable[[Visit, Case | None], Any]
+"""Finds what a door is about, given the case it is one of. Raises: NotFound."""
 
 
-Gate = Callable[[Visit], Any]
-"""Lets a caller pass and returns what the door is about. Raises: NotFound, Forbidden."""
+def the_case(_: Visit, case: Case | None) -> Case | None:
+    """The door is about the case itself, or about nothing in particular."""
+    return case
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,14 @@ class Call:
     query: Any
     request: Request
     desk: Desk
+    logged: list[tuple[Logged, tuple[str, ...]]] = field(default_factory=list)
+
+    def log(self, kind: Logged, *subjects: str) -> None:
+        """Have it on the access log, instead of what the door says: as what kind, about which references and ids.
+
+        Without subjects it is about what the path names. Never content: neither names nor anything that was sent.
+        """
+        self.logged.append((kind, subjects))
 
     @property
     def session(self) -> Session:
@@ -105,7 +127,7 @@ class Call:
         tags = _listed(self.request, "if-match")
         if not tags:
             raise PreconditionRequired
-        current = re.compile(rf'"{case.version}-[0-9]+[a-z]*"')
+        current = re.compile(rf'"{case.version}-[0-9a-z]+"')
         if tags != ["*"] and not any(current.fullmatch(tag) for tag in tags):
             raise Stale
 
@@ -125,6 +147,13 @@ class Answer:
     media_type: str = "application/json"
 
 
+class Secret(StrEnum):
+    """What a repeated request gets where the first answer held a secret and so is not kept."""
+
+    AGAIN = "again"  # it is done again: a reading by nature
+    REFUSE = "refuse"  # 409: doing it again would make another
+
+
 def rendered(output: BaseModel, status: int = 200, **headers: str) -> Answer:
     """A wire form as an answer. Header names are written with underscores."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -133,26 +162,41 @@ def rendered(output: BaseModel, status: int = 200, **headers: str) -> Answer:
 
 @dataclass(frozen=True)
 class Door:
-    """A route: method and path, its gate, what it does, what it takes and gives.
+    """A route: method and path, its name in the policy, what it does, what it takes and gives.
 
-    `current` says that it needs If-Match, `forbids` that its gate may answer 403; `headers` are those of its answer.
+    `finds` what it is about; `current` says that it needs If-Match; `headers` are those of its answer; `secret` that
+    the answer is not kept.
     """
 
     method: str
     path: str
     name: str
     summary: str
-    gate: Gate
     work: Callable[[Call], Answer]
     gives: type[BaseModel]
     status: int = 200
     takes: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    finds: Finder = the_case
     current: bool = False
-    forbids: bool = True
     as_table: bool = False
     headers: tuple[str, ...] = ()
     tag: str = "cases"
+    secret: Secret | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """Its line in the policy. Raises: Unruled."""
+        return policy_of(self.name)
+
+    def gate(self, visit: Visit) -> Any:
+        """Let the caller pass, and find what the door is about. Raises: NotFound, Forbidden."""
+        case = admit(visit, self.policy)
+        subject = self.finds(visit, case)
+        if case is not None:
+            require_role(visit, self.policy, case)
+        require_scope(visit.caller, self.policy)
+        return subject
 
     @property
     def writes(self) -> bool:
@@ -167,9 +211,9 @@ class Door:
     @property
     def refusals(self) -> list[int]:
         """Every refusal this door may answer, as statuses."""
-        told = {401, 422, 503}
+        told = {422, 429, 503} if self.policy.public else {401, 422, 429, 503}
         told |= {404} if self.names else set()
-        told |= {403} if self.forbids else set()
+        told |= {403} if self.policy.forbids else set()
         told |= {409, 413, 415} if self.writes else {304}
         told |= {412, 428} if self.current else set()
         return sorted(told)
@@ -237,7 +281,7 @@ HEADERS = {
     for name, says in _SAYS.items()
 }
 """The headers of answers, as OpenAPI describes them."""
-REFUSAL_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+REFUSAL_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 REFUSALS = {
     304: "Nothing new since the ETag in If-None-Match.",
     401: "No key, or a dead one.",
@@ -249,12 +293,16 @@ REFUSALS = {
     415: "The body is not said to be JSON.",
     422: "The input does not fit; `errors` says where.",
     428: "Send If-Match.",
+    429: "Too many requests in a short time.",
     503: "Busy; nothing was changed, try again.",
 }
 
 
 class DoorRoute(APIRoute):
-    """A route that reads the body strictly, and asks the gate first when the input does not fit."""
+    """A route that reads the body strictly, and asks the gate first when the input does not fit.
+
+    Nothing leaves before it is on the access log.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, with the order of refusals kept: whoever may not pass learns nothing of the form."""
@@ -263,17 +311,28 @@ class DoorRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             try:
+                answer = await answered(request)
+            except (Unauthenticated, NotFound, Forbidden) as refusal:
+                entry.note_denial(request, refusal)
+                await entry.write_down(request)
+                raise
+            await entry.write_down(request)
+            return answer
+
+        async def answered(request: Request) -> Response:
+            try:
                 _read_query(request, entry.door)
                 if entry.door.takes:
                     await body_reading.read(request, entry.desk.body_limit)
                 if not entry.door.writes:
-                    return await ordinary(request)
+                    return await entry.allowed(lambda: ordinary(request))
                 # Nobody unknown stands in the queue of those who write.
-                await run_in_threadpool(entry.know_caller, request)
+                await entry.allowed(lambda: run_in_threadpool(entry.know_caller, request))
+                await entry.write_down(request)
                 async with entry.desk.turns:
                     return await ordinary(request)
             except (RequestValidationError, Invalid, TooLarge, NotJson):
-                await run_in_threadpool(entry.pass_gate, request)
+                await entry.allowed(lambda: run_in_threadpool(entry.pass_gate, request))
                 raise
 
         return handle
@@ -302,6 +361,30 @@ def _is_utf_8(query: bytes) -> bool:
     return True
 
 
+@dataclass
+class _Noted:
+    """What is known of a request while it is served: whether it counted against the allowance, who it is from, whether
+    that use of the key is on the access log, and what is still to be written there.
+    """
+
+    key_id: str | None = None
+    counted: bool = False
+    caller: Caller | None = None
+    used: bool = False
+    accesses: list[Access] = field(default_factory=list)
+
+
+def _noted(request: Request) -> _Noted:
+    if not hasattr(request.state, "noted"):
+        told = _KEY_ID.match(_key(request) or "")
+        request.state.noted = _Noted(key_id=told[1] if told else None)
+    noted: _Noted = request.state.noted
+    return noted
+
+
+_KEY_ID = re.compile(r"ua_([0-9A-Za-z]{8})_[0-9A-Za-z]{49}\Z")
+
+
 @dataclass(frozen=True)
 class _Entry:
     """A door and the desk behind it: what runs when somebody calls."""
@@ -319,8 +402,66 @@ class _Entry:
         with self.desk.database.reading() as session:
             self._visit(request, session, self._caller(request, session), writes=False)
 
+    async def allowed(self, serve: Callable[[], Awaitable[Result]]) -> Result:
+        """Serve; again with a portion of the allowance where this process held none. Raises: RateExceeded."""
+        while True:
+            try:
+                return await serve()
+            except Unportioned as found:
+                await self.desk.limiter.fetch(found.bucket, self.desk.now())
+
+    def note_denial(self, request: Request, refusal: Refusal) -> None:
+        """Have a denial on the access log, if it tells more than that a path or a key was mistyped."""
+        noted = _noted(request)
+        if noted.key_id is None or (isinstance(refusal, NotFound) and not self.door.names):
+            return
+        noted.accesses = [self._access(request, Logged.DENIAL, STATUS[type(refusal)])]
+
+    def _access(self, request: Request, kind: Logged, status: int, subjects: tuple[str, ...] = ()) -> Access:
+        noted, about = _noted(request), subjects or _subjects(request.path_params)
+        account_id = noted.caller.account_id if noted.caller else None
+        return Access(self.desk.now(), account_id, noted.key_id, kind, self.door.name, status, about)
+
+    def _accesses(self, call: Call, answer: Answer) -> list[Access]:
+        """What the access log is told of an answer that was given."""
+        if self.door.policy.public:
+            return []
+        usual = self.door.policy.logged
+        said = call.logged or ([(usual, ())] if usual else [])
+        if answer.media_type.partition(";")[0] in EXPORTS:
+            said = [(Logged.EXPORT, tuple(subject for _, subjects in said for subject in subjects))]
+        return [self._access(call.request, kind, answer.status, subjects) for kind, subjects in said]
+
+    async def write_down(self, request: Request) -> None:
+        """Return when all that was noted so far is on the access log. Raises: Busy."""
+        noted = _noted(request)
+        accesses, noted.accesses = noted.accesses, []
+        new_use = noted.caller is not None and noted.caller.first_use_today and not noted.used
+        use = self._access(request, Logged.KEY, 200, (str(noted.key_id),)) if new_use else None
+        await self.desk.recorder.write(accesses, use)
+        noted.used = noted.caller is not None
+
     def _caller(self, request: Request, session: Session) -> Caller:
-        return authenticate(session, _key(request), self.desk.pepper, self.desk.now())
+        noted = _noted(request)
+        host = request.client.host if request.client else ""
+        if self.door.policy.public:
+            self._count(noted, self.desk.limiter.of_address(host, self.desk.now()))
+            return outsider(self.desk.now())
+        try:
+            caller = authenticate(session, _key(request), self.desk.pepper, self.desk.now())
+        except Unauthenticated:
+            # Who guesses slows down their own address, and nobody's account.
+            self._count(noted, self.desk.limiter.of_address(host, self.desk.now()))
+            raise
+        self._count(noted, self.desk.limiter.of_account(caller.account_id))
+        noted.caller = caller
+        return caller
+
+    def _count(self, noted: _Noted, bucket: str) -> None:
+        """Count a request once, however often its key is looked at. Raises: Unportioned."""
+        if not noted.counted:
+            self.desk.limiter.spend(bucket)
+            noted.counted = True
 
     def _visit(self, request: Request, session: Session, caller: Caller, *, writes: bool) -> tuple[Visit, Any]:
         visit = Visit(session, caller, dict(request.path_params), self.desk.now(), writes)
@@ -332,12 +473,14 @@ class _Entry:
         """Answer a GET from one snapshot; 304 when the caller has it already."""
         with self.desk.database.reading() as session:
             visit, subject = self._visit(request, session, self._caller(request, session), writes=False)
-            answer = self.door.work(Call(visit, subject, None, query, request, self.desk))
+            call = Call(visit, subject, None, query, request, self.desk)
+            answer = self.door.work(call)
         tag = answer.headers.get("ETag") or f'"{hashlib.sha256(answer.content).hexdigest()[:32]}"'
-        headers = {**answer.headers, "ETag": tag, "Vary": "Accept, Authorization"}
+        headers = {**answer.headers, "ETag": tag, **(OPENLY if self.door.policy.public else {"Vary": VARIES})}
         known = [told.removeprefix("W/") for told in _listed(request, "if-none-match")]
         if tag in known or known == ["*"]:
             return Response(status_code=304, headers=headers)
+        _noted(request).accesses = self._accesses(call, answer)
         return Response(answer.content, answer.status, headers, answer.media_type)
 
     def write(self, request: Request, body: Any) -> Response:
@@ -354,7 +497,9 @@ class _Entry:
             # The key is taken before the gate locks the case: a second try waits for the first one's key alone.
             kept = self._claim(request, session, caller)
             visit, subject = self._visit(request, session, caller, writes=True)
-            answer = self._once(request, Call(visit, subject, body, None, request, self.desk), kept)
+            call = Call(visit, subject, body, None, request, self.desk)
+            answer = self._once(request, call, kept)
+            record(session, self._accesses(call, answer))
         return Response(answer.content, answer.status, answer.headers, answer.media_type)
 
     def _claim(self, request: Request, session: Session, caller: Caller) -> KeptAnswer | None:
@@ -364,17 +509,37 @@ class _Entry:
     def _once(self, request: Request, call: Call, kept: KeptAnswer | None) -> Answer:
         if kept is not None:
             kept.require_same(_asked(request))
-            return Answer(kept.body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
+            if self.door.secret is None:
+                call.logged.extend((Logged(kind), tuple(subjects)) for kind, subjects in kept.logged)
+                return Answer(kept.body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
+            if self.door.secret is Secret.REFUSE:
+                raise SecretNotKept
         answer = self.door.work(call)
         key = request.headers.get("idempotency-key")
         if key:
-            keep(call.session, call.caller.account_id, key, answer.status, answer.headers, answer.content)
+            told = {} if self.door.secret else answer.headers
+            content = b"" if self.door.secret else answer.content
+            keep(call.session, call.caller.account_id, key, answer.status, told, content, call.logged)
         return answer
+
+
+VARIES = "Accept, Authorization"
+OPENLY = {"Vary": "Accept", "Cache-Control": "public, no-cache"}
+"""What is published may be kept by caches, but is asked for anew each time: it may come down at any moment."""
 
 
 def _asked(request: Request) -> bytes:
     raw: bytes = getattr(request, "_body", b"")
     return fingerprint(request.method, request.scope["path"], raw)
+
+
+EXPORTS = {"text/csv", "application/x-ndjson"}
+_SUBJECT = re.compile(rf"{REFERENCE}|^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\Z")
+
+
+def _subjects(params: dict[str, str]) -> tuple[str, ...]:
+    """What the path names by reference or id; whatever else stands there is not ours, and may be anything."""
+    return tuple(value for value in params.values() if _SUBJECT.fullmatch(value))
 
 
 def _key(request: Request) -> str | None:
@@ -391,10 +556,9 @@ def _endpoint(door: Door, desk: Desk) -> Callable[..., Response]:
             return entry.write(request, said.get("body"))
         return entry.read(request, said.get("query"))
 
-    parameters = {
-        "request": Request,
-        "credentials": Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
-    }
+    parameters: dict[str, Any] = {"request": Request}
+    if not door.policy.public:
+        parameters["credentials"] = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
     parameters |= {name: Annotated[str, Path(**PATH[name])] for name in door.names}
     if door.query:
         parameters["query"] = Annotated[door.query, Query()]
@@ -435,15 +599,10 @@ _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 PATH: dict[str, dict[str, Any]] = {
     "ref": {"json_schema_extra": {"pattern": REFERENCE}, "description": "The reference of a case."},
     "id": {"json_schema_extra": {"pattern": _UUID}, "description": "The id of a record."},
+    "token": {"json_schema_extra": {"pattern": TOKEN}, "description": "The token of a publication."},
+    "key": {"json_schema_extra": {"pattern": "^[0-9A-Za-z]{8}$"}, "description": "The 8 characters after `ua_`."},
     "name": {
         "json_schema_extra": {"pattern": "^[a-z]+(-[a-z]+)*$"},
         "description": "The name of a code list.",
     },
 }
-
-
-def one_of(params: Params, name: str, pattern: str) -> str:
-    """A part of the path that has the right form. Raises: NotFound, as for one that does not exist."""
-    if not re.fullmatch(pattern, params[name]):
-        raise NotFound
-    return params[name]

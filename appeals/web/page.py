@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy import Select
 
 from appeals import cursor
 from appeals.field import Model
 from appeals.register import PageQuery
+from appeals.vocabulary import Logged
 from appeals.web.door import Answer, Call
 
 Item = TypeVar("Item", bound=BaseModel)
@@ -37,6 +40,8 @@ def page(call: Call, form: type[Item], rows: Iterable[Any], after: list[Any] | N
     following = cursor.seal(after, _question(call), call.desk.pepper) if after else None
     headers = {"Link": f'<{_link(call, following)}>; rel="next"'} if following else {}
     wanted = _wanted(",".join(call.request.headers.getlist("accept")))
+    if wanted != "application/json":
+        call.log(Logged.EXPORT, *(item.reference for item in items if hasattr(item, "reference")))
     if wanted == "text/csv":
         return Answer(_csv(form, items), headers=headers, media_type="text/csv; charset=utf-8; header=present")
     if wanted == "application/x-ndjson":
@@ -44,6 +49,24 @@ def page(call: Call, form: type[Item], rows: Iterable[Any], after: list[Any] | N
         return Answer(lines.encode(), headers=headers, media_type=wanted)
     body = ",".join(item.model_dump_json() for item in items)
     return Answer(f'{{"items":[{body}],"next":{json.dumps(following)}}}'.encode(), headers=headers)
+
+
+def by_id(call: Call, table: Any, query: Select[Any]) -> tuple[list[Any], list[str] | None]:
+    """A page of rows in the order of their ids, and where the next begins."""
+    after = place(call)
+    if after is not None:
+        query = query.where(table.id > UUID(after[0]))
+    rows = list(call.session.scalars(query.order_by(table.id).limit(call.query.limit + 1)))
+    shown = rows[: call.query.limit]
+    return shown, [str(shown[-1].id)] if len(rows) > len(shown) else None
+
+
+def of_records(call: Call, form: type[Item], held: Iterable[Any]) -> Answer:
+    """A page of the records of one case, in the order of their ids."""
+    after = place(call)
+    rest = sorted((record for record in held if not after or str(record.id) > after[0]), key=lambda record: record.id)
+    shown = rest[: call.query.limit]
+    return page(call, form, shown, [str(shown[-1].id)] if len(rest) > len(shown) else None)
 
 
 FORMATS = {

@@ -29,6 +29,8 @@ STATUS: dict[type[Exception], int] = {
     errors.StepRefused: 409,
     errors.ChangeRefused: 409,
     errors.StillRunning: 409,
+    errors.SecretNotKept: 409,
+    errors.RateExceeded: 429,
     errors.TooLarge: 413,
     errors.NotJson: 415,
 }
@@ -95,8 +97,10 @@ def of_refusal(_: Request, refusal: Exception) -> Response:
         facts["unmet"] = [asdict(item) for item in refusal.unmet]
     if isinstance(refusal, errors.StepRefused) and refusal.resume_to:
         facts["resume_to"] = refusal.resume_to
-    kind = type(refusal)
-    return problem(STATUS[kind], refusal.code, refusal.detail, HEADERS.get(kind), **facts)
+    kind, headers = type(refusal), HEADERS.get(type(refusal))
+    if isinstance(refusal, errors.RateExceeded):
+        headers = {"Retry-After": str(refusal.retry_after_s)}
+    return problem(STATUS[kind], refusal.code, refusal.detail, headers, **facts)
 
 
 def of_form(request: Request, fault: Exception) -> Response:

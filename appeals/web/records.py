@@ -4,17 +4,18 @@ from typing import Any
 
 from appeals import records
 from appeals import step as steps
-from appeals.access import TEAM, foremost, roles_on
+from appeals.access import foremost, roles_on
 from appeals.action import ResponseBody, ResponseInput
 from appeals.case import Case
-from appeals.errors import Forbidden, NotFound
+from appeals.errors import NotFound
 from appeals.field import as_uuid
 from appeals.records import Kind, Writing
 from appeals.register import PageQuery
 from appeals.vocabulary import Role
-from appeals.web.cases import case_for, team_case
-from appeals.web.door import Answer, Call, Door, Visit, rendered
-from appeals.web.page import Page, page, place
+from appeals.web.cases import log_publication
+from appeals.web.door import Answer, Call, Door, Finder, rendered
+from appeals.web.gate import Visit
+from appeals.web.page import Page, of_records
 
 
 def add(kind: Kind) -> Any:
@@ -38,12 +39,7 @@ def _added(call: Call, kind: Kind, case: Case, said: Any) -> Answer:
 
 def show_all(kind: Kind) -> Any:
     def work(call: Call) -> Answer:
-        after = place(call)
-        rest = [record for record in records.held(call.subject, kind) if not after or str(record.id) > after[0]]
-        rest.sort(key=lambda record: record.id)
-        shown = rest[: call.query.limit]
-        following = [str(shown[-1].id)] if len(rest) > len(shown) else None
-        return page(call, kind.output, shown, following)
+        return of_records(call, kind.output, records.held(call.subject, kind))
 
     return work
 
@@ -58,26 +54,26 @@ def show_one(kind: Kind) -> Any:
 def change(kind: Kind) -> Any:
     def work(call: Call) -> Answer:
         case, record = call.subject
+        up = case.publications_up
         role = foremost(roles_on(call.caller, case) & kind.roles) or Role.REVIEWER
         steps.change(Writing(call.session, case, call.caller, call.now), kind, record, call.body, role)
+        log_publication(call, case, up)
         return rendered(kind.output.model_validate(record))
 
     return work
 
 
-def one(kind: Kind, roles: frozenset[Role]) -> Any:
-    """The case and its record in the path, for those who hold one of the roles. Raises: NotFound, Forbidden."""
+def one(kind: Kind) -> Finder:
+    """The case and its record in the path. Raises: NotFound."""
 
-    def gate(visit: Visit) -> tuple[Case, Any]:
-        case = team_case(visit)
-        record = records.find(case, kind, visit.params["id"]) if as_uuid(visit.params["id"]) else None
+    def find(visit: Visit, case: Case | None) -> tuple[Case | None, Any]:
+        number = visit.params["id"]
+        record = records.find(case, kind, number) if case and as_uuid(number) else None
         if record is None:
             raise NotFound
-        if not roles_on(visit.caller, case) & roles:
-            raise Forbidden
         return case, record
 
-    return gate
+    return find
 
 
 def doors() -> list[Door]:
@@ -90,11 +86,11 @@ def doors() -> list[Door]:
             "/v1/cases/{ref}/actions/{id}/responses",
             "answer_action",
             "Record an answer to an action, or its rejoinder.",
-            one(records.BY_NOUN["actions"], answers.roles),
             add_response,
             answers.output,
             201,
             ResponseBody,
+            finds=one(records.BY_NOUN["actions"]),
             headers=("Location",),
             tag="records",
         )
@@ -107,23 +103,23 @@ def _doors_of(kind: Kind) -> list[Door]:
     name = kind.attribute
     found = [
         Door(
-            "GET", many, f"list_{name}", f"The {kind.noun} of a case, oldest first.", team_case, show_all(kind),
+            "GET", many, f"list_{name}", f"The {kind.noun} of a case, oldest first.", show_all(kind),
             Page[kind.output], query=PageQuery, as_table=True, tag="records",  # type: ignore[name-defined]
         ),
         Door(
-            "GET", single, f"show_{name}", f"One of the {kind.noun} of a case.", one(kind, TEAM),
-            show_one(kind), kind.output, tag="records",
+            "GET", single, f"show_{name}", f"One of the {kind.noun} of a case.", show_one(kind), kind.output,
+            finds=one(kind), tag="records",
         ),
         Door(
-            "POST", many, f"add_{name}", f"Record one of the {kind.noun} of a case.", case_for(*kind.roles),
-            add(kind), kind.output, 201, kind.input, headers=("Location",), tag="records",
+            "POST", many, f"add_{name}", f"Record one of the {kind.noun} of a case.", add(kind), kind.output, 201,
+            kind.input, headers=("Location",), tag="records",
         ),
     ]  # fmt: skip
     if kind.change:
         found.append(
             Door(
-                "PATCH", single, f"change_{name}", f"Change one of the {kind.noun} of a case.", one(kind, kind.roles),
-                change(kind), kind.output, 200, kind.change, tag="records",
+                "PATCH", single, f"change_{name}", f"Change one of the {kind.noun} of a case.", change(kind),
+                kind.output, 200, kind.change, finds=one(kind), tag="records",
             )
         )  # fmt: skip
     return found

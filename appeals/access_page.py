@@ -1,0 +1,173 @@
+"""The policy as people read it: for the terminal, and as `docs/access.md`."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from appeals.access import POLICIES, RECORDING, SIGHTS, STANDING, Policy, Sight, roles_receiving
+from appeals.team import GLASS_IS_BROKEN_FOR
+from appeals.vocabulary import Logged, Role, Scope, SealedField, View, Visibility
+
+Places = Mapping[str, str]
+"""Where each door stands, as `POST /v1/cases`, by its name."""
+
+
+def table(places: Places) -> str:
+    """Every door as a line of a Markdown table: who passes, with which key, and what the access log calls it."""
+    return _doors(POLICIES, places)
+
+
+def _doors(policies: Iterable[Policy], places: Places) -> str:
+    head = "| Door | Where | Who passes | Key | On the log as |\n| --- | --- | --- | --- | --- |\n"
+    return head + "\n".join(
+        f"| `{policy.door}` | `{places[policy.door]}` | {_who(policy)} | {_key(policy)} | {_logged(policy)} |"
+        for policy in policies
+    )
+
+
+def _who(policy: Policy) -> str:
+    if policy.public:
+        return "everybody"
+    if policy.view is None:
+        return _roles(policy.roles) or "every account"
+    if policy.acting is roles_receiving:
+        return f"{_roles(policy.roles)} of the entity it is offered to"
+    if policy.roles:
+        return f"{_roles(policy.roles)} on the case"
+    return "whoever gets its work view" if policy.view is View.WORK else "whoever sees it"
+
+
+def _roles(roles: Collection[Role]) -> str:
+    named = [str(role) for role in Role if role in roles]
+    return " or ".join(filter(None, [", ".join(named[:-1]), *named[-1:]]))
+
+
+def _key(policy: Policy) -> str:
+    if policy.public:
+        return "none"
+    return f"`{policy.scope}`" if policy.scope else "any"
+
+
+def _logged(policy: Policy) -> str:
+    return f"`{policy.logged}`" if policy.logged else "–"
+
+
+def sights() -> str:
+    """Who gets which view of a case, as lines of a Markdown table: a column for each visibility."""
+    head = f"| In the role of | {_cells(Visibility)} | May act |\n| --- |{' --- |' * len(Visibility)} --- |\n"
+    return head + "\n".join(
+        f"| {_roles(sight.roles)}, {sight.reach.says} | {_cells(_given(sight))} | {'yes' if sight.acts else 'no'} |"
+        for sight in SIGHTS
+    )
+
+
+def _cells(texts: Iterable[str]) -> str:
+    return " | ".join(texts)
+
+
+def _given(sight: Sight) -> list[str]:
+    order = list(Visibility)
+    return [sight.view if order.index(held) >= order.index(sight.least) else "–" for held in order]
+
+
+def recording() -> str:
+    """Who may write each kind of record, as lines of a Markdown table."""
+    head = "| Records | Written by | Can be changed |\n| --- | --- | --- |\n"
+    return head + "\n".join(
+        f"| `{kind.replace('_', '-')}` | {_roles(roles)} | {'no' if kind in STANDING else 'yes'} |"
+        for kind, roles in RECORDING.items()
+    )
+
+
+def page(places: Places) -> str:
+    """`docs/access.md`."""
+    of_cases = [policy for policy in POLICIES if policy.view is not None]
+    public = [policy for policy in POLICIES if policy.public]
+    others = [policy for policy in POLICIES if policy.view is None and not policy.public]
+    views = "\n".join(f"| `{view}` | {view.definition} |" for view in View)
+    scopes = "\n".join(f"| `{scope}` | {scope.definition} |" for scope in Scope)
+    sealed = " and ".join(f"`{name}`" for name in SealedField)
+    hours = GLASS_IS_BROKEN_FOR.total_seconds() / 3600
+    return f"""# Who may see what, and do what
+
+Made from the policy in `appeals/access.py` by `make docs`; do not edit.
+
+A role is held within an entity, and is good for it and all that lies below it. What nothing here gives does not exist:
+such a case is answered 404, stands in no list and counts nowhere. Why it is so:
+[one policy](decisions/0015-one-policy.md), [views](decisions/0017-views-are-lists.md).
+
+## Who sees a case
+
+A line gives a view of the cases of each visibility to those who hold one of the roles in that way. Where several fit,
+the fullest view holds. Who may act, may do what the doors below give to those roles; the others only look on.
+
+{sights()}
+
+## The views
+
+| View | What it shows |
+| --- | --- |
+{views}
+
+Each is a list of its members in `appeals/views.py`, and what is not on the list is not shown. `GET /v1/cases/{{ref}}`
+gives the fullest view you have, or the one asked for by `?view=`; steps and changes answer in the fullest. The work
+view goes on the access log each time it is given. Outsiders get the public view: of published cases alone, what two
+people approved, for as long as every consent it rests on is in force.
+
+## The team of a case
+
+Whoever logs a case is named on its team, and so are the assignee and a coordinator who seals it. Coordinators name
+others. On a team one acts in the roles one holds anywhere; who is coordinator, but not over the lead entity, acts as
+caseworker. When a hand-over is accepted, who accepted it and the new assignee join, and all leave but who logged it.
+
+## Sealed cases and sealed fields
+
+A `{Visibility.SEALED}` case is seen by those who are named on its team and by nobody else, coordinators included; the
+last of them cannot leave. Sealed fields, {sealed}, are in no view, list, export or
+log. They come from `POST /v1/cases/{{ref}}/openings` alone, with a reason; each opening is kept under the case for its
+team, and on the access log.
+
+## Breaking the glass
+
+A coordinator over the lead entity who has to see a sealed case, and knows its reference, gives a reason at
+`POST /v1/cases/{{ref}}/break-glass` and is on its team for {hours:.0f} hours. The team sees who and why at
+`GET /v1/alerts` and among its members; the access log has it as `{Logged.BREAK_GLASS}`.
+
+## Keys
+
+A key does no more than its scopes say, whatever the roles of its account.
+
+| Scope | What the key may be used for |
+| --- | --- |
+{scopes}
+
+## Who writes which records
+
+Also where they come along with an intake or a step.
+
+{recording()}
+
+## Doors of a case
+
+To those who do not see the case they answer 404; who sees it and may not pass gets 403. An assignee and a visibility
+are changed by coordinators alone. The names of doors are the `operationId`s of `/openapi.json`.
+
+{_doors(of_cases, places)}
+
+## Other doors
+
+Some look closer than at the role. Admins act at and below their own entity, never on their own account, and disable an
+account or touch its keys only where they are admin over every entity in which it holds a role or ever held one
+([why](decisions/0012-keys.md)). Auditors read of the accounts at and below their entity. The glass is broken by those
+who coordinate the lead. Lists of cases hold those one sees; alerts are of the cases on whose team one is.
+
+{_doors(others, places)}
+
+## Doors for everybody
+
+{_doors(public, places)}
+
+## What the access log has besides
+
+`show_case`, `show_steps` and `show_history` are a `view` where the caller gets the work view. Lists as CSV or NDJSON
+are an `export`. A step or a withdrawn consent that puts up or takes down a publication is a `publication` too. A
+refusal is a `denial`, and the first use of a key on a day a `key`. What is public is not on it.
+"""

@@ -1,0 +1,354 @@
+"""The doctor: what about this installation is not safe, in sentences that say what to set.
+
+A problem is refused, a note is for somebody to look at. No sentence holds a secret: accounts are named by their
+handles, keys by their ids.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from sqlalchemy import make_url, select
+from sqlalchemy.orm import Session
+
+from appeals import schema
+from appeals.access import CASE_ROLES
+from appeals.database import Database
+from appeals.errors import Invalid
+from appeals.key import Key, live_keys
+from appeals.network import Account, Entity, Membership, holders, require_place
+from appeals.settings import SHORTEST_PEPPER, Settings
+from appeals.vocabulary import EntityKind, Role
+
+MOUNTED_SECRETS = Path("/run/secrets")
+"""Where a container finds its secrets: open to all, and nobody else is there."""
+SOON = timedelta(days=30)
+LONG = timedelta(days=400)
+IDLE = timedelta(days=90)
+TLS = {"require", "verify-ca", "verify-full"}
+TLS_WITH_NAME = "verify-full"
+NEIGHBOUR = re.compile(r"[a-z][a-z0-9_-]*", re.IGNORECASE | re.ASCII)
+"""A name without a domain: that of a container beside this one, as a rule."""
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be, and the name of the check that found it."""
+
+    check: str
+    is_problem: bool
+    says: str
+
+
+@dataclass(frozen=True)
+class Check(Generic[Seen]):
+    """What is looked for. Each text that `look` yields is a finding, and completes the sentence."""
+
+    name: str
+    is_problem: bool
+    look: Callable[[Seen], Iterable[str]]
+    says: str
+
+    def findings(self, seen: Seen) -> Iterator[Finding]:
+        """What this check finds."""
+        return (Finding(self.name, self.is_problem, self.says.format(text)) for text in self.look(seen))
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The settings, and the database that they lead to."""
+
+    settings: Settings
+    database: Database
+
+
+@dataclass(frozen=True)
+class Network:
+    """What stands in the database, in one snapshot, and the time at which it is looked at."""
+
+    session: Session
+    now: datetime
+
+
+def findings(settings: Settings, database: Database, now: datetime) -> list[Finding]:
+    """All that is found; of what stands in the database, only where that can be read."""
+    installation = Installation(settings, database)
+    found = [finding for check in OF_THE_INSTALLATION for finding in check.findings(installation)]
+    if any(finding.check == UNREADABLE.name for finding in found):
+        return found
+    with database.reading() as session:
+        network = Network(session, now)
+        return found + [finding for check in OF_THE_NETWORK for finding in check.findings(network)]
+
+
+# The installation
+
+
+def unreadable(at: Installation) -> Iterator[str]:
+    try:
+        schema.require_network(at.database)
+    except schema.Unfit as unfit:
+        yield str(unfit)
+
+
+def missing_pepper(at: Installation) -> Iterator[str]:
+    if at.settings.pepper is None and not at.settings.pepper_file.exists():
+        yield str(at.settings.pepper_file)
+
+
+def short_pepper(at: Installation) -> Iterator[str]:
+    pepper, file = at.settings.pepper, at.settings.pepper_file
+    if pepper is not None and len(pepper.get_secret_value().encode()) < SHORTEST_PEPPER:
+        yield "APPEALS_PEPPER"
+    if pepper is None and file.exists() and len(file.read_bytes().strip()) < SHORTEST_PEPPER:
+        yield str(file)
+
+
+def pepper_in_the_environment(at: Installation) -> Iterator[str]:
+    if at.settings.pepper is not None:
+        yield "APPEALS_PEPPER"
+
+
+def open_secrets(at: Installation) -> Iterator[str]:
+    files = [at.settings.pepper_file if at.settings.pepper is None else None, at.settings.database_password_file]
+    return (str(file) for file in files if file is not None and _is_open(file))
+
+
+def open_database(at: Installation) -> Iterator[str]:
+    file = schema.file_of(at.database)
+    if file is not None and _is_open(file):
+        yield str(file)
+
+
+def _is_open(file: Path) -> bool:
+    """True when others on this machine can read or write a file: its mode and its folders let them."""
+    whole = file.resolve()
+    if not whole.exists() or whole.is_relative_to(MOUNTED_SECRETS):
+        return False
+    others = stat.S_IROTH | stat.S_IWOTH
+    return bool(whole.stat().st_mode & others) and all(folder.stat().st_mode & stat.S_IXOTH for folder in whole.parents)
+
+
+def several_writers(at: Installation) -> Iterator[str]:
+    if at.database.embedded and at.settings.workers > 1:
+        yield str(at.settings.workers)
+
+
+def unprotected_line(at: Installation) -> Iterator[str]:
+    if _sslmode(at) not in TLS:
+        yield from (host for host in _far_hosts(at) if not NEIGHBOUR.fullmatch(host))
+
+
+def neighbours_line(at: Installation) -> Iterator[str]:
+    if _sslmode(at) not in TLS:
+        yield from filter(NEIGHBOUR.fullmatch, _far_hosts(at))
+
+
+def unnamed_line(at: Installation) -> Iterator[str]:
+    if _sslmode(at) in TLS - {TLS_WITH_NAME}:
+        yield from _far_hosts(at)
+
+
+def _sslmode(at: Installation) -> str:
+    return str(at.database.engine.url.query.get("sslmode") or os.environ.get("PGSSLMODE", ""))
+
+
+def _far_hosts(at: Installation) -> list[str]:
+    """The hosts that a database server is looked for on, but for this machine and its sockets."""
+    url = at.database.engine.url
+    if at.database.embedded:
+        return []
+    told = [url.host, *_many(url.query.get("host")), *_many(url.query.get("hostaddr"))]
+    hosts = [host for many in told if many for host in many.split(",")]
+    return [host for host in hosts if not host.startswith(("/", "@")) and not _is_loopback(host)]
+
+
+def _many(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (value,) if value else ()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def password_in_the_url(at: Installation) -> Iterator[str]:
+    url = make_url(at.settings.database_url)
+    if url.password is not None or "password" in url.query:
+        yield "APPEALS_DATABASE_URL"
+
+
+def no_proxy(at: Installation) -> Iterator[str]:
+    if not _is_loopback(at.settings.host) and not at.settings.proxy:
+        yield at.settings.host
+
+
+def any_proxy(at: Installation) -> Iterator[str]:
+    told = {part.strip() for part in (at.settings.proxy or "").split(",")}
+    return (everybody for everybody in ("*", "0.0.0.0/0", "::/0") if everybody in told)
+
+
+UNREADABLE = Check("database.unreadable", True, unreadable, "What stands in the database was not looked at: {}.")
+OF_THE_INSTALLATION: tuple[Check[Installation], ...] = (
+    UNREADABLE,
+    Check(
+        "pepper.missing", True, missing_pepper,
+        "There is no pepper {}: run this where the service runs, or set APPEALS_PEPPER_FILE.",
+    ),
+    Check(
+        "pepper.short", True, short_pepper,
+        f"The pepper in {{}} is shorter than {SHORTEST_PEPPER} characters, anybody could guess it: take 32 random ones "
+        "and make every key anew.",
+    ),
+    Check(
+        "pepper.in_environment", False, pepper_in_the_environment,
+        "{} is seen by every child process: put the pepper in a file, and name that in APPEALS_PEPPER_FILE.",
+    ),
+    Check("secret.open", True, open_secrets, "Others on this machine can read {}: chmod 600 it, or close its folder."),
+    Check(
+        "database.open", True, open_database,
+        "Others on this machine can read the database {}: chmod 600 it, or close its folder (chmod 700).",
+    ),
+    Check(
+        "database.several_writers", True, several_writers,
+        "{} workers cannot share this database, which has one writing process: set APPEALS_WORKERS=1, or a server in "
+        "APPEALS_DATABASE_URL.",
+    ),
+    Check(
+        "database.unprotected_line", True, unprotected_line,
+        "What passes between here and the database at {} can be read on the way: put ?sslmode=verify-full at the end "
+        "of APPEALS_DATABASE_URL.",
+    ),
+    Check(
+        "database.neighbours_line", False, neighbours_line,
+        "What passes between here and the database at {} is not encrypted. Between containers on one machine it need "
+        "not be; if that is another machine, put ?sslmode=verify-full at the end of APPEALS_DATABASE_URL.",
+    ),
+    Check(
+        "database.unnamed_line", False, unnamed_line,
+        "Somebody else could pass for the database at {}: put sslmode=verify-full in APPEALS_DATABASE_URL.",
+    ),
+    Check(
+        "database.password_in_url", True, password_in_the_url,
+        "{} holds a password, which every child process sees: put it in a file, and name that in "
+        "APPEALS_DATABASE_PASSWORD_FILE.",
+    ),
+    Check(
+        "proxy.missing", True, no_proxy,
+        "The service listens on {} for anybody, and speaks no TLS: set APPEALS_HOST=127.0.0.1, or name the web server "
+        "in front in APPEALS_PROXY.",
+    ),
+    Check(
+        "proxy.anybody", True, any_proxy,
+        "With {} in APPEALS_PROXY anybody can say where they call from: name the web server in front and nobody else.",
+    ),
+)  # fmt: skip
+
+
+# The network
+
+
+def keys_too_long(at: Network) -> Iterator[str]:
+    return _keys(at, lambda key: key.ends_at > at.now + LONG)
+
+
+def keys_soon_over(at: Network) -> Iterator[str]:
+    return _keys(at, lambda key: key.ends_at <= at.now + SOON and key.replaced_by_id is None)
+
+
+def keys_idle(at: Network) -> Iterator[str]:
+    before = (at.now - IDLE).date()
+    return _keys(at, lambda key: (key.last_used_on or key.recorded_at.date()) < before)
+
+
+def _keys(at: Network, wanted: Callable[[Key], bool]) -> Iterator[str]:
+    """The live keys that are wanted, with whose they are and when they end."""
+    query = select(Key, Account.name).join(Account, Account.id == Key.account_id).where(Account.active)
+    for key, name in at.session.execute(query.order_by(Account.name, Key.id)):
+        if key.lives(at.now) and wanted(key):
+            yield f"{key.id} of {name} (until {key.ends_at.date()})"
+
+
+def locked_out(at: Network) -> Iterator[str]:
+    for account in at.session.scalars(select(Account).where(Account.active).order_by(Account.name)):
+        if not live_keys(at.session, account.id, at.now):
+            yield account.name
+
+
+def admins_with_cases(at: Network) -> Iterator[str]:
+    query = (
+        select(Account.name, Membership.role)
+        .join(Membership, Membership.account_id == Account.id)
+        .where(Account.active, Membership.ended_at.is_(None))
+        .order_by(Account.name)
+    )
+    roles: dict[str, set[str]] = {}
+    for name, role in at.session.execute(query):
+        roles.setdefault(name, set()).add(role)
+    return (name for name, held in roles.items() if Role.ADMIN in held and held & CASE_ROLES)
+
+
+def nobody_at_the_root(at: Network) -> Iterator[str]:
+    for role in (Role.ADMIN, Role.COORDINATOR):
+        if not any(live_keys(at.session, account.id, at.now) for account in at.session.scalars(holders(role))):
+            yield role
+
+
+def several_roots(at: Network) -> Iterator[str]:
+    roots = [entity.name for entity in _entities(at) if entity.parent_id is None]
+    if len(roots) != 1:
+        yield ", ".join(roots)
+
+
+def misplaced(at: Network) -> Iterator[str]:
+    entities = {entity.id: entity for entity in _entities(at)}
+    for entity in entities.values():
+        parent = entities.get(entity.parent_id) if entity.parent_id else None
+        try:
+            require_place(EntityKind(entity.kind), parent)
+        except Invalid as invalid:
+            yield f"{entity.name}, a {entity.kind}, {invalid.faults[0].says}"
+
+
+def wrong_paths(at: Network) -> Iterator[str]:
+    entities = {entity.id: entity for entity in _entities(at)}
+    for entity in entities.values():
+        parent = entities.get(entity.parent_id) if entity.parent_id else None
+        if entity.path != f"{parent.path if parent else '/'}{entity.id.hex}/":
+            yield entity.name
+
+
+def _entities(at: Network) -> list[Entity]:
+    return list(at.session.scalars(select(Entity).order_by(Entity.name)))
+
+
+OF_THE_NETWORK: tuple[Check[Network], ...] = (
+    Check(
+        "root.nobody", True, nobody_at_the_root,
+        "Nobody with a live key is {0} of the root: make one with appeals key new --role {0}.",
+    ),
+    Check(
+        "account.admin_with_cases", True, admins_with_cases,
+        "{0} is admin and has a role on cases too, and an admin sees no case content: take one away with appeals "
+        "account end-role.",
+    ),
+    Check("network.roots", True, several_roots, "The network has one root, not: {}. Restore a backup."),
+    Check("network.misplaced", True, misplaced, "An entity is not in its place: {}."),
+    Check(
+        "network.paths", True, wrong_paths,
+        "The path of {} does not lead to it, so roles are good where they should not be: restore a backup.",
+    ),
+    Check("account.locked_out", False, locked_out, "{0} has no live key: make one with appeals key new or disable it."),
+    Check("key.too_long", False, keys_too_long, "Key {} lives very long: make one that is good for a year at most."),
+    Check("key.soon_over", False, keys_soon_over, "Key {} ends soon: its holder should rotate it."),
+    Check("key.idle", False, keys_idle, f"Key {{}} was not used for {IDLE.days} days: revoke it if nobody needs it."),
+)  # fmt: skip

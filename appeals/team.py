@@ -1,0 +1,55 @@
+"""The team of a case: who is named on it, and who broke the glass to see it for a day."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy.orm import Mapped, mapped_column
+
+from appeals.database import refers_to
+from appeals.field import Model, NameOrId, Prose
+from appeals.record import Record, RecordInput, RecordOutput
+from appeals.vocabulary import TeamStatus
+
+GLASS_IS_BROKEN_FOR = timedelta(hours=24)
+
+
+class TeamMember(Record):
+    """Somebody who is named on the team, from `recorded_at` until `left_at`; who broke the glass, until `until`."""
+
+    __tablename__ = "team_member"
+
+    account: Mapped[UUID] = mapped_column(refers_to("account.id"), index=True)
+    status: Mapped[str]
+    until: Mapped[datetime | None]
+    broke_glass_because: Mapped[str | None]
+    left_at: Mapped[datetime | None]
+
+    def is_on(self, now: datetime) -> bool:
+        """True while they are on the team."""
+        return self.status == TeamStatus.ON and (self.until is None or now < self.until)
+
+
+class TeamMemberInput(RecordInput):
+    account: Annotated[NameOrId, Field(description="Who holds a role somewhere that works on cases.")]
+
+
+class TeamMemberOutput(RecordOutput):
+    account: UUID
+    status: TeamStatus
+    until: Annotated[datetime | None, Field(description="Of whom broke the glass: when that ends.")]
+    broke_glass_because: str | None
+    left_at: datetime | None
+
+
+class TeamMemberChange(RecordInput):
+    """The end of a membership; who was on the team stays on record."""
+
+    status: TeamStatus
+
+
+class GlassInput(Model):
+    """Why somebody who is not named on a sealed case has to see it now. Never a person's name."""
+
+    reason: Prose

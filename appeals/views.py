@@ -1,0 +1,355 @@
+"""The views of a case: the whole list of what each shows, and nothing else is shown (domain.md 4, visibility).
+
+- the *public view*, of published cases only, at the level that was consented to, as it was approved;
+- the *status view*, for those who follow a case: codes, dates, counts, and texts that are safe;
+- the *work view*, for the team: all but the sealed fields, which come only from `openings`.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from appeals import action, commitment, consent, demand, outcome, party, publication, risk, tally, team, violation
+from appeals.access import is_on_team, sees
+from appeals.case import Case, HistoryEntry
+from appeals.field import Model
+from appeals.network import Caller
+from appeals.violation import TRUE_ENOUGH
+from appeals.vocabulary import (
+    HEADING,
+    ActionKind,
+    ActionStatus,
+    AnswerStatus,
+    Channel,
+    CloseReason,
+    CommitmentKind,
+    CommitmentStatus,
+    Corner,
+    DemandKind,
+    Disposition,
+    IntakeChannel,
+    Precision,
+    Priority,
+    PublicationLevel,
+    ResponseGrade,
+    RiskLevel,
+    Role,
+    Status,
+    StatusGroup,
+    View,
+    ViolationCode,
+    ViolationGrade,
+    ViolationHeading,
+    Visibility,
+)
+
+
+class Range(Model):
+    low: int
+    high: int
+
+
+class CaseOutput(Model):
+    """A case as lists and steps tell of it: codes, dates, counts, and a title and summary that are safe to read.
+
+    `channel`, `handover_to_id` and `assignee_id` are for those who work on the case, and null to others.
+    """
+
+    reference: str
+    title: str
+    public_summary: str | None
+    country: str
+    status: Status
+    group: StatusGroup
+    suspended_from: Status | None
+    visibility: Visibility
+    publication: PublicationLevel
+    risk: RiskLevel | None
+    priority: Priority
+    danger: bool
+    channel: IntakeChannel | None
+    region_id: UUID | None
+    lead_entity_id: UUID
+    handover_to_id: UUID | None
+    assignee_id: UUID | None
+    received_on: date
+    received_precision: Precision
+    acknowledged_on: date | None
+    first_action_on: date | None
+    accepted_on: date | None
+    review_on: date | None
+    closed_on: date | None
+    close_reason: CloseReason | None
+    merged_into_reference: str | None
+    reopen_count: int
+    affected: Range | None
+    still_held: int
+    charges_pending: int
+    version: int
+    recorded_at: datetime
+    updated_at: datetime
+    view: Annotated[View, Field(description="What you get of this case.")]
+
+
+FOR_WORK = ("channel", "handover_to_id", "assignee_id")
+
+
+class ViolationStatus(Model):
+    code: ViolationCode
+    grade: ViolationGrade
+
+
+class DemandStatus(Model):
+    kind: DemandKind
+    version: int
+    disposition: Disposition
+    disposed_on: date | None
+
+
+class AnswerGrade(Model):
+    received_on: date
+    received_precision: Precision
+    grade: ResponseGrade
+
+
+class ActionDone(Model):
+    """An action by its kind; to whom, and what was said, is for the team."""
+
+    kind: ActionKind
+    channel: Channel
+    corner: Corner | None
+    status: ActionStatus
+    done_on: date | None
+    done_precision: Precision
+    answer_due_on: date | None
+    answer: AnswerStatus
+    responses: list[AnswerGrade]
+
+
+class PromiseStatus(Model):
+    kind: CommitmentKind
+    due_on: date
+    status: CommitmentStatus
+
+
+class StatusView(CaseOutput):
+    """A case to those who follow it."""
+
+    violations: list[ViolationStatus]
+    demands: list[DemandStatus]
+    actions: list[ActionDone]
+    commitments: list[PromiseStatus]
+
+
+class WorkView(CaseOutput):
+    """A case to its team: everything that is not sealed."""
+
+    requester: str
+    help_asked: str
+    translations: dict[str, Any]
+    intake_entity_id: UUID
+    parties: list[party.PartyOutput]
+    violations: list[violation.ViolationOutput]
+    demands: list[demand.DemandOutput]
+    consents: list[consent.ConsentOutput]
+    risk_assessments: list[risk.RiskAssessmentOutput]
+    approvals: list[publication.ApprovalOutput]
+    publications: list[publication.PublicationOutput]
+    actions: list[action.ActionOutput]
+    commitments: list[commitment.CommitmentOutput]
+    tallies: list[tally.TallyOutput]
+    outcomes: list[outcome.OutcomeOutput]
+    team: list[team.TeamMemberOutput]
+
+
+FORMS: dict[View, type[StatusView] | type[WorkView]] = {View.STATUS: StatusView, View.WORK: WorkView}
+
+
+class HistoryOutput(Model):
+    """One entry of the status history. `account_id`, `reason`, `input` and `overrides` are for the team only."""
+
+    sequence: int
+    step: str
+    from_status: Status | None
+    to_status: Status
+    says: str
+    role: Role
+    entity_id: UUID
+    account_id: UUID | None
+    occurred_on: date
+    occurred_precision: Precision
+    recorded_at: datetime
+    reason: str | None
+    input: dict[str, Any] | None
+    overrides: dict[str, str] | None
+    left_open: dict[str, int]
+
+
+HISTORY_FOR_WORK = ("account_id", "reason", "input", "overrides")
+
+
+def summary(caller: Caller, case: Case) -> CaseOutput:
+    """The case as a line of a list."""
+    return CaseOutput.model_validate(_Seen(caller, case, View.WORK if is_on_team(caller, case) else View.STATUS))
+
+
+def most(caller: Caller, case: Case) -> StatusView | WorkView:
+    """The case in the fullest view that the caller may have."""
+    return of_case(caller, case, View.WORK if is_on_team(caller, case) else View.STATUS)
+
+
+def of_case(caller: Caller, case: Case, view: View) -> StatusView | WorkView:
+    """The case in a view."""
+    return FORMS[view].model_validate(_Seen(caller, case, view))
+
+
+class _Seen:
+    """A case as somebody sees it, to be read by the form of a view.
+
+    Where it was merged into a case that they may not see, that one is not named.
+    """
+
+    def __init__(self, caller: Caller, case: Case, view: View) -> None:
+        self._caller, self._case, self.view = caller, case, view
+
+    def __getattr__(self, name: str) -> Any:
+        if name in FOR_WORK and self.view is View.STATUS:
+            return None
+        return getattr(self._case, name)
+
+    @property
+    def merged_into_reference(self) -> str | None:
+        survivor = self._case.merged_into
+        return survivor.reference if survivor and sees(self._caller, survivor) else None
+
+    @property
+    def demands(self) -> list[demand.Demand]:
+        return self._case.demands if self.view is View.WORK else self._case.demands_now
+
+    @property
+    def requester(self) -> str:
+        return next(asking.name for asking in self._case.requesters)
+
+
+def tag(caller: Caller, case: Case, view: View | None = None) -> str:
+    """The strong validator of what the caller is shown: its first number is the version that `If-Match` asks for.
+
+    To the team it tells of every record; to others only of what changed in what they are shown.
+    """
+    view = view or (View.WORK if is_on_team(caller, case) else View.STATUS)
+    if view is View.STATUS:
+        shown = of_case(caller, case, view).model_dump_json()
+        return f'"{case.version}-s{hashlib.sha256(shown.encode()).hexdigest()[:16]}"'
+    hidden = case.merged_into is not None and not sees(caller, case.merged_into)
+    return f'{case.tag[:-1]}h"' if hidden else case.tag
+
+
+def of_entry(caller: Caller, case: Case, entry: HistoryEntry) -> HistoryOutput:
+    """An entry of the history as the team sees it, or as those who only follow the status do."""
+    output = HistoryOutput.model_validate(entry)
+    if not is_on_team(caller, case):
+        return output.model_copy(update=dict.fromkeys(HISTORY_FOR_WORK))
+    if output.input and "survivor" in output.input and _Seen(caller, case, View.WORK).merged_into_reference is None:
+        return output.model_copy(update={"input": {**output.input, "survivor": None}})
+    return output
+
+
+# What outsiders get
+
+
+class PublicPlace(Model):
+    name: str
+    country: str
+
+
+class PublicCompany(Model):
+    name: str
+    country: str | None
+
+
+class PublicText(Model):
+    language: str
+    title: str
+    summary: str | None
+
+
+class PublicDemand(Model):
+    kind: DemandKind
+    disposition: Disposition
+
+
+class PublicAction(Model):
+    kind: ActionKind
+    done_on: date
+
+
+class Anonymised(Model):
+    """What the level `anonymised` shows: country and kinds of violations, and nothing else (domain.md 4)."""
+
+    level: PublicationLevel
+    country: str
+    violations: list[ViolationCode]
+    headings: list[ViolationHeading]
+
+
+class Named(Anonymised):
+    """What the wider levels show besides: factory and brands, demands, public actions, and the public texts.
+
+    Never a requester that is not cleared, a narrative, an account, or the case's own reference. A person only as the
+    texts name them, and then with that person's own consent.
+    """
+
+    texts: list[PublicText]
+    workplaces: list[PublicPlace]
+    companies: Annotated[list[PublicCompany], Field(description="Brands, retailers, licensors and agents.")]
+    requesters: Annotated[list[str], Field(description="Those cleared to be named.")]
+    demands: list[PublicDemand]
+    actions: Annotated[list[PublicAction], Field(description="Public ones that were done.")]
+
+
+class PublicCase(Model):
+    """A published case."""
+
+    token: Annotated[str, Field(description="Random; it is no reference and says nothing of the case.")]
+    shows: Named | Anonymised
+
+
+def shown_at(case: Case, level: PublicationLevel) -> dict[str, Any]:
+    """What a publication of the case at this level would show, as it stands."""
+    codes = {found.code for found in case.violations if found.grade in TRUE_ENOUGH}
+    kinds = [code for code in ViolationCode if code in codes]
+    shows: dict[str, Any] = {
+        "level": level,
+        "country": case.country,
+        "violations": kinds,
+        "headings": list(dict.fromkeys(HEADING[code] for code in kinds)),
+    }
+    form = Anonymised if level is PublicationLevel.ANONYMISED else Named
+    if form is Named:
+        shows |= _named(case)
+    return form.model_validate(shows).model_dump(mode="json")
+
+
+def _named(case: Case) -> dict[str, Any]:
+    # A requester or union may be named by the place where it sits: that is no workplace.
+    places = [found for found in case.parties if found.facility_id and found.target in party.OWN_HOUSE]
+    buyers = [party for party in case.parties if party.is_buyer and party.link_is_strong]
+    public = [made for made in case.actions if made.channel == Channel.PUBLIC and made.status == ActionStatus.DONE]
+    text = PublicText(language=case.narrative_language, title=case.title, summary=case.public_summary)
+    return {
+        "texts": [text, *(PublicText(language=code, **told) for code, told in case.translations.items())],
+        "workplaces": _each_once(places),
+        "companies": _each_once(buyers),
+        "requesters": [asking.name for asking in case.requesters if asking.named.get("may_be_named")],
+        "demands": [PublicDemand.model_validate(found) for found in case.demands_now],
+        "actions": [PublicAction.model_validate(made) for made in public],
+    }
+
+
+def _each_once(parties: Iterable[party.Party]) -> list[dict[str, Any]]:
+    found = ({"name": party.name, "country": party.named["country"]} for party in parties)
+    return list({item["name"]: item for item in found}.values())

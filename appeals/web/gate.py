@@ -1,0 +1,77 @@
+"""The gate before every door: who calls, what the path names, and whether the policy lets them pass."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from re import fullmatch
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from appeals.access import Policy, is_on_team, visible_to
+from appeals.case import Case
+from appeals.errors import Forbidden, NotFound
+from appeals.network import Caller
+from appeals.step_input import REFERENCE
+from appeals.vocabulary import View
+
+Params = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who stands at the door, in which transaction, and what the path names."""
+
+    session: Session
+    caller: Caller
+    params: Params
+    now: datetime
+    writes: bool
+
+
+def admit(visit: Visit, policy: Policy) -> Case | None:
+    """Let the caller pass by the policy; the case that the door is one of. Raises: NotFound, Forbidden."""
+    if policy.view is None:
+        if policy.roles and not any(held.role in policy.roles for held in visit.caller.held):
+            raise Forbidden
+        return None
+    case = seen_case(visit)
+    if policy.view is View.WORK and not is_on_team(visit.caller, case):
+        raise Forbidden
+    return case
+
+
+def require_role(visit: Visit, policy: Policy, case: Case) -> None:
+    """Raises: Forbidden, when the caller acts in none of the policy's roles on the case."""
+    if policy.roles and not policy.acting(visit.caller, case) & policy.roles:
+        raise Forbidden
+
+
+def require_scope(caller: Caller, policy: Policy) -> None:
+    """Raises: Forbidden, when the key was not made for this."""
+    if policy.scope and not policy.public and policy.scope not in caller.scopes:
+        raise Forbidden
+
+
+def seen_case(visit: Visit) -> Case:
+    """The case in the path, if the caller may see it, locked when it is about to be written to. Raises: NotFound."""
+    return case_in_path(visit, visible_to(visit.caller))
+
+
+def case_in_path(visit: Visit, *conditions: ColumnElement[bool]) -> Case:
+    """The case in the path, if the conditions hold of it. Raises: NotFound."""
+    reference = visit.params["ref"]
+    found = _case(visit.session, reference, conditions, lock=visit.writes) if fullmatch(REFERENCE, reference) else None
+    if found is None:
+        raise NotFound
+    return found
+
+
+def visible_case(session: Session, caller: Caller, reference: str, *, lock: bool) -> Case | None:
+    """The case of this reference, if the caller may see it."""
+    return _case(session, reference, [visible_to(caller)], lock=lock)
+
+
+def _case(session: Session, reference: str, conditions: Iterable[ColumnElement[bool]], *, lock: bool) -> Case | None:
+    query = select(Case).where(Case.reference == reference, *conditions)
+    return session.scalar(query.with_for_update(of=Case) if lock else query)

@@ -1,0 +1,412 @@
+"""The matrix: every door, for every role held anywhere, of every visibility; the expected answers typed by hand.
+
+The places are those of a case that the Garment Workers Centre, a member in South Asia, logged and leads.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.orm import Session
+
+from appeals import access
+from appeals.access import POLICIES, SIGHTS
+from appeals.app import create_app
+from appeals.errors import Forbidden, NotFound
+from appeals.key import Key
+from appeals.network import Account, Caller, authenticate
+from appeals.vocabulary import Role, Scope
+from appeals.web.door import Door
+from appeals.web.gate import Visit
+from tests.cast import Person, World
+from tests.conftest import PEPPER, Template
+from tests.standing import DOORS, RECORDS
+
+PLACES = {
+    "own": "Garment Workers Centre",
+    "above": "South Asia",
+    "root": "International Office",
+    "beside": "Tannery Workers Centre",
+    "elsewhere": "Europe",
+}
+OVER = {"own", "above", "root"}
+VISIBILITIES = ("sealed", "restricted", "regional", "network")
+
+# Who gets which view of the case, by role and place (domain.md 3 and 4).
+SEEN = """
+             restricted: own above root beside elsewhere | regional: beside elsewhere | network: beside elsewhere
+partner                  work work work  -      -                   status -                   status status
+caseworker               work work work  -      -                   status -                   status status
+coordinator              work work work  -      -                   status -                   status status
+reviewer                 work work work  -      -                   status -                   status status
+reader                   status status status - -                   status -                   status status
+dashboard                -    -    -     -      -                   -      -                   -      -
+auditor                  -    -    -     -      -                   -      -                   -      -
+admin                    -    -    -     -      -                   -      -                   -      -
+"""
+
+# Who passes each door of a case they see: a view that is enough by itself, or the roles held over it.
+ANY, WORK = "any view", "work view"
+CASEWORK, COORDINATION = "caseworker coordinator", "coordinator"
+FIELD = "partner caseworker coordinator"
+CASE_DOORS = {
+    "GET": ANY,
+    "PATCH": CASEWORK,
+    "GET steps": ANY,
+    "GET history": ANY,
+    "GET openings": WORK,
+    "POST openings": FIELD,
+    "GET publications": WORK,
+    "POST publications": COORDINATION,
+    "POST publications/takedown": CASEWORK,
+    **{f"GET {noun}": WORK for noun in RECORDS},
+    **{f"POST {noun}": FIELD for noun in ("parties", "violations", "consents", "tallies")},
+    **{f"PATCH {noun}": FIELD for noun in ("parties", "consents")},
+    **{f"POST {noun}": CASEWORK for noun in ("demands", "risk-assessments", "actions", "responses", "commitments")},
+    **{f"PATCH {noun}": CASEWORK for noun in ("demands", "actions", "responses", "commitments")},
+    "POST outcomes": CASEWORK,
+    "POST actions/responses": CASEWORK,
+    "POST approvals": "reviewer",
+    "POST team": COORDINATION,
+    "PATCH team": COORDINATION,
+    "POST acknowledgement": CASEWORK,
+    "POST screening": COORDINATION,
+    "POST information-request": CASEWORK,
+    "POST information": "partner caseworker",
+    "POST verification": CASEWORK,
+    "POST acceptance": COORDINATION,
+    "POST decline": COORDINATION,
+    "POST referral": COORDINATION,
+    "POST engagement": CASEWORK,
+    "POST escalation": COORDINATION,
+    "POST de-escalation": COORDINATION,
+    "POST agreement": CASEWORK,
+    "POST breach": CASEWORK,
+    "POST monitoring": COORDINATION,
+    "POST suspension": CASEWORK,
+    "POST resumption": COORDINATION,
+    "POST withdrawal": COORDINATION,
+    "POST closure": COORDINATION,
+    "POST reopening": COORDINATION,
+    "POST merger": COORDINATION,
+    "POST handover": COORDINATION,
+    "POST handover-acceptance": COORDINATION,  # of the lead while it is offered to nobody: a guard tells them so
+}
+
+# Who passes the other doors, wherever the role is held.
+EVERYBODY = " ".join(Role)
+CASE_ROLES = f"{FIELD} reviewer reader"
+OTHER_DOORS = {
+    "GET /v1/access-log": "auditor",
+    "GET /v1/keys": EVERYBODY,
+    "POST /v1/keys": EVERYBODY,
+    "POST /v1/accounts/{id}/memberships": "admin",
+    "GET /v1/cases": CASE_ROLES,
+    "POST /v1/cases": FIELD,
+    "GET /v1/alerts": CASE_ROLES,
+    "GET /v1/me": EVERYBODY,
+    "GET /v1/organisations": EVERYBODY,
+    "GET /v1/facilities": EVERYBODY,
+    "GET /v1/entities": EVERYBODY,
+    "GET /v1/vocabularies/{name}": EVERYBODY,
+    "POST /v1/organisations": FIELD,
+    "POST /v1/facilities": FIELD,
+    "GET /v1/accounts": "admin coordinator",
+    "POST /v1/accounts": "admin",
+    "POST /v1/entities": "admin",
+    "GET /public/cases": EVERYBODY,
+    "GET /public/cases/{token}": EVERYBODY,
+    "GET /public/statistics": EVERYBODY,
+}
+GLASS = "/v1/cases/{ref}/break-glass"
+
+# Doors of a reader's account in Europe, of their role and their key: for an admin of Europe or the root; to all others
+# the key does not exist.
+OF_AN_ACCOUNT = {
+    "GET /v1/accounts/{id}/keys": 403,
+    "POST /v1/accounts/{id}/keys": 403,
+    "POST /v1/accounts/{id}/disabling": 403,
+    "POST /v1/memberships/{id}/ending": 403,
+    "POST /v1/keys/{key}/revocation": 404,
+}
+OF_THE_HOLDER = "POST /v1/keys/{key}/rotation"
+
+
+def seen() -> dict[tuple[str, str, str], str]:
+    """The view by visibility, role and place, as typed above; what the strictest gives, the wider give too."""
+    found: dict[tuple[str, str, str], str] = {}
+    for line in SEEN.strip().splitlines()[1:]:
+        role, *views = line.split()
+        restricted = dict(zip(PLACES, views[:5], strict=True))
+        regional = restricted | dict(zip(("beside", "elsewhere"), views[5:7], strict=True))
+        network = restricted | dict(zip(("beside", "elsewhere"), views[7:], strict=True))
+        for visibility, told in (("restricted", restricted), ("regional", regional), ("network", network)):
+            found |= {(visibility, role, place): view for place, view in told.items() if view != "-"}
+    return found
+
+
+VIEWS = seen()
+
+
+def expected(door: Door, role: str, place: str, visibility: str) -> int:
+    """The status with which the door meets somebody."""
+    name = f"{door.method} {door.path}"
+    if name in OF_AN_ACCOUNT:
+        return 200 if role == "admin" and place in ("root", "elsewhere") else OF_AN_ACCOUNT[name]
+    if name == OF_THE_HOLDER:
+        return 404
+    if door.path == GLASS:
+        return 403 if role != "coordinator" else 200 if place in OVER else 404
+    if "{ref}" in door.path:
+        return expected_of_case(CASE_DOORS[typed_as(door)], role, place, VIEWS.get((visibility, role, place)))
+    return 200 if role in OTHER_DOORS[name].split() else 403
+
+
+def expected_of_case(needed: str, role: str, place: str, view: str | None) -> int:
+    """The status of a door of a case that asks for this, for somebody who gets this view."""
+    if view is None:
+        return 404
+    if needed in (ANY, WORK):
+        return 200 if needed == ANY or view == "work" else 403
+    return 200 if role in needed.split() and place in OVER and view == "work" else 403
+
+
+def typed_as(door: Door) -> str:
+    """A door of a case as it is named above: its method, and its path below the case without ids."""
+    parts = [part for part in door.path.split("/")[4:] if not part.startswith("{")]
+    return f"{door.method} {'/'.join(parts)}".strip()
+
+
+class Stage:
+    """Four cases that differ by their visibility alone, with one record of each kind, the last one published."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.people: dict[tuple[str, str], Person] = {
+            (role, place): world.newcomer(f"{role} {place}", Role(role), entity=entity)
+            for (place, entity), role in product(PLACES.items(), Role)
+        }
+        self.keeper = world.newcomer("keeper", Role.COORDINATOR, entity=PLACES["own"])
+        self.references = {visibility: self._case(visibility) for visibility in VISIBILITIES}
+        self.ids = {v: {noun: self._id(r, noun) for noun in RECORDS} for v, r in self.references.items()}
+        published = [self._publish(reference) for reference in self.references.values()]
+        self.publications = dict(zip(VISIBILITIES, (made["id"] for made in published), strict=True))
+        self.token = published[0]["token"]
+        self.jack = world.newcomer("jack of all roles", *Role)
+        self.reader = world.newcomer("reader of no case", Role.READER, entity=PLACES["elsewhere"])
+        self.held = self.reader.get("/v1/me").json()["memberships"][0]["id"]
+        self.offered = world.case()
+        world.take(self.offered, "handover", receiving_entity=PLACES["elsewhere"])
+
+    def _case(self, visibility: str) -> str:
+        """Logged by the partner and led by the Garment Workers Centre; sealed last, when all is on record."""
+        reference = self.world.case_in("engagement", entity=PLACES["own"])
+        for noun, body in RECORDS.items():
+            who = self.world.reviewer if noun == "approvals" else self.world.coordinator
+            assert who.add(reference, noun, body).status_code == 201, noun
+        own = {"receiving_entity": PLACES["own"], "reason": "It knows the workers."}
+        assert self.world.coordinator.step(reference, "handover", own).status_code == 201
+        taken = self.keeper.step(reference, "handover-acceptance", {})
+        assert taken.status_code == 201, taken.text
+        return reference
+
+    def _id(self, reference: str, noun: str) -> str:
+        number: str = self.world.records(reference, noun)[-1]["id"]
+        return number
+
+    def _publish(self, reference: str) -> dict[str, Any]:
+        self.world.reviewer.add(reference, "approvals", {"level": "anonymised"})
+        path = f"/v1/cases/{reference}/publications"
+        made = self.world.coordinator.post(path, {"publication_level": "anonymised"}, If_Match="*")
+        assert made.status_code == 201, made.text
+        published: dict[str, Any] = made.json()
+        return published
+
+    def seal(self) -> None:
+        """Give each case its visibility."""
+        for visibility, reference in self.references.items():
+            changed = self.keeper.patch(f"/v1/cases/{reference}", {"visibility": visibility}, If_Match="*")
+            assert changed.status_code == 200, changed.text
+
+    def params(self, door: Door, visibility: str) -> dict[str, str]:
+        """What the path of a door names on the case of this visibility."""
+        noun = door.path.split("/")[4] if door.path.startswith("/v1/cases/{ref}/") else ""
+        numbers = {**self.ids[visibility], "publications": self.publications[visibility]}
+        number = numbers.get(noun, self.held if "/memberships/{id}" in door.path else self.reader.account)
+        named = {"ref": self.references[visibility], "id": number, "name": "status", "token": self.token}
+        return {**named, "key": str(self.reader.key)[3:11]}
+
+
+@pytest.fixture(scope="module")
+def stage(template: Template) -> Iterator[Stage]:
+    """Set once a module; nobody writes to it but to set it."""
+    url = template.copy()
+    world = World(url, PEPPER, template.cast)
+    made = Stage(world)
+    made.seal()
+    yield made
+    world.end()
+    template.drop(url)
+
+
+def knock(session: Session, door: Door, caller: Caller, params: dict[str, str]) -> int:
+    """The status with which a door's gate meets a caller."""
+    try:
+        door.gate(Visit(session, caller, params, caller.now, writes=False))
+    except NotFound:
+        return 404
+    except Forbidden:
+        return 403
+    return 200
+
+
+def unexpected(stage: Stage, doors: list[Door], visibilities: tuple[str, ...] = VISIBILITIES) -> list[str]:
+    """Every meeting of a door with somebody that ends otherwise than typed above."""
+    found = []
+    with stage.world.database.reading() as session:
+        callers = {who: caller_of(session, person) for who, person in stage.people.items()}
+        for visibility, door in product(visibilities, doors):
+            params = stage.params(door, visibility)
+            for (role, place), caller in callers.items():
+                met, wanted = knock(session, door, caller, params), expected(door, role, place, visibility)
+                if met != wanted:
+                    found.append(f"{door.name}, {role} {place}, {visibility}: {met}, not {wanted}")
+    return found
+
+
+def caller_of(session: Session, person: Person) -> Caller:
+    """A person as the service knows them by their key."""
+    return authenticate(session, person.key, PEPPER.encode(), datetime.now(UTC))
+
+
+def test_every_door_meets_everybody_as_typed(stage: Stage) -> None:
+    tried = len(DOORS) * len(stage.people) * len(VISIBILITIES)
+    assert (unexpected(stage, DOORS), tried) == ([], len(DOORS) * 40 * 4)
+
+
+def test_no_door_is_typed_that_is_none() -> None:
+    named = {f"{door.method} {door.path}" for door in DOORS if "{ref}" not in door.path}
+    assert {*OTHER_DOORS, *OF_AN_ACCOUNT, OF_THE_HOLDER} == named
+    assert set(CASE_DOORS) == {typed_as(door) for door in DOORS if "{ref}" in door.path and door.path != GLASS}
+
+
+SHOW = next(door for door in DOORS if door.name == "show_case")
+DEMANDS = next(door for door in DOORS if door.name == "list_demands")
+
+
+@pytest.mark.parametrize("row", SIGHTS, ids=lambda row: f"{row.reach.says}: {row.view}")
+def test_without_any_row_of_sight_the_matrix_is_red(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, row: access.Sight
+) -> None:
+    monkeypatch.setattr(access, "SIGHTS", tuple(other for other in SIGHTS if other is not row))
+    outside = {  # what the roles typed above leave out: who is named, and to whom a case is offered
+        access.NAMED: (stage.keeper, stage.references["sealed"]),
+        access.RECEIVING: (stage.people["coordinator", "elsewhere"], stage.offered),
+    }
+    if row.reach in outside:
+        who, reference = outside[row.reach]
+        assert who.get(f"/v1/cases/{reference}").status_code == 404
+        monkeypatch.undo()
+        assert who.get(f"/v1/cases/{reference}").status_code == 200
+    else:
+        assert unexpected(stage, [SHOW, DEMANDS])
+
+
+@pytest.mark.parametrize("line", [policy for policy in POLICIES if policy.roles], ids=lambda policy: policy.door)
+def test_without_any_role_of_a_line_the_matrix_is_red(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, line: access.Policy
+) -> None:
+    doors = [door for door in DOORS if door.name == line.door]
+    for role in line.roles:
+        monkeypatch.setitem(
+            access.BY_DOOR, line.door, replace(line, roles=line.roles - {role} or frozenset({Role.DASHBOARD}))
+        )
+        assert unexpected(stage, doors, ("network",)), role
+
+
+@pytest.mark.parametrize("line", [policy for policy in POLICIES if policy.view], ids=lambda policy: policy.door)
+def test_without_the_view_of_a_line_the_matrix_is_red(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, line: access.Policy
+) -> None:
+    monkeypatch.setitem(access.BY_DOOR, line.door, replace(line, view=None))
+    assert unexpected(stage, [door for door in DOORS if door.name == line.door], ("restricted",))
+
+
+def test_a_door_without_a_line_stops_the_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(access.BY_DOOR, "show_case")
+    with pytest.raises(access.Unruled, match="show_case"):
+        create_app(world.settings, world.database)
+
+
+def test_every_line_of_the_policy_is_of_a_door() -> None:
+    assert {policy.door for policy in POLICIES} == {door.name for door in DOORS}
+    assert len(POLICIES) == len(access.BY_DOOR)
+
+
+# With a key of one scope
+
+SCOPES = {
+    "open": {"POST /v1/cases/{ref}/openings", f"POST {GLASS}"},
+    "manage": {
+        "POST /v1/entities", "POST /v1/accounts", "POST /v1/accounts/{id}/memberships", "POST /v1/keys",
+        *OF_AN_ACCOUNT.keys() - {"POST /v1/keys/{key}/revocation"},
+    },
+}  # fmt: skip
+ANY_SCOPE = {"POST /v1/keys/{key}/revocation", OF_THE_HOLDER}
+
+
+def scopes_for(door: Door) -> set[str]:
+    """The scopes that open a door, as typed above: reading and writing are for all that is read and written."""
+    name = f"{door.method} {door.path}"
+    if door.path.startswith("/public/") or name in ANY_SCOPE:
+        return {"read", "write", "open", "manage"}
+    return {scope for scope, names in SCOPES.items() if name in names} or {"write" if door.writes else "read"}
+
+
+def test_a_key_opens_only_what_its_scopes_name(stage: Stage) -> None:
+    with stage.world.database.reading() as session:
+        jack = caller_of(session, stage.jack)
+        for door, scope in product(DOORS, Scope):
+            met = knock(session, door, replace(jack, scopes=frozenset({scope})), stage.params(door, "network"))
+            if f"{door.method} {door.path}" == OF_THE_HOLDER:
+                assert met == 404
+            else:
+                assert met == (200 if scope in scopes_for(door) else 403), (door.name, scope)
+
+
+# Without a live key
+
+DEAD: dict[str, dict[str, Any]] = {
+    "expired": {"expires_at": datetime.now(UTC) - timedelta(seconds=1)},
+    "revoked": {"revoked_at": datetime.now(UTC)},
+}
+
+
+def dead(stage: Stage, how: str) -> Person:
+    """A coordinator of the root whose key is dead."""
+    if how == "absent":
+        return stage.world.nobody
+    who = stage.world.newcomer(f"{how} coordinator", Role.COORDINATOR)
+    assert who.key
+    assert who.get("/v1/me").status_code == 200
+    if how == "mistyped":
+        return Person(stage.world.client, who.key[:-1] + ("0" if who.key[-1] != "0" else "1"))
+    with stage.world.database.writing() as session:
+        if how == "disabled":
+            session.get_one(Account, UUID(who.account)).active = False
+        for name, value in DEAD.get(how, {}).items():
+            setattr(session.get_one(Key, who.key[3:11]), name, value)
+    return who
+
+
+@pytest.mark.parametrize("how", ["absent", "expired", "revoked", "disabled", "mistyped"])
+def test_without_a_live_key_only_what_is_published_answers(stage: Stage, how: str) -> None:
+    who = dead(stage, how)
+    for door, visibility in product(DOORS, ("sealed", "network")):
+        path = door.path.format(**stage.params(door, visibility))
+        met = who.call(door.method, path, {} if door.writes else None).status_code
+        assert met == (200 if door.path.startswith("/public/") else 401), door.name

@@ -16,12 +16,12 @@ from random import Random
 from statistics import median
 from time import perf_counter_ns
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import text
 
 from appeals.access_log import Recorder
 from appeals.database import Database
 from tests.cast import Person, World, found_cast
-from tests.conftest import pytest_configure, pytest_unconfigure
+from tests.conftest import pytest_configure, pytest_unconfigure, run_on_server, server_url
 
 PEPPER = "a pepper for benchmarks only"
 ABSENT = "UA-BGD-2026-00000"
@@ -118,19 +118,11 @@ def databases() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as place:
         yield f"sqlite:///{Path(place) / 'cases.db'}"
     pytest_configure(None)  # type: ignore[arg-type]
-    server = make_url(os.environ["APPEALS_TEST_DATABASE_URL"]).set(drivername="postgresql+psycopg")
     name = f"appeals_bench_{os.getpid()}"
-    _run(server.render_as_string(hide_password=False), f'CREATE DATABASE "{name}"')
-    yield server.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-    _run(server.render_as_string(hide_password=False), f'DROP DATABASE "{name}" WITH (FORCE)')
+    run_on_server(f'CREATE DATABASE "{name}"')
+    yield server_url().set(database=name).render_as_string(hide_password=False)
+    run_on_server(f'DROP DATABASE "{name}" WITH (FORCE)')
     pytest_unconfigure(None)  # type: ignore[arg-type]
-
-
-def _run(url: str, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from tests.conftest import PEPPER, Template
 from tests.standing import ABSENT, DOORS, NOBODY, RECORDS
 from tests.test_matrix import OVER, PLACES, VISIBILITIES
 
-WORLDS = int(os.environ.get("APPEALS_TEST_WORLDS", "6"))
+WORLDS = int(os.environ.get("APPEALS_TEST_WORLDS", "3"))
 OUTSIDERS_HEARD = 2
 FIRST_QUESTION = 100_000
 COUNTRIES = ("BD", "PK", "IN")

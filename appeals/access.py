@@ -275,11 +275,14 @@ RECORDING: dict[str, frozenset[Role]] = {
     "responses": CASEWORK,
     "commitments": CASEWORK,
     "tallies": FIELD_WORK,
+    "payments": FIELD_WORK,
+    "proceedings": CASEWORK,
     "outcomes": CASEWORK,
+    "links": CASEWORK,
     "team": COORDINATION,
 }
 """Who may write each kind of record of a case, and change it where it can be changed."""
-STANDING = frozenset({"violations", "risk_assessments", "approvals", "tallies", "outcomes"})
+STANDING = frozenset({"violations", "risk_assessments", "approvals", "tallies", "payments", "outcomes", "links"})
 """Kinds of record that stand as they were recorded: what is right is recorded beside them."""
 
 
@@ -306,6 +309,11 @@ POLICIES: tuple[Policy, ...] = (
         _writing(step.door, step.roles, View.STATUS, acting=roles_receiving if step.receiving else roles_on)
         for step in STEPS
     ),
+    Policy("show_story", view=View.STATUS),
+    Policy("show_counts", view=View.STATUS),
+    # over many cases
+    Policy("show_attention", CASE_ROLES, logged=Logged.VIEW),
+    *(Policy(f"show_record_of_{whose}", TEAM_ROLES, logged=Logged.VIEW) for whose in ("brand", "facility", "owner")),
     # records
     *(Policy(f"{verb}_{kind}", view=View.WORK, logged=Logged.VIEW) for kind in RECORDING for verb in ("list", "show")),
     *(_writing(f"add_{kind}", roles) for kind, roles in RECORDING.items()),

@@ -5,9 +5,10 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, model_validator
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from appeals.database import refers_to
+from appeals.database import refers_to, unique_among
 from appeals.field import ActionRef, Count, Day, Flag, Happened, Language, PartyRef, Prose, earliest
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import (
@@ -41,6 +42,10 @@ class Response(Record):
     """An answer to an action, with its grade and, perhaps, the network's rejoinder."""
 
     __tablename__ = "response"
+    __table_args__ = (
+        UniqueConstraint("case_id", "label"),
+        unique_among("uq_response_silence", "action", condition="grade = 'no_response'"),
+    )
 
     action: Mapped[UUID] = mapped_column(refers_to("action.id"), index=True)
     party: Mapped[UUID | None] = mapped_column(refers_to("party.id"))
@@ -58,6 +63,11 @@ class Response(Record):
         if self.rejoined_on and self.rejoined_on < earliest(self.received_on, self.received_precision):
             return "rejoined_on", "lies before the answer"
         return None
+
+    @property
+    def is_silence(self) -> bool:
+        """True for the record that no answer came."""
+        return self.grade == ResponseGrade.NO_RESPONSE
 
     def is_inadequate(self, on: date) -> bool:
         """True when pressure may rise: by its grade, or when its own follow-up day passed (domain.md 5)."""
@@ -107,10 +117,22 @@ class Action(Record):
 
     @property
     def answer(self) -> AnswerStatus:
-        """Where the answer stands: not expected, awaited, or received. Silence is read off the due date."""
-        if self.responses:
-            return AnswerStatus.RECEIVED
-        return AnswerStatus.AWAITING if self.answer_due_on else AnswerStatus.NONE_EXPECTED
+        """Where the answer stands. Silence stays on record: an answer that came late stands beside it."""
+        answers = [response for response in self.responses if not response.is_silence]
+        if self.silence is None and not answers:
+            return AnswerStatus.AWAITING if self.answer_due_on else AnswerStatus.NONE_EXPECTED
+        in_time = self.silence is None or any(response.received_on <= self.answer_by for response in answers)
+        return AnswerStatus.RECEIVED if in_time else AnswerStatus.NO_RESPONSE
+
+    @property
+    def silence(self) -> Response | None:
+        """What says on record that no answer came; one at most."""
+        return next((response for response in self.responses if response.is_silence), None)
+
+    @property
+    def answer_by(self) -> date:
+        """Until when an answer is in time."""
+        return self.answer_due_on or date.max
 
     def is_unanswered(self, on: date) -> bool:
         """True when it was done and met silence past the due date, or only inadequate answers."""

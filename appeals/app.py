@@ -3,9 +3,12 @@
 import base64
 import hashlib
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import fastapi_offline
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request
@@ -14,13 +17,13 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from appeals import __version__
+from appeals import __version__, clock
 from appeals.access_log import Recorder
 from appeals.allowance import Limiter, Pace
 from appeals.database import Database
 from appeals.key import note_use
 from appeals.settings import Settings, pepper_of
-from appeals.web import audit, cases, directories, network, publications, records, sealed
+from appeals.web import audit, cases, directories, ledgers, network, publications, records, sealed
 from appeals.web.door import HEADERS, Desk, Door, hang
 from appeals.web.middleware import EveryAnswer
 from appeals.web.problems import HANDLERS, Problem, of_http, problem
@@ -39,7 +42,7 @@ def database_of(settings: Settings) -> Database:
 
 def doors() -> list[Door]:
     """Every door, those of outsiders too; what is read most stands first."""
-    parts = (cases, records, sealed, publications, directories, network, audit)
+    parts = (cases, ledgers, records, sealed, publications, directories, network, audit)
     return [door for part in parts for door in part.doors()]
 
 
@@ -50,7 +53,19 @@ def places() -> dict[str, str]:
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     """The application for these settings; it opens the database but does not migrate it."""
+    database = database or database_of(settings)
+    desk = desk_of(settings, database)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            if settings.clock_every_s:
+                tasks.start_soon(clock.run, database, desk.turns, settings.clock_every_s)
+            yield
+            tasks.cancel_scope.cancel()
+
     app = FastAPI(
+        lifespan=lifespan,
         title="Urgent appeals",
         version=__version__,
         description=(
@@ -63,9 +78,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
-    database = database or database_of(settings)
     all_doors = doors()
-    desk = desk_of(settings, database)
     hang(app, all_doors, desk)
     _hang_operations(app, database)
     _hang_docs(app)

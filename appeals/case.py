@@ -16,13 +16,16 @@ from appeals.demand import Demand, current
 from appeals.directory import CROCKFORD, Organisation
 from appeals.field import COUNTRIES
 from appeals.lifecycle import LADDER, Step
+from appeals.link import Link
 from appeals.network import Entity
 from appeals.opening import Opening
 from appeals.outcome import Outcome
 from appeals.party import Party
+from appeals.payment import Money, Payment, money
+from appeals.proceeding import Proceeding
 from appeals.publication import Approval, Publication
 from appeals.risk import RiskAssessment
-from appeals.tally import Tally, charges_pending, headline, still_held
+from appeals.tally import Charges, Detention, Headline, Tally, charges, detention, headline, headlines
 from appeals.team import TeamMember
 from appeals.violation import Violation
 from appeals.vocabulary import (
@@ -122,6 +125,7 @@ class Case(Base):
     handover_to: Mapped[Entity | None] = relationship(foreign_keys=handover_to_id)
     requester: Mapped[Organisation] = relationship()
     merged_into: Mapped["Case | None"] = relationship(remote_side="Case.id")
+    merged_here: Mapped[list["Case"]] = relationship(foreign_keys=merged_into_id, viewonly=True)
     history: Mapped[list[HistoryEntry]] = relationship(order_by=HistoryEntry.sequence)
     parties: Mapped[list[Party]] = relationship(order_by=Party.id)
     violations: Mapped[list[Violation]] = relationship(order_by=Violation.id)
@@ -131,7 +135,11 @@ class Case(Base):
     actions: Mapped[list[Action]] = relationship(order_by=Action.id)
     commitments: Mapped[list[Commitment]] = relationship(order_by=Commitment.id)
     tallies: Mapped[list[Tally]] = relationship(order_by=Tally.id)
+    payments: Mapped[list[Payment]] = relationship(order_by=Payment.id)
+    proceedings: Mapped[list[Proceeding]] = relationship(order_by=Proceeding.id)
     outcomes: Mapped[list[Outcome]] = relationship(order_by=Outcome.id)
+    links: Mapped[list[Link]] = relationship(order_by=Link.id, foreign_keys=Link.case_id)
+    links_here: Mapped[list[Link]] = relationship(order_by=Link.id, foreign_keys=Link.other, viewonly=True)
     approvals: Mapped[list[Approval]] = relationship(order_by=Approval.id)
     publications: Mapped[list[Publication]] = relationship(order_by=Publication.id)
     team: Mapped[list[TeamMember]] = relationship(order_by=TeamMember.id)
@@ -154,9 +162,10 @@ class Case(Base):
         self.updated_at = now
 
     @property
-    def tag(self) -> str:
-        """The strong validator of the case as it stands, in quotes as ETag wants it."""
-        return f'"{self.version}-{self.revision}"'
+    def whole(self) -> list["Case"]:
+        """The case and those that are one with it by merger, the surviving one first."""
+        survivor = self.merged_into or self
+        return [survivor, *survivor.merged_here]
 
     @property
     def demands_now(self) -> list[Demand]:
@@ -231,12 +240,37 @@ class Case(Base):
     @property
     def still_held(self) -> int:
         """How many people may still be held, by the upper bounds on record."""
-        return still_held(self.tallies)
+        return self.detention.held
 
     @property
     def charges_pending(self) -> int:
         """How many people may still be charged, by the upper bounds on record."""
-        return charges_pending(self.tallies)
+        return self.charges.pending
+
+    @property
+    def detention(self) -> Detention:
+        """What became of those who were arrested."""
+        return detention(self.tallies)
+
+    @property
+    def charges(self) -> Charges:
+        """What became of those who were charged."""
+        return charges(self.tallies)
+
+    @property
+    def counts(self) -> list[Headline]:
+        """The count of each kind that is quoted."""
+        return headlines(self.tallies)
+
+    @property
+    def money(self) -> list[Money]:
+        """What is owed, promised, paid and received, by currency."""
+        return money(self.payments)
+
+    @property
+    def proceeding_numbers(self) -> dict[UUID, str]:
+        """The numbers of its proceedings; sealed."""
+        return {found.id: found.number for found in self.proceedings if found.number}
 
     @property
     def affected(self) -> Tally | None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
+    String,
     create_engine,
     event,
     func,
@@ -60,6 +62,19 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Exact(TypeDecorator[Decimal]):
+    """A decimal number, kept digit by digit on both databases."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        return None if value is None else f"{value:f}"
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
 Document = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
 
@@ -77,6 +92,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {
         datetime: Moment,
+        Decimal: Exact,
         dict[str, Any]: Document,
         list[str]: Document,
     }
@@ -91,6 +107,12 @@ def unique_among(name: str, *columns: str, condition: str) -> Index:
     """A unique index over the rows of a table for which a condition holds, in SQL that both databases speak."""
     where = text(condition)
     return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
+
+
+def index_among(name: str, *columns: str, condition: str) -> Index:
+    """An index over the rows of a table for which a condition holds, in SQL that both databases speak."""
+    where = text(condition)
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 def new_id() -> UUID:

@@ -88,6 +88,7 @@ Label = Annotated[
 ]
 Count = Annotated[StrictInt, Field(ge=0, le=100_000_000)]
 Flag = StrictBool
+CASE_REFERENCE = r"^UA-[A-Z]{3}-[0-9]{4}-[0-9A-HJKMNP-TV-Z]{5}$"
 A_YEAR = timedelta(days=365)
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
@@ -135,6 +136,7 @@ class Sealed:
 
 
 SealedProse = Annotated[Prose, Sealed()]
+SealedName = Annotated[Name, Sealed()]
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ ViolationRef = Annotated[str, _REFERENCE, RefersTo("violations")]
 DemandRef = Annotated[str, _REFERENCE, RefersTo("demands")]
 CommitmentRef = Annotated[str, _REFERENCE, RefersTo("commitments")]
 ActionRef = Annotated[str, _REFERENCE, RefersTo("actions")]
+PaymentRef = Annotated[str, _REFERENCE, RefersTo("payments")]
 # A UUID, or the unique name of an entity or account.
 NameOrId = Name
 

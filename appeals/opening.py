@@ -1,6 +1,7 @@
 """Openings: sealed fields are shown only on their own, to the team, with a reason, and each time is on record."""
 
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 from sqlalchemy.orm import Mapped
@@ -27,7 +28,7 @@ class OpeningInput(Model):
 class Opened(Model):
     """What was sealed, by field; null where there is nothing."""
 
-    fields: dict[SealedField, str | None]
+    fields: dict[SealedField, str | dict[UUID, str] | None]
 
 
 class OpeningOutput(RecordOutput):

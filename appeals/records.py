@@ -7,10 +7,26 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appeals import action, commitment, consent, demand, outcome, party, publication, risk, tally, team, violation
-from appeals.access import RECORDING, TEAM_ROLES, as_known
+from appeals import (
+    action,
+    commitment,
+    consent,
+    demand,
+    link,
+    outcome,
+    party,
+    payment,
+    proceeding,
+    publication,
+    risk,
+    tally,
+    team,
+    violation,
+)
+from appeals.access import RECORDING, TEAM_ROLES, as_known, visible_to
 from appeals.case import Case
 from appeals.consent import WORKERS_SIDE, first_in_force
 from appeals.database import new_id
@@ -22,17 +38,20 @@ from appeals.directory import (
     in_the_words_of,
     organisation,
 )
+from appeals.due import set_due
 from appeals.errors import Fault, Invalid, Unmet
 from appeals.field import RefersTo, as_uuid, days_ahead, earliest, latest, marks_of
 from appeals.lifecycle import BY_NOUN as STEP
 from appeals.network import Account, Caller, existing_account, held_by
 from appeals.record import Record, RecordInput, RecordOutput
-from appeals.views import shown_at
+from appeals.views import links, shown_at
 from appeals.vocabulary import (
     AccountKind,
+    ActionStatus,
     CommitmentStatus,
     ConsentState,
     Disposition,
+    DueKind,
     Precision,
     PublicationLevel,
     ResponseGrade,
@@ -83,7 +102,8 @@ class Kind:
     """A row: the noun of its URL, its table and wire forms, and its small lifecycle.
 
     `state` names the column that the lifecycle `next` governs. `adds` gives columns that the input does not
-    name as such; `refuses` tells which rule forbids to have this record.
+    name as such; `refuses` tells which rule forbids to have this record; `shown` gives those a caller may
+    read, where that is not all.
     """
 
     noun: str
@@ -96,6 +116,7 @@ class Kind:
     adds: Adds = _nothing
     refuses: Refuses = _no_refusal
     settle: Callable[[Writing, Any], None] = lambda _w, _r: None
+    shown: Callable[[Caller, Case], list[Any]] | None = None
 
     @property
     def attribute(self) -> str:
@@ -165,6 +186,14 @@ def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[
     return {"party": answered.target}
 
 
+def _silence_told(writing: Writing, made: action.Response) -> list[Unmet]:
+    """That no answer came is said once; an answer that came late stands beside it."""
+    answered = next(asked for asked in writing.case.actions if asked.id == made.action)
+    if not made.is_silence or answered.silence is made:
+        return []
+    return [Unmet("answer.silence_told", "That no answer came is on record already.")]
+
+
 def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unmet]:
     """Invariant 4: no target is contacted on record before consent for that kind is in force on that day."""
     target = writing.case.party(made.target)
@@ -186,8 +215,12 @@ def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unme
     ]
 
 
-def _note_first_action(writing: Writing, made: action.Action) -> None:
+def _settle_action(writing: Writing, made: action.Action) -> None:
+    """What follows from an action: its answer is due; contact made is the first, or is not."""
     case = writing.case
+    if made.answer_due_on:
+        awaited = made.answer_due_on if made.status == ActionStatus.DONE else None
+        set_due(writing.session, DueKind.ANSWER, made, awaited, writing.now)
     if made.done_on and made.is_contact:
         case.first_action_on = min(filter(None, (case.first_action_on, made.done_on)))
 
@@ -239,10 +272,29 @@ def _end_consent(writing: Writing, made: consent.Consent) -> None:
         made.withdrawn_on = min(made.withdrawn_on or today, today)
     if made.state == ConsentState.EXPIRED:
         made.expires_on = min(made.expires_on or today, today - A_DAY)
+    if made.expires_on:
+        given = made.expires_on if made.state in consent.GIVEN else None
+        set_due(writing.session, DueKind.CONSENT, made, given, writing.now)
 
 
 def _date_disposition(writing: Writing, made: demand.Demand) -> None:
     made.disposed_on = made.disposed_on or (writing.now.date() if made.disposed else None)
+
+
+def _not_inside(writing: Writing, made: tally.Tally) -> list[Unmet]:
+    """Invariant 9: nobody is released who was not held, and no charge ends that was not brought."""
+    if not tally.more_out_than_in(writing.case.tallies, made):
+        return []
+    says = "More people are out, or free of charges, than were held or charged on record; count those first."
+    return [Unmet("tally.never_inside", says)]
+
+
+def _of_link(writing: Writing, said: link.LinkInput, at: str) -> dict[str, Any]:
+    seen = select(Case.id).where(Case.reference == said.other, visible_to(writing.caller))
+    other = writing.session.scalar(seen)
+    if other is None or other == writing.case.id:
+        raise Invalid([Fault(f"{at}/other", "names no other case that you may see")])
+    return {"other": other}
 
 
 def _of_member(writing: Writing, said: team.TeamMemberInput, at: str) -> dict[str, Any]:
@@ -320,11 +372,11 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "actions", action.Action, action.ActionInput, action.ActionOutput, action.ActionChange,
-        next=action.NEXT, adds=_of_action, refuses=_contact_without_consent, settle=_note_first_action,
+        next=action.NEXT, adds=_of_action, refuses=_contact_without_consent, settle=_settle_action,
     ),
     Kind(
         "responses", action.Response, action.ResponseInput, action.ResponseOutput, action.ResponseChange,
-        adds=_of_response,
+        adds=_of_response, refuses=_silence_told,
     ),
     Kind(
         "commitments", commitment.Commitment, commitment.CommitmentInput, commitment.CommitmentOutput,
@@ -332,8 +384,14 @@ KINDS: tuple[Kind, ...] = (
         refuses=lambda w, made: _verified_by_target(w, made) + _broken_without_the_step(w, made),
         adds=lambda _w, _s, _a: {"status": CommitmentStatus.PROMISED},
     ),
-    Kind("tallies", tally.Tally, tally.TallyInput, tally.TallyOutput),
+    Kind("tallies", tally.Tally, tally.TallyInput, tally.TallyOutput, refuses=_not_inside),
+    Kind("payments", payment.Payment, payment.PaymentInput, payment.PaymentOutput),
+    Kind(
+        "proceedings", proceeding.Proceeding, proceeding.ProceedingInput, proceeding.ProceedingOutput,
+        proceeding.ProceedingChange, state="stage", next=proceeding.NEXT,
+    ),
     Kind("outcomes", outcome.Outcome, outcome.OutcomeInput, outcome.OutcomeOutput),
+    Kind("links", link.Link, link.LinkInput, link.LinkOutput, adds=_of_link, shown=links),
     Kind(
         "team", team.TeamMember, team.TeamMemberInput, team.TeamMemberOutput, team.TeamMemberChange,
         next={TeamStatus.ON: {TeamStatus.LEFT}}, adds=_of_member, refuses=_no_member, settle=_leave,
@@ -349,6 +407,11 @@ def held(case: Case, kind: Kind) -> list[Any]:
         return [response for made in case.actions for response in made.responses]
     records: list[Any] = getattr(case, kind.attribute)
     return records
+
+
+def readable(caller: Caller, case: Case, kind: Kind) -> list[Any]:
+    """The case's records of a kind that this caller may read, oldest first."""
+    return kind.shown(caller, case) if kind.shown else held(case, kind)
 
 
 def find(case: Case, kind: Kind, reference: str) -> Any | None:

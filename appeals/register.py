@@ -1,11 +1,11 @@
-"""The register: finding many cases by filters, in pages by key; and those that may be the same appeal."""
+"""The register: finding many cases by filters, in pages by key."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy import case as sql_case
 from sqlalchemy.orm import Session, selectinload
 
@@ -17,7 +17,6 @@ from appeals.party import BUYERS, Party
 from appeals.violation import Violation
 from appeals.vocabulary import (
     GROUP,
-    PartyRole,
     Priority,
     RiskLevel,
     Status,
@@ -26,8 +25,6 @@ from appeals.vocabulary import (
     Visibility,
 )
 
-DUPLICATE_WITHIN = timedelta(days=90)
-DUPLICATES_SHOWN = 20
 Sort = Literal["received_on", "updated_at", "priority"]
 
 
@@ -143,48 +140,3 @@ def _of_brand(brands: list[UUID]) -> Select[UUID]:
 
 def _of_facility(facilities: list[UUID]) -> Select[UUID]:
     return select(Party.case_id).where(Party.facility_id.in_(facilities))
-
-
-class Duplicate(Model):
-    """A case that may be the same appeal, and why."""
-
-    reference: str
-    reasons: list[str]
-
-
-def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Duplicate]:
-    """The cases this caller may see that name the same workplace, employer or requester in the same months."""
-    same = or_(false(), *map(_names_the_same, (party for party in case.parties if party.role in _WHY)))
-    newest = (
-        select(Case.id, Case.reference)
-        .where(
-            visible_to(caller),
-            worked_on_by(caller),
-            Case.id != case.id,
-            Case.country == case.country,
-            Case.received_on.between(case.received_on - DUPLICATE_WITHIN, case.received_on + DUPLICATE_WITHIN),
-            Case.id.in_(select(Party.case_id).where(same)),
-        )
-        .order_by(Case.received_on.desc(), Case.id.desc())
-        .limit(DUPLICATES_SHOWN)
-    )
-    references = {found.id: found.reference for found in session.execute(newest)}
-    reasons: dict[UUID, set[str]] = {number: set() for number in references}
-    for number, role in session.execute(select(Party.case_id, Party.role).where(Party.case_id.in_(references), same)):
-        reasons[number].add(_WHY[PartyRole(role)])
-    return [Duplicate(reference=references[number], reasons=sorted(why)) for number, why in reasons.items()]
-
-
-_WHY = {
-    PartyRole.EMPLOYER: "same employer",
-    PartyRole.FACTORY_OWNER: "same factory owner",
-    PartyRole.REQUESTER: "same requester",
-    PartyRole.WORKERS_UNION: "same union",
-}
-
-
-def _names_the_same(party: Party) -> ColumnElement[bool]:
-    """In the same role, the same facility or organisation."""
-    if party.facility_id is not None:
-        return and_(Party.role == party.role, Party.facility_id == party.facility_id)
-    return and_(Party.role == party.role, Party.organisation_id == party.organisation_id)

@@ -70,6 +70,10 @@ class Settings(BaseSettings):
             le=1_000_000,
         ),
     ] = 300
+    clock_every_s: Annotated[
+        float,
+        Field(description="Seconds between two looks for due dates that have passed. 0: never.", ge=0, le=86_400),
+    ] = 30.0
     body_limit: Annotated[int, Field(description="The largest body taken, in bytes.", ge=1024)] = 1_048_576
 
     @property

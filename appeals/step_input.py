@@ -12,6 +12,7 @@ from appeals.consent import ConsentInput
 from appeals.demand import DemandInput
 from appeals.directory import OrganisationInput
 from appeals.field import (
+    CASE_REFERENCE,
     CommitmentRef,
     Count,
     Country,
@@ -28,8 +29,11 @@ from appeals.field import (
     SealedProse,
     ViolationRef,
 )
+from appeals.link import LinkInput
 from appeals.outcome import OutcomeInput
 from appeals.party import PartyInput
+from appeals.payment import PaymentInput
+from appeals.proceeding import ProceedingInput
 from appeals.publication import ApprovalInput
 from appeals.risk import RiskAssessmentInput
 from appeals.tally import TallyInput
@@ -60,7 +64,6 @@ from appeals.vocabulary import (
 )
 
 MOST = 100  # records of a kind in one request
-REFERENCE = r"^UA-[A-Z]{3}-[0-9]{4}-[0-9A-HJKMNP-TV-Z]{5}$"
 
 
 class Records(Model):
@@ -76,7 +79,10 @@ class Records(Model):
     responses: Annotated[list[ResponseInput], Field(max_length=MOST)] = []
     commitments: Annotated[list[CommitmentInput], Field(max_length=MOST)] = []
     tallies: Annotated[list[TallyInput], Field(max_length=MOST)] = []
+    payments: Annotated[list[PaymentInput], Field(max_length=MOST)] = []
+    proceedings: Annotated[list[ProceedingInput], Field(max_length=MOST)] = []
     outcomes: Annotated[list[OutcomeInput], Field(max_length=MOST)] = []
+    links: Annotated[list[LinkInput], Field(max_length=MOST)] = []
 
 
 class Override(Model):
@@ -370,7 +376,7 @@ class Reopening(GuardedInput):
 
 
 class Merger(GuardedInput):
-    survivor: Annotated[str, Field(pattern=REFERENCE, description="The reference of the surviving case.")]
+    survivor: Annotated[str, Field(pattern=CASE_REFERENCE, description="The reference of the surviving case.")]
     same_dispute: Annotated[
         Prose | None,
         Field(description="Why it is one dispute, where the cases share no workplace on record."),

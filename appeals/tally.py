@@ -7,12 +7,13 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from sqlalchemy.orm import Mapped
 
-from appeals.field import Count, Happened, Name
+from appeals.field import Count, Happened, Model, Name, earliest, latest
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import Precision, Reliability, SourceConnection, TallyKind
 
 CHARGED = (TallyKind.CHARGED_NAMED, TallyKind.CHARGED_UNNAMED)
 CHARGE_ENDED = (TallyKind.CHARGES_DROPPED, TallyKind.ACQUITTED, TallyKind.CONVICTED)
+ONCE_HELD = (TallyKind.ARRESTED, TallyKind.HELD)
 NO_LONGER_HELD = (TallyKind.RELEASED, TallyKind.BAILED, TallyKind.DIED)
 
 
@@ -76,6 +77,44 @@ class TallyOutput(RecordOutput):
     reliability: Reliability
 
 
+class Headline(Model):
+    """The count of a kind that is quoted."""
+
+    kind: TallyKind
+    low: int
+    high: int
+    as_of: date
+    as_of_precision: Precision
+    contested: Annotated[bool, Field(description="Whether another source's count of that day cannot be the same.")]
+
+
+class Detention(Model):
+    """What became of those who were arrested: held + released + bailed + died + unknown = arrested (invariant 9).
+
+    In the reading that leaves nobody behind: the most that came in, the least that went out.
+    """
+
+    arrested: int
+    held: int
+    released: int
+    bailed: int
+    died: int
+    unknown: Annotated[int, Field(description="Arrested, and neither counted as held nor told to be out.")]
+
+
+class Charges(Model):
+    """What became of those who were charged: dropped + acquitted + convicted + pending = charged (invariant 9).
+
+    In the reading that leaves nobody behind.
+    """
+
+    charged: int
+    dropped: int
+    acquitted: int
+    convicted: int
+    pending: int
+
+
 def headline(tallies: Iterable[Tally], kind: TallyKind) -> Tally | None:
     """The tally of a kind that is quoted: the newest, and of the same day the best graded, then the last told."""
     grades = list(Reliability)
@@ -83,27 +122,97 @@ def headline(tallies: Iterable[Tally], kind: TallyKind) -> Tally | None:
     return max(fitting, key=lambda t: (t.as_of, -grades.index(Reliability(t.reliability)), t.id), default=None)
 
 
-def still_held(tallies: Iterable[Tally]) -> int:
-    """How many may still be held, by the upper bounds on record.
+def headlines(tallies: Iterable[Tally]) -> list[Headline]:
+    """The count of each kind on record, in the order of the vocabulary."""
+    known = list(tallies)
+    return [_told(found, known) for kind in TallyKind if (found := headline(known, kind))]
+
+
+def _told(found: Tally, known: Iterable[Tally]) -> Headline:
+    others = [tally for tally in known if (tally.kind, tally.as_of) == (found.kind, found.as_of)]
+    return Headline(
+        kind=TallyKind(found.kind),
+        low=found.low,
+        high=found.high,
+        as_of=found.as_of,
+        as_of_precision=Precision(found.as_of_precision),
+        contested=any(other.high < found.low or found.high < other.low for other in others),
+    )
+
+
+def detention(tallies: Iterable[Tally]) -> Detention:
+    """What became of those who were arrested, by the headlines.
 
     A `held` count speaks for itself as of its day. Without one, or with arrests counted after it, whoever was
-    arrested and is not on record as released, bailed or dead is taken to be held.
+    arrested and is not on record as released, bailed or dead is taken to be held. Where counts of several sources
+    come to more than were counted as arrested, at least so many were.
     """
     known = list(tallies)
-    held, arrested = headline(known, TallyKind.HELD), headline(known, TallyKind.ARRESTED)
-    counted = _left(known, (TallyKind.ARRESTED,), NO_LONGER_HELD)
-    if held is None:
-        return counted
-    return max(held.high, counted) if arrested and arrested.as_of > held.as_of else held.high
+    arrested, held = headline(known, TallyKind.ARRESTED), headline(known, TallyKind.HELD)
+    released, bailed, died = (_least(known, kind) for kind in NO_LONGER_HELD)
+    out = released + bailed + died
+    left = max(0, (arrested.high if arrested else 0) - out)
+    inside = left if held is None else held.high
+    if held and arrested and arrested.as_of > held.as_of:
+        inside = max(inside, left)
+    unknown = max(0, left - inside)
+    return Detention(
+        arrested=inside + out + unknown, held=inside, released=released, bailed=bailed, died=died, unknown=unknown
+    )
 
 
-def charges_pending(tallies: Iterable[Tally]) -> int:
-    """How many may still be charged: charged, less those whose charges ended in any way."""
-    return _left(list(tallies), CHARGED, CHARGE_ENDED)
+def charges(tallies: Iterable[Tally]) -> Charges:
+    """What became of those who were charged, by the headlines: charged, less those whose charges ended in any way."""
+    known = list(tallies)
+    charged = sum(found.high for kind in CHARGED if (found := headline(known, kind)))
+    dropped, acquitted, convicted = (_least(known, kind) for kind in CHARGE_ENDED)
+    ended = dropped + acquitted + convicted
+    pending = max(0, charged - ended)
+    return Charges(charged=ended + pending, dropped=dropped, acquitted=acquitted, convicted=convicted, pending=pending)
 
 
-def _left(tallies: list[Tally], begun: Iterable[TallyKind], ended: Iterable[TallyKind]) -> int:
-    """The upper bound of those for whom it began and has not ended: the most of the one, the least of the other."""
-    most = sum(found.high for kind in begun if (found := headline(tallies, kind)))
-    least = sum(found.low for kind in ended if (found := headline(tallies, kind)))
-    return max(0, most - least)
+class DayCounts(Model):
+    """What the counts on record said as of a day."""
+
+    on: date
+    detention: Detention
+    charges: Charges
+
+
+def day_by_day(tallies: Iterable[Tally]) -> list[DayCounts]:
+    """What became of people, on each day as of which somebody counted."""
+    known = list(tallies)
+    days = sorted({tally.as_of for tally in known if tally.kind in _OF_PEOPLE_TAKEN})
+    by_then = {day: [tally for tally in known if tally.as_of <= day] for day in days}
+    return [DayCounts(on=day, detention=detention(told), charges=charges(told)) for day, told in by_then.items()]
+
+
+_OF_PEOPLE_TAKEN = {*ONCE_HELD, *NO_LONGER_HELD, *CHARGED, *CHARGE_ENDED}
+
+
+def _least(tallies: Iterable[Tally], kind: TallyKind) -> int:
+    found = headline(tallies, kind)
+    return found.low if found else 0
+
+
+def more_out_than_in(tallies: Iterable[Tally], told: Tally) -> bool:
+    """True when more people are told to be out, or acquitted and so on, than ever were held, or charged, by then.
+
+    In the reading that is kindest to the counts: the least that are out, the most that any source has inside.
+    Invariant 9: nobody is released who was not held.
+    """
+    for inside, outside in ((ONCE_HELD, NO_LONGER_HELD), (CHARGED, CHARGE_ENDED)):
+        if told.kind in outside:
+            known = list(tallies)
+            days = {latest(tally.as_of, tally.as_of_precision) for tally in known if tally.kind in outside}
+            since = latest(told.as_of, told.as_of_precision)
+            return any(_out_of(known, inside, outside, day) for day in days if day >= since)
+    return False
+
+
+def _out_of(tallies: list[Tally], inside: Iterable[TallyKind], outside: Iterable[TallyKind], day: date) -> bool:
+    begun = [tally for tally in tallies if earliest(tally.as_of, tally.as_of_precision) <= day]
+    over = [tally for tally in tallies if latest(tally.as_of, tally.as_of_precision) <= day]
+    most = [max((tally.high for tally in begun if tally.kind == kind), default=0) for kind in inside]
+    most_inside = max(most) if inside is ONCE_HELD else sum(most)
+    return sum(_least(over, kind) for kind in outside) > most_inside

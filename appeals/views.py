@@ -13,7 +13,22 @@ from uuid import UUID
 
 from pydantic import Field
 
-from appeals import action, commitment, consent, demand, outcome, party, publication, risk, tally, team, violation
+from appeals import (
+    action,
+    commitment,
+    consent,
+    demand,
+    link,
+    outcome,
+    party,
+    payment,
+    proceeding,
+    publication,
+    risk,
+    tally,
+    team,
+    violation,
+)
 from appeals.access import is_on_team, sees
 from appeals.case import Case, HistoryEntry
 from appeals.field import Model
@@ -136,7 +151,15 @@ class PromiseStatus(Model):
     status: CommitmentStatus
 
 
-class StatusView(CaseOutput):
+class FullView(CaseOutput):
+    """What every view of one case shows besides: the counts that are quoted, and what became of people."""
+
+    counts: list[tally.Headline]
+    detention: tally.Detention
+    charges: tally.Charges
+
+
+class StatusView(FullView):
     """A case to those who follow it."""
 
     violations: list[ViolationStatus]
@@ -145,7 +168,7 @@ class StatusView(CaseOutput):
     commitments: list[PromiseStatus]
 
 
-class WorkView(CaseOutput):
+class WorkView(FullView):
     """A case to its team: everything that is not sealed."""
 
     requester: str
@@ -162,7 +185,11 @@ class WorkView(CaseOutput):
     actions: list[action.ActionOutput]
     commitments: list[commitment.CommitmentOutput]
     tallies: list[tally.TallyOutput]
+    payments: list[payment.PaymentOutput]
+    money: list[payment.Money]
+    proceedings: list[proceeding.ProceedingOutput]
     outcomes: list[outcome.OutcomeOutput]
+    links: list[link.LinkOutput]
     team: list[team.TeamMemberOutput]
 
 
@@ -231,21 +258,29 @@ class _Seen:
         return self._case.demands if self.view is View.WORK else self._case.demands_now
 
     @property
+    def links(self) -> list[link.LinkOutput]:
+        return links(self._caller, self._case)
+
+    @property
     def requester(self) -> str:
         return next(asking.name for asking in self._case.requesters)
 
 
-def tag(caller: Caller, case: Case, view: View | None = None) -> str:
+def links(caller: Caller, case: Case) -> list[link.LinkOutput]:
+    """The links made on a case and to it, as far as the caller sees both ends."""
+    return [
+        link.LinkOutput.model_validate(found)
+        for found in (*case.links, *case.links_here)
+        if sees(caller, found.this_case) and sees(caller, found.other_case)
+    ]
+
+
+def tag(case: Case, shown: StatusView | WorkView) -> str:
     """The strong validator of what the caller is shown: its first number is the version that `If-Match` asks for.
 
-    To the team it tells of every record; to others only of what changed in what they are shown.
+    The rest follows from what is shown alone, so that it tells nothing of what is not.
     """
-    view = view or (View.WORK if is_on_team(caller, case) else View.STATUS)
-    if view is View.STATUS:
-        shown = of_case(caller, case, view).model_dump_json()
-        return f'"{case.version}-s{hashlib.sha256(shown.encode()).hexdigest()[:16]}"'
-    hidden = case.merged_into is not None and not sees(caller, case.merged_into)
-    return f'{case.tag[:-1]}h"' if hidden else case.tag
+    return f'"{case.version}-{hashlib.sha256(shown.model_dump_json().encode()).hexdigest()[:20]}"'
 
 
 def of_entry(caller: Caller, case: Case, entry: HistoryEntry) -> HistoryOutput:

@@ -130,6 +130,7 @@ class SealedField(Code):
 
     NARRATIVE = "narrative", "What happened, in the words of those who asked for help"
     SAFE_CONTACT_RULE = "safe_contact_rule", "How the requester may safely be reached"
+    PROCEEDING_NUMBERS = "proceeding_numbers", "The numbers of its proceedings, by the id of each"
 
 
 class TeamStatus(Code):
@@ -621,6 +622,17 @@ class ProceedingBody(Code):
     OTHER = "other", "Another body"
 
 
+class ProceedingKind(Code):
+    """What a proceeding is about."""
+
+    CRIMINAL = "criminal", "Charges against people"
+    LABOUR = "labour", "A labour dispute, such as over dismissals or wages"
+    CIVIL = "civil", "A claim for damages, or a suit against people or unions"
+    ADMINISTRATIVE = "administrative", "The registration of a union, a permit, or another act of an authority"
+    COMPLAINT = "complaint", "A complaint to a body that is no court"
+    OTHER = "other", "Another matter"
+
+
 class ProceedingStage(Code):
     """How far a proceeding has come (domain: Small lifecycles)."""
 
@@ -846,6 +858,47 @@ class ActionStatus(Code):
     DONE = "done", "Carried out"
     CANCELLED = "cancelled", "Will not be done"
     PAUSED = "paused", "On hold for now"
+
+
+class DueKind(Code):
+    """What follows when a due date passes, without anybody calling."""
+
+    ANSWER = "answer", "An answer was due: the silence is put on record"
+    CONSENT = "consent", "A consent ran out: what rests on it comes down"
+
+
+class StoryKind(Code):
+    """What an item of the story of a case is about."""
+
+    STEP = "step", "A step was taken"
+    VIOLATION = "violation", "Since when a violation is alleged"
+    TALLY = "tally", "People were counted"
+    DEMAND = "demand", "What became of a demand"
+    ACTION = "action", "The network acted, or plans to"
+    RESPONSE = "response", "An answer came, or none; or the network answered back"
+    COMMITMENT = "commitment", "A promise was made, is due, or was seen kept"
+    CONSENT = "consent", "A consent was given or ended"
+    RISK_ASSESSMENT = "risk_assessment", "The danger to people was assessed"
+    PAYMENT = "payment", "Money was owed, promised, paid or received"
+    PROCEEDING = "proceeding", "A proceeding was filed, went on, or goes on"
+    OUTCOME = "outcome", "Something came of the case"
+    PUBLICATION = "publication", "The case was published, or taken down"
+
+
+class AttentionReason(Code):
+    """Why a case needs somebody now, the most pressing first."""
+
+    FIRST_ACTION_LATE = "first_action.late", "Nothing was done yet within the time its priority gives"
+    HEARING_NEAR = "hearing.near", "A hearing or deadline of a proceeding is near, or has passed without news"
+    COMMITMENT_LAPSED = "commitment.lapsed", "A promise is past its day and neither verified, waived nor broken"
+    ANSWER_OVERDUE = "answer.overdue", "A target did not answer by its day"
+    INFORMATION_OVERDUE = "information.overdue", "The information that was asked for did not come"
+    ACKNOWLEDGEMENT_DUE = "acknowledgement.due", "The requester was not told that the appeal arrived"
+    HANDOVER_OFFERED = "handover.offered", "The case is offered to an entity that you coordinate"
+    RISK_STALE = "risk.stale", "The risk was not assessed, or too long ago"
+    REVIEW_DUE = "review.due", "The day to review a pause or a remedy has come"
+    CONSENT_EXPIRING = "consent.expiring", "A consent runs out soon"
+    GUARD_OVERRIDDEN = "guard.overridden", "A step passed a guard with a reason; see whether it still holds"
 
 
 class AnswerStatus(Code):
@@ -1080,6 +1133,7 @@ VOCABULARIES: dict[str, type[Code]] = {
     "violation-grade": ViolationGrade,
     "tally": TallyKind,
     "proceeding-body": ProceedingBody,
+    "proceeding": ProceedingKind,
     "proceeding-stage": ProceedingStage,
     "verification-method": VerificationMethod,
     "reliability": Reliability,
@@ -1091,6 +1145,9 @@ VOCABULARIES: dict[str, type[Code]] = {
     "channel": Channel,
     "corner": Corner,
     "action-status": ActionStatus,
+    "story": StoryKind,
+    "attention-reason": AttentionReason,
+    "due": DueKind,
     "answer-status": AnswerStatus,
     "response-grade": ResponseGrade,
     "commitment": CommitmentKind,

@@ -123,7 +123,7 @@ class World:
 
     def __init__(self, url: str, pepper: str, cast: Cast, **given: Any) -> None:
         # Tests ask more often in a second than people do.
-        unlimited = {"rate_per_minute": 0, "public_rate_per_minute": 0, "lock_timeout_s": 10}
+        unlimited = {"rate_per_minute": 0, "public_rate_per_minute": 0, "lock_timeout_s": 10, "clock_every_s": 0}
         self.settings = Settings(database_url=url, pepper=SecretStr(pepper), **{**unlimited, **given})
         self.cast = cast
         self.app = create_app(self.settings)

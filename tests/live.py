@@ -1,5 +1,7 @@
 """A service in a process of its own on a loopback port, and crowds of callers that reach it over real HTTP."""
 
+import os
+import signal
 import ssl
 import subprocess
 import threading
@@ -55,15 +57,17 @@ class Live:
         self.world = Remote(self.url, self.cast)
 
     def kill(self) -> None:
-        """End the process as a power cut would."""
-        self.process.kill()
+        """End the process, and its workers with it, as a power cut would."""
+        workers = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for process in (self.process.pid, *map(int, workers)):
+            os.kill(process, signal.SIGKILL)
         self.process.wait(PATIENCE_S)
 
 
 @contextmanager
 def served(database_url: str, cast: Cast, **given: str) -> Iterator[Live]:
     """`appeals serve` on a database that holds the cast, from ready to ended; settings are named as in `Settings`."""
-    unlimited = {"rate_per_minute": "0", "public_rate_per_minute": "0"}
+    unlimited = {"rate_per_minute": "0", "public_rate_per_minute": "0", "clock_every_s": "0"}
     told = settings(database_url=database_url, pepper=PEPPER, **{**unlimited, **given})
     with started(Path(__file__).parent.parent, told) as service:
         live = Live(service.url, database_url, service.process, cast)

@@ -34,10 +34,34 @@ RECORDS: dict[str, Body] = {
         "how_verified": "The union sees the account.",
     },
     "tallies": {"kind": "dismissed", "low": 11, "high": 12, "women": 8, "as_of": day(30), "source": "The union"},
+    "payments": {
+        "kind": "paid",
+        "amount": "1200.50",
+        "currency": "BDT",
+        "payer": "#brand",
+        "purpose": "wages",
+        "on": day(2),
+    },
+    "proceedings": {
+        "body": "court",
+        "kind": "labour",
+        "filed_by": "#union",
+        "filed_on": day(9),
+        "number": "121/2026",
+    },
+    "links": {"kind": "same_event", "other": "UA-BGD-2026-00000"},
     "outcomes": {"code": "reinstated", "demand": "#reinstate", "extent": "partial", "happened_on": day(2)},
     "team": {"account": "asia caseworker"},
 }
-"""A full input for every kind of record, for a case in `engagement`."""
+"""A full input for every kind of record, for a case in `engagement`; a link has to lead to a case, see `bodies_for`."""
+
+
+def bodies_for(who: Person, reference: str) -> dict[str, Body]:
+    """`RECORDS`, with a link to another case that they see; without one where they see none."""
+    seen = (case["reference"] for case in who.get("/v1/cases?limit=200").json()["items"])
+    other = next((found for found in seen if found != reference), None)
+    links = {"links": {**RECORDS["links"], "other": other}} if other else {}
+    return {**{noun: body for noun, body in RECORDS.items() if noun != "links"}, **links}
 
 
 @dataclass(frozen=True)
@@ -53,7 +77,7 @@ class Standing:
     def path(self, door: Door, ref: str | None = None) -> str:
         """The path of a door on this case, or on another reference."""
         noun = door.path.split("/")[4] if door.path.count("/") > 3 else ""
-        number = self.ids.get(noun, "")
+        number = self.ids.get(noun) or self.ids.get(door.path.split("/")[2], "")
         names = {
             "ref": ref or self.reference, "id": number, "key": number, "name": "status", "token": self.ids["token"],
         }  # fmt: skip
@@ -79,7 +103,8 @@ def stand(template: Template) -> Iterator[Standing]:
     world = World(url, PEPPER, template.cast)
     reference = world.case_in("engagement")
     ids = {}
-    for noun, body in RECORDS.items():
+    world.case(visibility="network")
+    for noun, body in bodies_for(world.coordinator, reference).items():
         who = world.reviewer if noun == "approvals" else world.coordinator
         made = who.add(reference, noun, body)
         assert made.status_code == 201, made.text
@@ -92,6 +117,9 @@ def stand(template: Template) -> Iterator[Standing]:
         scope: Person(world.client, world.coordinator.post("/v1/keys", {"scopes": [scope]}).json()["key"])
         for scope in ("read", "write", "open", "manage")
     }
+    for party in world.records(reference, "parties"):
+        named = {"brand": "brands", "retailer": "owners", "employer": "facilities"}.get(party["role"])
+        ids |= {named: party["organisation_id"] or party["facility_id"]} if named else {}
     yield Standing(world, reference, {**ids, **of_the_network(world)}, narrow)
     world.end()
     template.drop(url)

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any, get_args
+from urllib.parse import quote
 
 import pytest
 from httpx2 import Response
@@ -68,6 +70,7 @@ FINDS: dict[str, tuple[dict[str, set[str]], ...]] = {
 }
 SEALED = {(where, "/narrative") for where in ("take_in", "unpublished", "hidden", "sealed")}
 SEALED |= {("acknowledgement", "/safe_contact_rule")}
+SEALED |= {(where, "/number") for where in ("add_proceedings", "change_proceedings")}
 ON_THE_CASE = {"take_in", "amend_case"}
 KEPT_ELSEWHERE = {("take_in", place) for place in ("/title", "/public_summary")}  # replaced meanwhile
 KEPT_ELSEWHERE |= {("take_in", f"/records/parties/0/facility/owner/{name}") for name in ("name", "name_local")}
@@ -189,6 +192,7 @@ CHANGES: dict[str, Body] = {
     "actions": {},
     "responses": {},
     "commitments": {"status": "in_progress"},
+    "proceedings": {"stage": "admissibility"},
     "team": {"status": "left"},
 }
 
@@ -199,8 +203,10 @@ class Life:
     def __init__(self, world: World) -> None:
         self.world, self.aviary, self.sent = world, Aviary(), 0
         self.ids: dict[str, str] = {}
+        self.named: dict[str, str] = {}
         self.reference = self._intake("take_in", "network")
-        self._intake("hidden", "restricted")
+        hidden = self._intake("hidden", "restricted")
+        self.told = {**TOLD, "links": {**TOLD["links"], "other": hidden}}
         self._work()
         self._go_public()
         self._end()
@@ -246,13 +252,17 @@ class Life:
             self.step(noun)
         self.step("acceptance")
         self.step("engagement", overrides=[{"guard": "quiet_action.missing", "reason": "x"}])
-        for noun, body in TOLD.items():
+        for noun, body in self.told.items():
             who = world.reviewer if noun == "approvals" else world.coordinator
             self.ids[noun] = self.send(who, f"{one}/{noun}", f"add_{noun.replace('-', '_')}", body)["id"]
         answer = {"received_on": day(2), "grade": "partial"}
         self.send(world.coordinator, f"{one}/actions/{self.ids['actions']}/responses", "answer_action", answer)
         for noun, body in CHANGES.items():
             self.send(world.coordinator, f"{one}/{noun}/{self.ids[noun]}", f"change_{noun}", body, "PATCH")
+
+        for party in world.records(self.reference, "parties"):
+            whose = "facilities" if party["facility_id"] else "brands" if party["role"] == "brand" else "owners"
+            self.named[whose] = party["facility_id"] or party["organisation_id"]
 
     def _go_public(self) -> None:
         world, one = self.world, f"/v1/cases/{self.reference}"
@@ -261,7 +271,7 @@ class Life:
         self.send(world.reviewer, f"{one}/approvals", "add_approvals", {"level": "named"})
         self.step("escalation")
         self.token = world.records(self.reference, "publications")[-1]["token"]
-        asked = {"fields": ["narrative", "safe_contact_rule"]}
+        asked = {"fields": ["narrative", "safe_contact_rule", "proceeding_numbers"]}
         self.step("de-escalation")
         self.opened = self.send(world.coordinator, f"{one}/openings", "open_sealed", asked)
 
@@ -309,14 +319,15 @@ class Life:
             formats = ("application/json", "text/csv", "application/x-ndjson") if door.as_table else ("*/*",)
             for kind in formats:
                 yield who.get(self._path(door), Accept=kind)
-        for path in ("?view=status", "?view=work", "/history?limit=1"):
+        now = quote(datetime.now(UTC).isoformat())
+        for path in ("?view=status", "?view=work", f"?as_of={now}", f"/timeline?as_of={now}", "/history?limit=1"):
             yield who.get(f"/v1/cases/{self.reference}{path}")
         for path in ("/openapi.json", "/docs", "/healthz", "/readyz", "/version", "/metrics"):
             yield who.get(path)
 
     def _path(self, door: Door) -> str:
         noun = door.path.split("/")[4] if door.path.count("/") > 3 else ""
-        number = self.ids.get(noun, "")
+        number = self.ids.get(noun) or self.named.get(door.path.split("/")[2], "")
         path = door.path.format(ref=self.reference, id=number, key=number, name="status", token=self.token)
         return f"{path}?limit=200" if door.query and "limit" in door.query.model_fields else path
 
@@ -396,7 +407,9 @@ def test_the_team_finds_all_but_what_is_sealed(lived: Lived) -> None:
 
 def test_what_is_sealed_is_found_in_the_opening_alone(lived: Lived) -> None:
     opened = lived.life.aviary.places(json.dumps(lived.life.opened))
-    assert opened == {("take_in", "/narrative"), ("acknowledgement", "/safe_contact_rule")}
+    assert opened == {
+        ("take_in", "/narrative"), ("acknowledgement", "/safe_contact_rule"), ("change_proceedings", "/number"),
+    }  # fmt: skip
 
 
 def test_no_log_line_holds_what_was_sent(lived: Lived) -> None:

@@ -472,6 +472,19 @@ def _engagement(m: Model, said: Body, on: str, _who: str) -> Iterator[str]:
     yield from m.against_old_risk(on, 30)
 
 
+def against_tally(tallies: list[Body], told: Body) -> set[str]:
+    """Invariant 9: nobody is released who was not held, and no charge is dropped that was not brought."""
+    for begun, over in ((("arrested", "held"), "released"), (("charged_named",), "charges_dropped")):
+        for day_ in {other["as_of"] for other in tallies if other["kind"] == over and other["as_of"] >= told["as_of"]}:
+            known = [other for other in tallies if other["as_of"] <= day_]
+            most = max((other["high"] for other in known if other["kind"] in begun), default=0)
+            newest = max(other["as_of"] for other in known if other["kind"] == over)
+            least = [other["low"] for other in known if (other["kind"], other["as_of"]) == (over, newest)][-1]
+            if told["kind"] == over and least > most:
+                return {"tally.never_inside"}
+    return set()
+
+
 def against_action(m: Model, action: Body) -> Iterator[str]:
     """Invariant 4: nobody is contacted before there is consent for it."""
     done, target = action.get("done_on"), action.get("target")
@@ -1093,7 +1106,8 @@ class Walk(RuleBasedStateMachine):
         kind = dice.one_of("held", "arrested", "released", "charged_named", "charges_dropped")
         high = dice.one_of(0, 3, 7)
         said = {"kind": kind, "low": dice.one_of(0, high), "high": high, "as_of": dice.one_of(day(20), day(10), day())}
-        self.add("tallies", said, self.model.tallies)
+        refused = against_tally([*self.model.tallies, said], said)
+        self.add("tallies", said, self.model.tallies, refused)
 
     def act(self, dice: Dice) -> None:
         said = an_action(self.model, dice, answered=False)

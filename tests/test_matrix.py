@@ -24,7 +24,7 @@ from appeals.web.door import Door
 from appeals.web.gate import Visit
 from tests.cast import Person, World
 from tests.conftest import PEPPER, Template
-from tests.standing import DOORS, RECORDS
+from tests.standing import DOORS, RECORDS, bodies_for
 
 PLACES = {
     "own": "Garment Workers Centre",
@@ -58,17 +58,20 @@ CASE_DOORS = {
     "PATCH": CASEWORK,
     "GET steps": ANY,
     "GET history": ANY,
+    "GET timeline": ANY,
+    "GET counts": ANY,
     "GET openings": WORK,
     "POST openings": FIELD,
     "GET publications": WORK,
     "POST publications": COORDINATION,
     "POST publications/takedown": CASEWORK,
     **{f"GET {noun}": WORK for noun in RECORDS},
-    **{f"POST {noun}": FIELD for noun in ("parties", "violations", "consents", "tallies")},
+    **{f"POST {noun}": FIELD for noun in ("parties", "violations", "consents", "tallies", "payments")},
     **{f"PATCH {noun}": FIELD for noun in ("parties", "consents")},
     **{f"POST {noun}": CASEWORK for noun in ("demands", "risk-assessments", "actions", "responses", "commitments")},
     **{f"PATCH {noun}": CASEWORK for noun in ("demands", "actions", "responses", "commitments")},
-    "POST outcomes": CASEWORK,
+    **{f"POST {noun}": CASEWORK for noun in ("outcomes", "proceedings", "links")},
+    "PATCH proceedings": CASEWORK,
     "POST actions/responses": CASEWORK,
     "POST approvals": "reviewer",
     "POST team": COORDINATION,
@@ -108,6 +111,8 @@ OTHER_DOORS = {
     "GET /v1/cases": CASE_ROLES,
     "POST /v1/cases": FIELD,
     "GET /v1/alerts": CASE_ROLES,
+    "GET /v1/attention": CASE_ROLES,
+    **{f"GET /v1/{whose}/{{id}}/record": f"{FIELD} reviewer" for whose in ("brands", "facilities", "owners")},
     "GET /v1/me": EVERYBODY,
     "GET /v1/organisations": EVERYBODY,
     "GET /v1/facilities": EVERYBODY,
@@ -205,7 +210,8 @@ class Stage:
     def _case(self, visibility: str) -> str:
         """Logged by the partner and led by the Garment Workers Centre; sealed last, when all is on record."""
         reference = self.world.case_in("engagement", entity=PLACES["own"])
-        for noun, body in RECORDS.items():
+        self.world.case(visibility="network")
+        for noun, body in bodies_for(self.world.coordinator, reference).items():
             who = self.world.reviewer if noun == "approvals" else self.world.coordinator
             assert who.add(reference, noun, body).status_code == 201, noun
         own = {"receiving_entity": PLACES["own"], "reason": "It knows the workers."}

@@ -83,7 +83,8 @@ def refusals(standing: Standing, door: Door, body: Any, monkeypatch: pytest.Monk
     coordinator = world.as_(fit_for(door))
     absent = standing.path(door, ABSENT).replace("/vocabularies/status", "/vocabularies/absent")
     absent = absent.replace(standing.ids["token"], "absent")
-    absent = re.sub(r"^/v1/(accounts|memberships|keys)/[^/]+", rf"/v1/\1/{NOBODY}", absent)
+    known = "accounts|memberships|keys|brands|facilities|owners"
+    absent = re.sub(rf"^/v1/({known})/[^/]+(?=/)", rf"/v1/\1/{NOBODY}", absent)
     outsider = "europe coordinator" if door.path.startswith(("/v1/accounts/", "/v1/memberships/")) else "asia reader"
 
     def given(**headers: str) -> int:
@@ -280,9 +281,15 @@ def configured(standing: Standing) -> SchemathesisConfig:
         {"include-path-regex": rf"/\{{{name}\}}/{noun}$", "parameters": {f"path.{name}": standing.ids[noun]}}
         for noun, name in OF_THE_NETWORK.items()
     ]
+    of_records += [
+        {"include-path-regex": rf"^/v1/{whose}/", "parameters": {"path.id": standing.ids[whose]}}
+        for whose in ("brands", "facilities", "owners")
+    ]
     # Somebody may withdraw a consent meanwhile, and what rests on it is gone at once.
     gone = {"positive_data_acceptance": {"expected-statuses": ["2xx", "304", "404", "422"]}}
     of_records.append({"include-path-regex": r"^/public/cases/\{token\}", "checks": gone})
+    # As of a moment before it was on record, there was no case.
+    of_records.append({"include-path-regex": r"^/v1/cases/\{ref\}$", "checks": gone})
     return SchemathesisConfig.from_dict(
         {
             "checks": EXPECTED,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from appeals import register
+from appeals import duplicate
 from tests.cast import CONSENTS, Body, World, day, intake, organisation, step_input
 from tests.conftest import PEPPER, Template
 
@@ -211,6 +211,9 @@ def test_no_filter_adds_to_what_somebody_sees(shelf: Shelf, who: str) -> None:
 # Possible duplicates
 
 
+BESIDE = ["same violations", "same days"]
+
+
 def duplicates(world: World, who: str = "coordinator", **changed: Any) -> dict[str, list[str]]:
     """The possible duplicates told at intake, with their reasons."""
     answer = world.as_(who).post("/v1/cases", intake(**changed))
@@ -220,24 +223,25 @@ def duplicates(world: World, who: str = "coordinator", **changed: Any) -> dict[s
 
 def test_the_same_appeal_logged_twice_is_told_with_every_reason(world: World) -> None:
     first = world.case()
-    assert duplicates(world) == {first: ["same employer", "same requester", "same union"]}
+    reasons = ["same employer", "same requester", "same union", "same violations", "same brand", "same days"]
+    assert duplicates(world) == {first: reasons}
 
 
 def test_each_reason_is_told_by_itself(world: World) -> None:
     union, other = organisation("Union A"), organisation("Union B")
     first = world.case(requesting_organisation=union, records={})
-    assert duplicates(world, requesting_organisation=union, records={}) == {first: ["same requester"]}
+    assert duplicates(world, requesting_organisation=union, records={}) == {first: ["same requester", *BESIDE]}
     mill = {"role": "employer", "facility": {"name": "Mill", "country": "BD"}}
     owner = {"role": "factory_owner", "organisation": organisation("Owner", "company")}
     second = world.case(requesting_organisation=other, records={"parties": [mill, owner]})
     third = duplicates(world, requesting_organisation=organisation("Union C"), records={"parties": [owner]})
-    assert third == {second: ["same factory owner"]}
+    assert third == {second: ["same factory owner", *BESIDE]}
 
 
 def test_names_are_compared_without_case_accents_and_spacing(world: World) -> None:
     first = world.case(requesting_organisation=organisation("Union Générale"), records={})
     again = organisation("UNION  Generale")
-    assert duplicates(world, requesting_organisation=again, records={}) == {first: ["same requester"]}
+    assert duplicates(world, requesting_organisation=again, records={}) == {first: ["same requester", *BESIDE]}
 
 
 @pytest.mark.parametrize(
@@ -246,8 +250,8 @@ def test_names_are_compared_without_case_accents_and_spacing(world: World) -> No
         ({"received_on": day(120)}, True),
         ({"received_on": day(121)}, False),
         ({"country": "IN"}, False),
-        ({"requesting_organisation": organisation("Bright Stitch Workers Union", country="IN")}, False),
-        ({"requesting_organisation": organisation("Bright Stitch Workers Union", "ngo")}, False),
+        ({"requesting_organisation": organisation("Bright Stitch Workers Union", country="IN")}, True),
+        ({"requesting_organisation": organisation("Tannery Workers Union")}, False),
     ],
 )
 def test_a_duplicate_is_of_the_same_country_and_months(world: World, changed: Body, told: bool) -> None:
@@ -262,6 +266,34 @@ def test_another_role_makes_no_duplicate(world: World) -> None:
     assert duplicates(world, requesting_organisation=other, records={"parties": [target]}) == {}
 
 
+TWICE_TOLD = [
+    ("Bright Stitch Ltd", "ব্রাইট স্টিচ লিমিটেড"),
+    ("Tusuka Trousers Ltd", "তুসুকা ট্রাউজার্স লিমিটেড"),
+    ("Ashulia Garments", "আশুলিয়া গার্মেন্টস"),
+    ("Narayanganj Fashion", "নারায়ণগঞ্জ ফ্যাশন"),
+    ("Ha-Meem Group", "হামীম গ্রুপ"),
+    ("Özak Tekstil", "OZAK TEKSTIL A.S."),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), TWICE_TOLD)
+def test_reports_of_one_event_meet_across_scripts(world: World, first: str, second: str) -> None:
+    def told_of(name: str, by: str) -> Body:
+        employer = {"role": "employer", "facility": {"name": name, "country": "BD"}}
+        return {"requesting_organisation": organisation(by), "records": {"parties": [employer]}}
+
+    known = world.case(**told_of(first, "Union One"))
+    assert duplicates(world, **told_of(second, "Federation Two")) == {known: ["employer of a like name", *BESIDE]}
+    other = {**told_of(second, "Federation Two"), "violations": [{"code": "killing", "since": day(80)}]}
+    assert known not in duplicates(world, **other)
+
+
+def test_appeals_of_one_union_for_different_workplaces_are_different(world: World) -> None:
+    for name in ("Sunrise Denim", "Blue Harbour Knit", "Crescent Leather"):
+        employer = {"role": "employer", "facility": {"name": name, "country": "BD"}}
+        assert duplicates(world, records={"parties": [employer]}) == {}
+
+
 def test_a_hidden_case_is_no_duplicate(world: World) -> None:
     hidden = world.case()
     assert duplicates(world, "europe coordinator") == {}
@@ -269,7 +301,7 @@ def test_a_hidden_case_is_no_duplicate(world: World) -> None:
 
 
 def test_only_so_many_duplicates_are_told_the_newest_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(register, "DUPLICATES_SHOWN", 2)
+    monkeypatch.setattr(duplicate, "SHOWN", 2)
     by_age = {ago: world.case(records={}, received_on=day(ago)) for ago in (5, 1, 9, 3)}
     assert list(duplicates(world, records={})) == [by_age[1], by_age[3]]
 

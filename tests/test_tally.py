@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appeals.tally import Tally, charges_pending, headline, still_held
+from appeals.tally import Tally, charges, detention, headline
 from appeals.vocabulary import TallyKind
 from tests.cast import Body, World, day
 
@@ -49,35 +49,35 @@ def test_counts_of_other_kinds_are_no_headline() -> None:
 
 def test_whoever_was_arrested_is_held_until_they_are_told_to_be_out() -> None:
     arrested = [tally("arrested", 10)]
-    assert still_held(arrested) == 10
-    assert still_held([*arrested, tally("released", 4), tally("bailed", 3), tally("died", 1)]) == 2
-    assert still_held([*arrested, tally("released", 12)]) == 0
+    assert detention(arrested).held == 10
+    assert detention([*arrested, tally("released", 4), tally("bailed", 3), tally("died", 1)]).held == 2
+    assert detention([*arrested, tally("released", 12)]).held == 0
 
 
 def test_a_count_of_those_held_speaks_for_itself() -> None:
-    assert still_held([tally("arrested", 10), tally("held", 2, 3, on=2)]) == 3
-    assert still_held([tally("arrested", 10), tally("held", 0, on=2), tally("released", 4)]) == 0
+    assert detention([tally("arrested", 10), tally("held", 2, 3, on=2)]).held == 3
+    assert detention([tally("arrested", 10), tally("held", 0, on=2), tally("released", 4)]).held == 0
 
 
 def test_arrests_counted_after_those_held_are_not_forgotten() -> None:
-    assert still_held([tally("held", 0, on=2), tally("arrested", 10, on=3)]) == 10
-    assert still_held([tally("held", 12, on=2), tally("arrested", 10, on=3), tally("released", 5, on=3)]) == 12
+    assert detention([tally("held", 0, on=2), tally("arrested", 10, on=3)]).held == 10
+    assert detention([tally("held", 12, on=2), tally("arrested", 10, on=3), tally("released", 5, on=3)]).held == 12
 
 
 def test_a_newer_count_of_those_held_replaces_an_older_one() -> None:
-    assert still_held([tally("held", 5, on=2), tally("held", 0, on=3)]) == 0
+    assert detention([tally("held", 5, on=2), tally("held", 0, on=3)]).held == 0
 
 
 def test_the_charged_are_charged_until_every_charge_has_ended() -> None:
     charged = [tally("charged_named", 36), tally("charged_unnamed", 40_000, 48_000)]
-    assert charges_pending(charged) == 48_036
+    assert charges(charged).pending == 48_036
     ended = [tally("charges_dropped", 48_000), tally("acquitted", 30), tally("convicted", 4)]
-    assert charges_pending([*charged, *ended]) == 2
+    assert charges([*charged, *ended]).pending == 2
 
 
 def test_a_range_is_read_in_the_way_that_leaves_nobody_behind() -> None:
-    assert still_held([tally("arrested", 10, 12), tally("released", 9, 10)]) == 3
-    assert charges_pending([tally("charged_unnamed", 10, 12), tally("charges_dropped", 9, 10)]) == 3
+    assert detention([tally("arrested", 10, 12), tally("released", 9, 10)]).held == 3
+    assert charges([tally("charged_unnamed", 10, 12), tally("charges_dropped", 9, 10)]).pending == 3
 
 
 COUNTS = st.lists(
@@ -98,14 +98,14 @@ COUNTS = st.lists(
 def test_what_follows_from_counts_does_not_depend_on_their_order(counts: list[Tally], dice: object) -> None:
     shuffled = list(counts)
     dice.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert (still_held(shuffled), charges_pending(shuffled)) == (still_held(counts), charges_pending(counts))
+    assert (detention(shuffled), charges(shuffled)) == (detention(counts), charges(counts))
     assert all(headline(shuffled, kind) is headline(counts, kind) for kind in TallyKind)
 
 
 @given(COUNTS)
 def test_nobody_is_counted_below_nobody(counts: list[Tally]) -> None:
-    assert still_held(counts) >= 0
-    assert charges_pending(counts) >= 0
+    assert detention(counts).held >= 0
+    assert charges(counts).pending >= 0
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from appeals.web import gate
 from appeals.web.door import Desk, Door
 from tests.cast import STEP_INPUTS, Body, Person, World, consent, day, intake, organisation, step_input
 from tests.conftest import PEPPER, Template
-from tests.standing import ABSENT, DOORS, NOBODY, RECORDS
+from tests.standing import ABSENT, DOORS, NOBODY, RECORDS, bodies_for
 from tests.test_matrix import OVER, PLACES, VISIBILITIES
 
 WORLDS = int(os.environ.get("APPEALS_TEST_WORLDS", "3"))
@@ -287,7 +287,7 @@ def record_all(team: dict[str, Person], reference: str) -> dict[str, str]:
         answer = keeper.step(reference, noun, {**step_input(noun), **led_by.get(noun, {})})
         assert answer.status_code == 201, answer.text
     ids = {}
-    for noun, body in RECORDS.items():
+    for noun, body in bodies_for(keeper, reference).items():
         answer = (team["watcher"] if noun == "approvals" else keeper).add(reference, noun, body)
         assert answer.status_code == 201, answer.text
         ids[noun] = answer.json()["id"]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cast import CONSENTS, PARTIES, Body, World, day
 from tests.conftest import PEPPER, Template
-from tests.standing import RECORDS
+from tests.standing import RECORDS, bodies_for
 
 CASE = [
     "reference", "title", "public_summary", "country", "status", "group", "suspended_from", "visibility",
@@ -35,11 +35,14 @@ STATUS: Body = {
         }
     ],
     "commitments": [{"kind": None, "due_on": None, "status": None}],
+    "counts": [dict.fromkeys(("kind", "low", "high", "as_of", "as_of_precision", "contested"))],
+    "detention": dict.fromkeys(("arrested", "held", "released", "bailed", "died", "unknown")),
+    "charges": dict.fromkeys(("charged", "dropped", "acquitted", "convicted", "pending")),
 }
 WORK = {
     *CASE, "requester", "help_asked", "translations", "intake_entity_id", "parties", "violations", "demands",
     "consents", "risk_assessments", "approvals", "publications", "actions", "commitments", "tallies", "outcomes",
-    "team",
+    "team", "payments", "money", "proceedings", "links", "counts", "detention", "charges",
 }  # fmt: skip
 SAFE = re.compile(
     r"[a-z][a-z_]*"  # a code
@@ -77,7 +80,7 @@ def shown(template: Template) -> Iterator[Shown]:
     world.take(reference, "screening", assignee="asia coordinator")
     for noun in ("verification", "acceptance", "engagement"):
         world.take(reference, noun)
-    for noun, body in RECORDS.items():
+    for noun, body in bodies_for(world.coordinator, reference).items():
         who = world.reviewer if noun == "approvals" else world.coordinator
         assert who.add(reference, noun, body).status_code == 201, noun
     yield Shown(world, reference)

@@ -1,21 +1,23 @@
 """Doors of the case: intake, the list, one case, its change, its steps, its history."""
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, RootModel
 
-from appeals import intake, views
+from appeals import intake, revision, views
 from appeals import step as steps
 from appeals.access import foremost, is_on_team, policy_of, roles_on, view_of
 from appeals.case import Case
-from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid
-from appeals.field import Model
+from appeals.duplicate import Duplicate, possible_duplicates
+from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, NotFound
+from appeals.field import Instant, Model
 from appeals.guard import GUARDS, Attempt, resumable, unmet
 from appeals.lifecycle import BY_NOUN, STEPS, Step
 from appeals.network import Account, Caller, existing_account
 from appeals.records import Writing, name_on_team
-from appeals.register import CaseQuery, Duplicate, PageQuery, find, possible_duplicates
+from appeals.register import CaseQuery, PageQuery, find
 from appeals.step_input import CaseChange, Intake
 from appeals.views import CaseOutput, HistoryOutput, StatusView, WorkView
 from appeals.vocabulary import Logged, Role, Status, View, Visibility
@@ -33,7 +35,15 @@ class IntakeOutput(WorkView):
     possible_duplicates: list[Duplicate]
 
 
-class ViewQuery(Model):
+class AsOf(Model):
+    """At which moment."""
+
+    as_of: Annotated[
+        Instant | None, Field(description="What was on record then; what was heard of later does not leak into it.")
+    ] = None
+
+
+class ViewQuery(AsOf):
     """Which view; left out, the most you may have."""
 
     view: View | None = None
@@ -94,8 +104,9 @@ def _role_for(caller: Caller, case: Case, step: Step) -> Role | None:
 def take_in(call: Call) -> Answer:
     case = intake.take_in(call.session, call.caller, call.body, call.now)
     duplicates = possible_duplicates(call.session, call.caller, case)
-    output = IntakeOutput(**views.most(call.caller, case).model_dump(), possible_duplicates=duplicates)
-    return rendered(output, 201, Location=f"/v1/cases/{case.reference}", ETag=views.tag(call.caller, case))
+    shown = views.most(call.caller, case)
+    output = IntakeOutput(**shown.model_dump(), possible_duplicates=duplicates)
+    return rendered(output, 201, Location=f"/v1/cases/{case.reference}", ETag=views.tag(case, shown))
 
 
 def list_cases(call: Call) -> Answer:
@@ -108,7 +119,24 @@ def show(call: Call) -> Answer:
     view = _view_asked(call, case)
     if view is View.WORK:
         call.log(Logged.VIEW)
-    return rendered(views.of_case(call.caller, case, view), ETag=views.tag(call.caller, case, view))
+    then = as_it_was(call, case)
+    if then is None:
+        raise NotFound
+    shown = views.of_case(call.caller, then, view)
+    return rendered(shown, ETag=views.tag(then, shown))
+
+
+def as_it_was(call: Call, case: Case) -> Case | None:
+    """The case as it was on record at the moment asked for, or as it is; None before it came on record.
+
+    Raises: Invalid, for a moment to come.
+    """
+    at: datetime | None = call.query.as_of
+    if at is None:
+        return case
+    if at > call.now:
+        raise Invalid([Fault("?as_of", "lies in the future")])
+    return revision.as_of(call.session, case, at)
 
 
 def _view_asked(call: Call, case: Case) -> View:
@@ -143,7 +171,8 @@ def amend(call: Call) -> Answer:
         case.version += 1
         case.touch(call.now)
     call.session.flush()
-    return rendered(views.most(call.caller, case), ETag=views.tag(call.caller, case))
+    shown = views.most(call.caller, case)
+    return rendered(shown, ETag=views.tag(case, shown))
 
 
 def _name_who_keeps_it(call: Call, case: Case, changed: dict[str, Any]) -> None:
@@ -185,8 +214,9 @@ def take_step(step: Step) -> Any:
             call.require_current(case)  # 428 and 412 come before 409
             raise
         log_publication(call, case, up)
-        output = StepOutput(entry=views.of_entry(call.caller, case, entry), case=views.most(call.caller, case))
-        return rendered(output, 201, ETag=views.tag(call.caller, case))
+        shown = views.most(call.caller, case)
+        output = StepOutput(entry=views.of_entry(call.caller, case, entry), case=shown)
+        return rendered(output, 201, ETag=views.tag(case, shown))
 
     return work
 
@@ -203,7 +233,7 @@ def _coordinated(call: Call, reference: str) -> Case | None:
     return found if found and Role.COORDINATOR in roles_on(call.caller, found) else None
 
 
-def _log_work(call: Call, case: Case) -> None:
+def log_work(call: Call, case: Case) -> None:
     """What the team gets of a case is on the access log; what is told to those who follow it is not."""
     if is_on_team(call.caller, case):
         call.log(Logged.VIEW)
@@ -211,7 +241,7 @@ def _log_work(call: Call, case: Case) -> None:
 
 def show_steps(call: Call) -> Answer:
     case: Case = call.subject
-    _log_work(call, case)
+    log_work(call, case)
     return rendered(Steps(items=[_open_step(call, case, step) for step in STEPS]))
 
 
@@ -240,7 +270,7 @@ def _open_step(call: Call, case: Case, step: Step) -> OpenStep:
 
 def show_history(call: Call) -> Answer:
     case: Case = call.subject
-    _log_work(call, case)
+    log_work(call, case)
     after = place(call)
     rest = case.history[after[0] if after else 0 :]
     shown = rest[: call.query.limit]

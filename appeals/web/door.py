@@ -44,10 +44,11 @@ from appeals.errors import (
     TooLarge,
     Unauthenticated,
 )
+from appeals.field import CASE_REFERENCE
 from appeals.idempotency import KeptAnswer, claim, fingerprint, keep
 from appeals.network import Caller, authenticate, outsider
 from appeals.publication import TOKEN
-from appeals.step_input import REFERENCE
+from appeals.revision import keep_revisions
 from appeals.vocabulary import Logged
 from appeals.web import body as body_reading
 from appeals.web.body import clean
@@ -496,6 +497,7 @@ class _Entry:
             caller = self._caller(request, session)
             # The key is taken before the gate locks the case: a second try waits for the first one's key alone.
             kept = self._claim(request, session, caller)
+            keep_revisions(session, self.desk.now(), caller.account_id)
             visit, subject = self._visit(request, session, caller, writes=True)
             call = Call(visit, subject, body, None, request, self.desk)
             answer = self._once(request, call, kept)
@@ -534,7 +536,7 @@ def _asked(request: Request) -> bytes:
 
 
 EXPORTS = {"text/csv", "application/x-ndjson"}
-_SUBJECT = re.compile(rf"{REFERENCE}|^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\Z")
+_SUBJECT = re.compile(rf"{CASE_REFERENCE}|^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\Z")
 
 
 def _subjects(params: dict[str, str]) -> tuple[str, ...]:
@@ -597,7 +599,7 @@ IDEMPOTENCY_KEY = Header(
 )
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 PATH: dict[str, dict[str, Any]] = {
-    "ref": {"json_schema_extra": {"pattern": REFERENCE}, "description": "The reference of a case."},
+    "ref": {"json_schema_extra": {"pattern": CASE_REFERENCE}, "description": "The reference of a case."},
     "id": {"json_schema_extra": {"pattern": _UUID}, "description": "The id of a record."},
     "token": {"json_schema_extra": {"pattern": TOKEN}, "description": "The token of a publication."},
     "key": {"json_schema_extra": {"pattern": "^[0-9A-Za-z]{8}$"}, "description": "The 8 characters after `ua_`."},

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from appeals.access import Policy, is_on_team, visible_to
 from appeals.case import Case
 from appeals.errors import Forbidden, NotFound
+from appeals.field import CASE_REFERENCE
 from appeals.network import Caller
-from appeals.step_input import REFERENCE
 from appeals.vocabulary import View
 
 Params = dict[str, str]
@@ -61,7 +61,8 @@ def seen_case(visit: Visit) -> Case:
 def case_in_path(visit: Visit, *conditions: ColumnElement[bool]) -> Case:
     """The case in the path, if the conditions hold of it. Raises: NotFound."""
     reference = visit.params["ref"]
-    found = _case(visit.session, reference, conditions, lock=visit.writes) if fullmatch(REFERENCE, reference) else None
+    known = fullmatch(CASE_REFERENCE, reference)
+    found = _case(visit.session, reference, conditions, lock=visit.writes) if known else None
     if found is None:
         raise NotFound
     return found

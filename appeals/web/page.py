@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -67,6 +67,14 @@ def of_records(call: Call, form: type[Item], held: Iterable[Any]) -> Answer:
     rest = sorted((record for record in held if not after or str(record.id) > after[0]), key=lambda record: record.id)
     shown = rest[: call.query.limit]
     return page(call, form, shown, [str(shown[-1].id)] if len(rest) > len(shown) else None)
+
+
+def in_order(call: Call, form: type[Item], items: Iterable[Item], key: Callable[[Item], tuple[Any, ...]]) -> Answer:
+    """A page of items that lie in the order of a key, of which no two are alike but those that are the same."""
+    after = place(call)
+    rest = [item for item in items if not after or key(item) > tuple(after)]
+    shown = rest[: call.query.limit]
+    return page(call, form, shown, list(key(shown[-1])) if len(rest) > len(shown) else None)
 
 
 FORMATS = {

@@ -7,6 +7,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from appeals import step as steps
+from appeals import views
 from appeals.access import foremost, roles_on
 from appeals.case import Case
 from appeals.errors import Fault, Invalid, NotFound
@@ -31,7 +32,7 @@ def list_publications(call: Call) -> Answer:
 def publish(call: Call) -> Answer:
     case: Case = call.subject
     made = steps.publish_now(_writing(call, case), call.body, lambda: call.require_current(case))
-    return rendered(PublicationOutput.model_validate(made), 201, ETag=case.tag)
+    return rendered(PublicationOutput.model_validate(made), 201, ETag=views.tag(case, views.most(call.caller, case)))
 
 
 def a_publication(visit: Visit, case: Case | None) -> tuple[Case | None, Publication]:

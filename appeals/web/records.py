@@ -39,7 +39,7 @@ def _added(call: Call, kind: Kind, case: Case, said: Any) -> Answer:
 
 def show_all(kind: Kind) -> Any:
     def work(call: Call) -> Answer:
-        return of_records(call, kind.output, records.held(call.subject, kind))
+        return of_records(call, kind.output, records.readable(call.caller, call.subject, kind))
 
     return work
 
@@ -67,8 +67,9 @@ def one(kind: Kind) -> Finder:
     """The case and its record in the path. Raises: NotFound."""
 
     def find(visit: Visit, case: Case | None) -> tuple[Case | None, Any]:
-        number = visit.params["id"]
-        record = records.find(case, kind, number) if case and as_uuid(number) else None
+        number = as_uuid(visit.params["id"])
+        known = records.readable(visit.caller, case, kind) if case and number else []
+        record = next((record for record in known if record.id == number), None)
         if record is None:
             raise NotFound
         return case, record

@@ -1,0 +1,208 @@
+"""Attention: what needs somebody now, in the cases that the caller works on, the most dangerous first.
+
+Each reason is one query over few columns of few rows: those of open cases whose day has passed or is near. Nothing is
+kept of it, so that it is never out of date.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from appeals.access import RECEIVING, worked_on_by
+from appeals.action import Action, Response
+from appeals.case import Case, HistoryEntry
+from appeals.commitment import OPEN, Commitment
+from appeals.consent import GIVEN, Consent
+from appeals.field import Model
+from appeals.guard import RISK_REVIEW_DAYS, RISK_REVIEW_DAYS_ELSEWHERE
+from appeals.lifecycle import COORDINATION, ENDED
+from appeals.network import Caller
+from appeals.proceeding import OVER, Proceeding
+from appeals.risk import RiskAssessment
+from appeals.vocabulary import ActionStatus, AttentionReason, Priority, ResponseGrade, RiskLevel, Status
+
+FIRST_ACTION_DAYS = {Priority.URGENT: 1, Priority.HIGH: 3, Priority.NORMAL: 14}
+"""Within how many days of its receipt something is done for a case (domain.md 5, priority)."""
+ACKNOWLEDGED_WITHIN = timedelta(days=7)
+"""Within how long the requester is told that the appeal arrived: as Directive (EU) 2019/1937, article 9, asks."""
+HEARING_WITHIN = timedelta(days=14)
+CONSENT_WITHIN = timedelta(days=30)
+OVERRIDE_SHOWN_FOR = timedelta(days=30)
+AT_MOST = 2000
+"""Of each reason; whoever has more to do than that is not helped by a longer list."""
+
+
+class AttentionItem(Model):
+    """A reason to look at a case now."""
+
+    reference: str
+    title: str
+    reason: AttentionReason
+    says: str
+    since: Annotated[date, Field(description="Since when it is so; of what is still to come, its day.")]
+    danger: bool
+    risk: RiskLevel | None
+    priority: Priority
+    href: str
+    record_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks, on which day."""
+
+    caller: Caller
+    today: date
+
+    def of_cases(self, since: Any, *conditions: ColumnElement[bool], record: Any = None) -> Select[Any]:
+        """Open cases the caller works on: their columns, since when, and the record it is about."""
+        number = record if record is not None else Case.id
+        return select(*_CASE, since.label("since"), number.label("record")).where(
+            worked_on_by(self.caller), Case.status.not_in(ENDED), *conditions
+        )
+
+
+_CASE = (Case.reference, Case.title, Case.danger, Case.risk, Case.priority)
+Query = Callable[[Asked], Iterable[Select[Any]]]
+
+
+def attention(session: Session, caller: Caller) -> list[AttentionItem]:
+    """What needs somebody now: danger first, then the reasons in their order, then what has waited longest."""
+    asked = Asked(caller, caller.now.date())
+    found = [
+        _item(reason, row, noun)
+        for reason, (noun, queries) in REASONS.items()
+        for query in queries(asked)
+        for row in session.execute(query.limit(AT_MOST))
+    ]
+    return sorted(found, key=pressing)
+
+
+def _item(reason: AttentionReason, row: Any, noun: str) -> AttentionItem:
+    return AttentionItem(
+        reference=row.reference,
+        title=row.title,
+        reason=reason,
+        says=f"{reason.definition}.",
+        since=_day(row.since),
+        danger=row.danger,
+        risk=row.risk,
+        priority=row.priority,
+        href=f"/v1/cases/{row.reference}" + (f"/{noun}/{row.record}" if noun else ""),
+        record_id=row.record if noun else None,
+    )
+
+
+def _day(since: date | datetime | str) -> date:
+    if isinstance(since, str):
+        return date.fromisoformat(since)
+    return since.date() if isinstance(since, datetime) else since
+
+
+def pressing(item: AttentionItem) -> tuple[Any, ...]:
+    """Where an item stands in the order of what presses most."""
+    risk = list(RiskLevel).index(item.risk) if item.risk else -1
+    reason = list(AttentionReason).index(item.reason)
+    return not item.danger, -risk, list(Priority).index(item.priority), reason, item.since.isoformat(), item.href
+
+
+# Each reason
+
+
+def _first_action_late(a: Asked) -> Iterable[Select[Any]]:
+    for priority, days in FIRST_ACTION_DAYS.items():
+        late = Case.received_on < a.today - timedelta(days=days)
+        yield a.of_cases(
+            Case.received_on, late, Case.priority == priority, Case.first_action_on.is_(None), _not(Status.SUSPENDED)
+        )
+
+
+def _not(status: Status) -> ColumnElement[bool]:
+    return Case.status != status
+
+
+def _hearing_near(a: Asked) -> Iterable[Select[Any]]:
+    near = and_(Proceeding.next_on <= a.today + HEARING_WITHIN, Proceeding.stage.not_in(OVER))
+    yield a.of_cases(Proceeding.next_on, near, record=Proceeding.id).join(Proceeding, Proceeding.case_id == Case.id)
+
+
+def _commitment_lapsed(a: Asked) -> Iterable[Select[Any]]:
+    lapsed = and_(Commitment.due_on < a.today, Commitment.status.in_(OPEN))
+    yield a.of_cases(Commitment.due_on, lapsed, record=Commitment.id).join(Commitment, Commitment.case_id == Case.id)
+
+
+def _answer_overdue(a: Asked) -> Iterable[Select[Any]]:
+    """Until it comes, or the same target is approached again."""
+    came = select(Response.id).where(Response.action == Action.id, Response.grade != ResponseGrade.NO_RESPONSE)
+    again = aliased(Action)
+    after = again.done_on > Action.answer_due_on
+    later = select(again.id).where(again.target == Action.target, again.status == ActionStatus.DONE, after)
+    overdue = and_(Action.answer_due_on < a.today, Action.status == ActionStatus.DONE, ~came.exists(), ~later.exists())
+    yield a.of_cases(Action.answer_due_on, overdue, record=Action.id).join(Action, Action.case_id == Case.id)
+
+
+def _information_overdue(a: Asked) -> Iterable[Select[Any]]:
+    """By the day that the last request for it named."""
+    entry = aliased(HistoryEntry)
+    asked = and_(entry.case_id == Case.id, entry.step == "information-request")
+    newest = select(func.max(entry.sequence)).where(asked).scalar_subquery()
+    due = HistoryEntry.input["due_on"].as_string()
+    waiting = and_(Case.status == Status.INFO_REQUESTED, HistoryEntry.sequence == newest)
+    overdue = a.of_cases(due, waiting, due < a.today.isoformat())
+    yield overdue.join(HistoryEntry, HistoryEntry.case_id == Case.id)
+
+
+def _acknowledgement_due(a: Asked) -> Iterable[Select[Any]]:
+    waiting = and_(Case.acknowledged_on.is_(None), Case.received_on < a.today - ACKNOWLEDGED_WITHIN)
+    yield a.of_cases(Case.received_on, waiting)
+
+
+def _handover_offered(a: Asked) -> Iterable[Select[Any]]:
+    offered = RECEIVING.condition(a.caller, COORDINATION)
+    query: Any = select(*_CASE, Case.updated_at.label("since"), Case.id.label("record"))
+    yield query.where(offered, Case.status.not_in(ENDED))
+
+
+def _risk_stale(a: Asked) -> Iterable[Select[Any]]:
+    newest = select(func.max(RiskAssessment.assessed_on)).where(RiskAssessment.case_id == Case.id).scalar_subquery()
+    for status in set(Status) - ENDED - {Status.RECEIVED, Status.SUSPENDED}:
+        days = RISK_REVIEW_DAYS.get(status, RISK_REVIEW_DAYS_ELSEWHERE)
+        stale = or_(newest.is_(None), newest < a.today - timedelta(days=days))
+        yield a.of_cases(func.coalesce(newest, Case.received_on), stale, Case.status == status)
+
+
+def _review_due(a: Asked) -> Iterable[Select[Any]]:
+    yield a.of_cases(Case.review_on, Case.review_on <= a.today)
+
+
+def _consent_expiring(a: Asked) -> Iterable[Select[Any]]:
+    soon = and_(Consent.expires_on <= a.today + CONSENT_WITHIN, Consent.state.in_(GIVEN))
+    yield a.of_cases(Consent.expires_on, soon, record=Consent.id).join(Consent, Consent.case_id == Case.id)
+
+
+def _guard_overridden(a: Asked) -> Iterable[Select[Any]]:
+    overridden = cast(HistoryEntry.overrides, String) != "{}"
+    lately = and_(overridden, HistoryEntry.recorded_at >= a.caller.now - OVERRIDE_SHOWN_FOR)
+    yield a.of_cases(HistoryEntry.recorded_at, lately).join(HistoryEntry, HistoryEntry.case_id == Case.id)
+
+
+REASONS: dict[AttentionReason, tuple[str, Query]] = {
+    AttentionReason.FIRST_ACTION_LATE: ("", _first_action_late),
+    AttentionReason.HEARING_NEAR: ("proceedings", _hearing_near),
+    AttentionReason.COMMITMENT_LAPSED: ("commitments", _commitment_lapsed),
+    AttentionReason.ANSWER_OVERDUE: ("actions", _answer_overdue),
+    AttentionReason.INFORMATION_OVERDUE: ("", _information_overdue),
+    AttentionReason.ACKNOWLEDGEMENT_DUE: ("", _acknowledgement_due),
+    AttentionReason.HANDOVER_OFFERED: ("", _handover_offered),
+    AttentionReason.RISK_STALE: ("", _risk_stale),
+    AttentionReason.REVIEW_DUE: ("", _review_due),
+    AttentionReason.CONSENT_EXPIRING: ("consents", _consent_expiring),
+    AttentionReason.GUARD_OVERRIDDEN: ("", _guard_overridden),
+}
+"""The kind of record that each reason is about, and its queries."""

@@ -1,0 +1,127 @@
+"""The clock: what follows when days pass, without anybody calling.
+
+Each process looks now and then for due dates that have passed. What follows is done in one transaction with closing
+the due date, under the lock of the case: by whichever process gets there first, once, and after a kill as if it had
+never begun. There is no broker; the table of `due.py` is all there is.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from anyio import to_thread
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from appeals import step
+from appeals.action import Action, ResponseInput
+from appeals.case import Case
+from appeals.consent import Consent, ConsentChange
+from appeals.database import Busy, Database, claim_row
+from appeals.due import DueDate
+from appeals.network import Account, Caller, Entity, Held
+from appeals.records import BY_NOUN, Writing
+from appeals.revision import keep_revisions
+from appeals.vocabulary import AccountKind, ConsentState, DueKind, ResponseGrade, Role
+
+CLOCK = UUID(int=0)
+AT_ONCE = 100
+log = logging.getLogger("appeals")
+
+
+async def run(database: Database, turns: AbstractAsyncContextManager[None], every_s: float) -> None:
+    """Look for what is due, now and every so many seconds, until cancelled."""
+    while True:
+        async with turns:
+            await to_thread.run_sync(_look, database, timedelta(seconds=every_s))
+        await asyncio.sleep(every_s)
+
+
+def _look(database: Database, waits: timedelta) -> None:
+    try:
+        pass_time(database, datetime.now(UTC), waits)
+    except Exception as error:  # whatever is wrong now may be right the next time
+        log.error("what is due could not be done: %s", type(error).__name__)
+
+
+def pass_time(database: Database, now: datetime, waits: timedelta = timedelta(0)) -> int:
+    """Do what follows from every due date that has passed, the oldest first; how many were closed here.
+
+    What was put on record within `waits` is left for the next time: whoever logs an old letter is about to log the
+    answer to it. So is one that fails, or whose case somebody else has locked.
+    """
+    closed, left = 0, set[UUID]()
+    while True:
+        with database.reading() as session:
+            passed = select(DueDate.id).where(
+                DueDate.acted_at.is_(None), DueDate.due_on < now.date(), DueDate.set_at <= now - waits
+            )
+            found = session.scalars(passed.where(DueDate.id.not_in(left)).order_by(DueDate.due_on).limit(AT_ONCE)).all()
+        if not found:
+            return closed
+        for number in found:
+            done = _close(database, number, now)
+            closed += done
+            if not done:
+                left.add(number)
+
+
+def _close(database: Database, number: UUID, now: datetime) -> bool:
+    """Do what follows from one due date; True if it was done here and now."""
+    try:
+        with database.writing() as session:
+            return _act(session, number, now)
+    except Busy:
+        return False
+    except Exception as error:
+        log.error("a due date could not be closed: %s", type(error).__name__)
+        return False
+
+
+def _act(session: Session, number: UUID, now: datetime) -> bool:
+    """The case is locked before its due date is read: whoever writes to a case sets its due dates under that lock."""
+    of_it = select(DueDate.case_id).where(DueDate.id == number).scalar_subquery()
+    case = session.scalar(select(Case).where(Case.id == of_it).with_for_update(of=Case, skip_locked=True))
+    due = session.get(DueDate, number, populate_existing=True)
+    if case is None or due is None or due.acted_at is not None or due.due_on >= now.date():
+        return False
+    caller = _caller(session, now)
+    keep_revisions(session, now, caller.account_id)
+    FOLLOWS[DueKind(due.kind)](Writing(session, case, caller, now), due)
+    due.acted_at = now
+    return True
+
+
+def _caller(session: Session, now: datetime) -> Caller:
+    """Who acts when time passes: an account that nobody holds a key of, with the authority of the root."""
+    account = {"id": CLOCK, "name": "the clock", "kind": AccountKind.MACHINE, "active": False, "recorded_at": now}
+    if session.get(Account, CLOCK) is None:
+        claim_row(session, Account, account)
+    root = session.scalars(select(Entity).where(Entity.parent_id.is_(None))).one()
+    return Caller(CLOCK, "the clock", (Held(Role.COORDINATOR, root.id, root.path),), now)
+
+
+def _note_silence(writing: Writing, due: DueDate) -> None:
+    """Where nothing came, put the silence on record (invariant 15)."""
+    asked: Action = next(made for made in writing.case.actions if made.id == due.subject_id)
+    if not asked.responses:
+        said = ResponseInput(
+            action=str(asked.id), received_on=due.due_on + timedelta(days=1), grade=ResponseGrade.NO_RESPONSE
+        )
+        step.add(writing, BY_NOUN["responses"], said)
+
+
+def _end_consent(writing: Writing, due: DueDate) -> None:
+    """Where it still stands as given, call it expired; what rested on it follows (invariant 2)."""
+    ended: Consent = next(found for found in writing.case.consents if found.id == due.subject_id)
+    said = ConsentChange(state=ConsentState.EXPIRED)
+    step.change(writing, BY_NOUN["consents"], ended, said, Role.COORDINATOR)
+
+
+FOLLOWS: dict[DueKind, Callable[[Writing, DueDate], None]] = {
+    DueKind.ANSWER: _note_silence,
+    DueKind.CONSENT: _end_consent,
+}

@@ -1,0 +1,139 @@
+"""Revisions: every state that a case and its records ever had, so that one can read what was known at a time.
+
+Whatever a transaction writes of a case is kept beside it as it then stands, append only, but for what is sealed. Two
+times must not be mixed up: a revision tells since when something was on record, not since when it was so.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Date, Index, Uuid, event, func, insert, select
+from sqlalchemy.orm import Mapped, RelationshipDirection, Session, class_mapper, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.types import TypeEngine
+
+from appeals.case import Case, HistoryEntry
+from appeals.database import Base, Exact, Moment, new_id, refers_to
+from appeals.link import Link
+from appeals.record import Record
+
+SEALED = {"case": {"narrative", "safe_contact_rule"}, "proceeding": {"number"}}
+"""What is kept in its own place alone, by table."""
+
+
+class Revision(Base):
+    """A row of a case as it `holds` from a moment on. Append only."""
+
+    __tablename__ = "revision"
+    __table_args__ = (Index(None, "case_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    case_id: Mapped[UUID] = mapped_column(refers_to("case.id"))
+    kind: Mapped[str]
+    record_id: Mapped[UUID]
+    at: Mapped[datetime]
+    by: Mapped[UUID] = mapped_column(refers_to("account.id"))
+    holds: Mapped[dict[str, Any]]
+
+
+def keep_revisions(session: Session, now: datetime, by: UUID) -> None:
+    """Have this transaction keep a revision of every case and record that it writes, as often as it does."""
+
+    def keep(_: Session, __: object) -> None:
+        written = [row for row in (*session.new, *session.dirty) if isinstance(row, Case | Record)]
+        revised = [_revision(row, now, by) for row in written if session.is_modified(row, include_collections=False)]
+        if revised:
+            session.connection().execute(insert(Revision), revised)
+
+    # Before it is flushed, a row does not know the ids of what it was given as objects.
+    event.listen(session, "after_flush", keep)
+
+
+def _revision(row: Case | Record, now: datetime, by: UUID) -> dict[str, Any]:
+    case_id = row.id if isinstance(row, Case) else row.case_id
+    kept = {"case_id": case_id, "kind": row.__tablename__, "record_id": row.id, "at": now, "by": by}
+    return {"id": new_id(), **kept, "holds": state_of(row)}
+
+
+def state_of(row: Case | Record) -> dict[str, Any]:
+    """The columns of a row that may be kept, as JSON has them."""
+    sealed = SEALED.get(row.__tablename__, set())
+    columns = class_mapper(type(row)).column_attrs
+    return {column.key: _plain(getattr(row, column.key)) for column in columns if column.key not in sealed}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID | Decimal) else value
+
+
+def as_of(session: Session, case: Case, at: datetime) -> Case | None:
+    """The case with its records as they stood on record at a moment; None when it was not on record yet.
+
+    What comes back belongs to no session and is there to be shown. What is sealed is not in it.
+    """
+    if case.recorded_at > at:
+        return None
+    standing = {(kind, number): holds for kind, number, holds in _standing(session, case.id, at)}
+    then: Case = _row_of(Case, standing.pop((Case.__tablename__, case.id), None) or state_of(case))
+    held: dict[str, list[Any]] = defaultdict(list)
+    for (kind, _), holds in standing.items():
+        held[kind].append(_row_of(_TABLES[kind], holds))
+    for relation in class_mapper(Case).relationships:
+        value = getattr(case, relation.key)
+        if relation.direction is RelationshipDirection.MANYTOONE:
+            (column,) = relation.local_columns
+            number = getattr(then, str(column.key))
+            value = session.get(relation.mapper.class_, number) if number else None
+        elif relation.mapper.class_ in _AS_THEY_ARE:
+            value = [row for row in value if row.recorded_at <= at]
+        else:
+            value = held[relation.mapper.class_.__tablename__]
+        set_committed_value(then, relation.key, value)
+    for made in then.actions:
+        set_committed_value(made, "responses", [row for row in held["response"] if row.action == made.id])
+    resting = {publication.id: publication.relies_on for publication in case.publications}
+    for published in then.publications:
+        set_committed_value(published, "relies_on", resting[published.id])
+    return then
+
+
+_AS_THEY_ARE: tuple[type[Base], ...] = (HistoryEntry, Link)
+"""What never changes, so that it needs no revisions to be read as it was."""
+_TABLES = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
+
+
+def _standing(session: Session, case_id: UUID, at: datetime) -> Iterable[Any]:
+    """Kind, id and content of the newest revision of each row of the case up to that moment, in the order of ids."""
+    newest_first = (Revision.at.desc(), Revision.id.desc())
+    turn = func.row_number().over(partition_by=(Revision.kind, Revision.record_id), order_by=newest_first)
+    known = select(Revision.id, turn.label("turn")).where(Revision.case_id == case_id, Revision.at <= at).subquery()
+    newest = select(Revision.kind, Revision.record_id, Revision.holds).join(known, known.c.id == Revision.id)
+    return session.execute(newest.where(known.c.turn == 1).order_by(Revision.record_id))
+
+
+def _row_of(table: type[Any], holds: dict[str, Any]) -> Any:
+    """A row that belongs to no session."""
+    columns = {attribute.key: attribute.columns[0].type for attribute in class_mapper(table).column_attrs}
+    return table(**{name: _typed(columns[name], value) for name, value in holds.items() if name in columns})
+
+
+def _typed(kind: TypeEngine[Any], value: Any) -> Any:
+    """A value as its column has it."""
+    for column, read in _READ:
+        if isinstance(kind, column) and value is not None:
+            return read(value)
+    return value
+
+
+_READ: tuple[tuple[type[TypeEngine[Any]], Callable[[str], Any]], ...] = (
+    (Uuid, UUID),
+    (Date, date.fromisoformat),
+    (Moment, datetime.fromisoformat),
+    (Exact, Decimal),
+)

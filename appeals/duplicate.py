@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 from uuid import UUID
 
 from anyascii import anyascii
-from rapidfuzz.fuzz import token_sort_ratio
+from rapidfuzz.fuzz import ratio, token_sort_ratio
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
@@ -29,8 +30,9 @@ SAME_DAYS = timedelta(days=14)
 SHOWN = 20
 COMPARED = 500
 """With so many cases of the country and months, those received at the nearest days, a new one is compared."""
-ALIKE = 85
-"""From which likeness on (of 100) two names may be one; by `token_sort_ratio` of their consonants."""
+ALIKE, ALIKE_AS_WHOLES = 85, 78
+"""From which likeness on (of 100) two names may be one, by `token_sort_ratio` of their consonants: by their own words,
+and as wholes with the words that are common in the trade."""
 
 
 class Duplicate(Model):
@@ -92,22 +94,37 @@ def _same_and_alike(ours: list[Party], theirs: list[Party]) -> tuple[set[str], s
         one, other = ([_Named.of(party) for party in parties if party.role == role] for parties in (ours, theirs))
         if {named.number for named in one} & {named.number for named in other}:
             same.add(who)
-        elif any(_are_alike(named.sounds, heard.sounds) for named in one for heard in other):
+        elif any(are_alike(*names) for named in one for heard in other for names in product(named.names, heard.names)):
             alike.add(who)
     return same, alike
 
 
 class _Named(NamedTuple):
     number: UUID | None
-    sounds: tuple[str, ...]
+    names: list[str]
 
     @classmethod
     def of(cls, party: Party) -> "_Named":
-        return cls(party.facility_id or party.organisation_id, tuple(map(sound, party.names)))
+        return cls(party.facility_id or party.organisation_id, party.names)
 
 
-def _are_alike(ours: Iterable[str], theirs: Iterable[str]) -> bool:
-    return any(len(one) > 2 and token_sort_ratio(one, other) >= ALIKE for one in ours for other in theirs)
+def are_alike(name: str, other_name: str) -> bool:
+    """Alike as wholes, and no less so without the words that half of all workplaces have in their names."""
+    one, other = sound(name), sound(other_name)
+    own, others = (_own_words(name) for name in (one, other))
+    as_wholes = token_sort_ratio(one, other)
+    if own and others:
+        return as_wholes >= ALIKE_AS_WHOLES and token_sort_ratio(own, others) >= ALIKE
+    return len(one) > 2 and as_wholes >= ALIKE
+
+
+def _own_words(name: str) -> str:
+    return " ".join(word for word in name.split() if not _is_common(word))
+
+
+@lru_cache(maxsize=20_000)
+def _is_common(word: str) -> bool:
+    return word in _COMMON or (len(word) > 3 and any(ratio(word, common) >= _COMMON_FROM for common in _COMMON))
 
 
 def _beside(case: Case, other: Case) -> list[str]:
@@ -131,8 +148,8 @@ def _days(case: Case) -> set[date]:
 _FORMS = r"\b(limited|limitd|ltd|pvt|private|co|company|corporation|corp|inc|plc|llc|gmbh|tbk|pt|sdn|bhd|sa|cv)\b"
 """Forms of companies: one spelling has them and the next has not."""
 _SOUNDS = (
-    ("ph", "f"), ("sh", "s"), ("ch", "c"), ("kh", "k"), ("gh", "g"), ("th", "t"), ("dh", "d"), ("bh", "b"), ("ck", "k"),
-    ("x", "ks"), ("z", "j"), ("v", "b"), ("w", "b"), ("q", "k"), ("y", "i"),
+    (r"\bkn", "n"), (r"\by", "j"), ("ph", "f"), ("sh", "s"), ("[ckg]h", "k"), ("th", "t"), ("dh", "d"),
+    ("bh", "b"), ("c(?=[eiy])", "s"), ("c|q", "k"), ("x", "ks"), ("z|j", "g"), ("v|w", "b"), ("ng|m", "n"),
 )  # fmt: skip
 """Letters and pairs that one language writes for the other's."""
 
@@ -142,5 +159,14 @@ def sound(name: str) -> str:
     """A name by its consonants, in Latin letters: `ব্রাইট স্টিচ লিমিটেড` and `Bright Stitch Ltd` come close."""
     plain = re.sub(_FORMS, " ", re.sub(r"[^a-z ]", "", anyascii(name).lower()))
     for spelt, meant in _SOUNDS:
-        plain = plain.replace(spelt, meant)
-    return " ".join(re.sub(r"(.)\1+", r"\1", re.sub("[aeiou]", "", plain)).split())
+        plain = re.sub(spelt, meant, plain)
+    return " ".join(re.sub(r"(.)\1+", r"\1", re.sub("[aeiouy]", "", plain)).split())
+
+
+_COMMON_FROM = 80
+_IN_THE_TRADE = """
+    garment garments fashion fashions textile textiles tekstil apparel apparels knit knitwear knitting composite mills
+    mill group industries industry factory clothing wear wears shirts denim jeans sweater sweaters trousers leather
+    shoes footwear packaging washing dyeing basics international
+"""
+_COMMON = frozenset(map(sound, _IN_THE_TRADE.split()))

@@ -397,8 +397,15 @@ def filters(hidden: Hidden) -> list[tuple[str, str]]:
 def cases(out: Outsider, _: Hidden) -> None:
     """The cases they do see, by some of the doors."""
     for reference in out.chance.sample(out.seen, min(3, len(out.seen))):
-        for path in ("", "/history", "/steps", f"/{out.chance.choice(list(RECORDS))}", "?view=status"):
+        for path in ("", "/history", "/steps", "/timeline", "/counts", "/links", f"/{out.chance.choice(list(RECORDS))}", "?view=status"):
             out.read(f"/v1/cases/{reference}{path}")
+
+
+def over_many(out: Outsider, hidden: Hidden) -> None:
+    """What is told over many cases: what needs somebody, and the record of whom the sealed case names."""
+    out.walk("/v1/attention?limit=5")
+    for whose, name in (("brands", "brand"), ("facilities", "factory"), ("owners", "brand"), ("brands", "union")):
+        out.read(f"/v1/{whose}/{hidden.known[name]}/record")
 
 
 def knock(out: Outsider, hidden: Hidden) -> None:
@@ -469,6 +476,7 @@ def own_case(out: Outsider, hidden: Hidden, reference: str) -> None:
     out.ask("POST", f"{case}/merger", {"survivor": ABSENT, "same_dispute": "One strike."}, **one)
     out.ask("PATCH", case, {"assignee": out.chance.choice(["keeper", "helper", "coordinator"])}, **one)
     out.ask("POST", f"{case}/team", {"account": "keeper"})
+    out.ask("POST", f"{case}/links", {"kind": "same_event", "other": hidden.reference})
     out.ask("POST", f"{case}/parties", {"role": "brand", "organisation": hidden.known["brand"]})
     out.ask("POST", f"{case}/outcomes", {"code": "reinstated", "demand": hidden.ids["demands"], "extent": "full"})
     out.ask("GET", f"{case}/demands/{hidden.ids['demands']}")
@@ -490,7 +498,7 @@ def everything_else(out: Outsider, hidden: Hidden) -> None:
     out.read(f"/public/statistics?by={out.chance.choice(['country', 'year', 'heading', 'country,year,heading'])}")
 
 
-QUESTIONS: list[Callable[[Outsider, Hidden], None]] = [lists, cases, knock, directories, doubles, everything_else]
+QUESTIONS: list[Callable[[Outsider, Hidden], None]] = [lists, cases, knock, over_many, directories, doubles, everything_else]
 
 
 WORKING = list(product(("partner", "caseworker", "coordinator", "reviewer", "reader"), PLACES))

@@ -397,7 +397,16 @@ def filters(hidden: Hidden) -> list[tuple[str, str]]:
 def cases(out: Outsider, _: Hidden) -> None:
     """The cases they do see, by some of the doors."""
     for reference in out.chance.sample(out.seen, min(3, len(out.seen))):
-        for path in ("", "/history", "/steps", "/timeline", "/counts", "/links", f"/{out.chance.choice(list(RECORDS))}", "?view=status"):
+        for path in (
+            "",
+            "/history",
+            "/steps",
+            "/timeline",
+            "/counts",
+            "/links",
+            f"/{out.chance.choice(list(RECORDS))}",
+            "?view=status",
+        ):
             out.read(f"/v1/cases/{reference}{path}")
 
 
@@ -498,7 +507,15 @@ def everything_else(out: Outsider, hidden: Hidden) -> None:
     out.read(f"/public/statistics?by={out.chance.choice(['country', 'year', 'heading', 'country,year,heading'])}")
 
 
-QUESTIONS: list[Callable[[Outsider, Hidden], None]] = [lists, cases, knock, over_many, directories, doubles, everything_else]
+QUESTIONS: list[Callable[[Outsider, Hidden], None]] = [
+    lists,
+    cases,
+    knock,
+    over_many,
+    directories,
+    doubles,
+    everything_else,
+]
 
 
 WORKING = list(product(("partner", "caseworker", "coordinator", "reviewer", "reader"), PLACES))

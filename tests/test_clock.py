@@ -253,7 +253,7 @@ def test_the_service_acts_without_being_called_and_survives_kills(
     template: Template, busy_url: str, dialect: str
 ) -> None:
     wanted, database = DUE_DATES + 4, Database(busy_url)
-    workers = "2" if dialect == "postgresql" else "1"
+    workers = "4" if dialect == "postgresql" else "1"
     for pause in (0.0, 0.15, 0.4):
         with served(busy_url, template.cast, clock_every_s="0.05", workers=workers) as live:
             time.sleep(pause)

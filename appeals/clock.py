@@ -7,6 +7,7 @@ never begun. There is no broker; the table of `due.py` is all there is.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -28,45 +29,51 @@ from appeals.revision import keep_revisions
 from appeals.vocabulary import AccountKind, ConsentState, DueKind, ResponseGrade, Role
 
 CLOCK = UUID(int=0)
-AT_ONCE = 100
+AT_ONCE, IN_A_TURN = 100, 10
 log = logging.getLogger("appeals")
 
 
 async def run(database: Database, turns: AbstractAsyncContextManager[None], every_s: float) -> None:
-    """Look for what is due, now and every so many seconds, until cancelled."""
+    """Look for what is due, now and every so many seconds, until cancelled.
+
+    It takes its turn among those who write, for a few due dates at a time, so that nobody waits long for it.
+    """
     while True:
         async with turns:
-            await to_thread.run_sync(_look, database, timedelta(seconds=every_s))
-        await asyncio.sleep(every_s)
+            closed = await to_thread.run_sync(_look, database, timedelta(seconds=every_s))
+        if closed < IN_A_TURN:
+            await asyncio.sleep(every_s)
 
 
-def _look(database: Database, waits: timedelta) -> None:
+def _look(database: Database, waits: timedelta) -> int:
     try:
-        pass_time(database, datetime.now(UTC), waits)
+        return pass_time(database, datetime.now(UTC), waits, IN_A_TURN)
     except Exception as error:  # whatever is wrong now may be right the next time
         log.error("what is due could not be done: %s", type(error).__name__)
+        return 0
 
 
-def pass_time(database: Database, now: datetime, waits: timedelta = timedelta(0)) -> int:
-    """Do what follows from every due date that has passed, the oldest first; how many were closed here.
+def pass_time(database: Database, now: datetime, waits: timedelta = timedelta(0), most: float = math.inf) -> int:
+    """Do what follows from due dates that have passed, the oldest first, `most` of them; how many were closed here.
 
     What was put on record within `waits` is left for the next time: whoever logs an old letter is about to log the
     answer to it. So is one that fails, or whose case somebody else has locked.
     """
     closed, left = 0, set[UUID]()
-    while True:
+    while closed < most:
         with database.reading() as session:
             passed = select(DueDate.id).where(
                 DueDate.acted_at.is_(None), DueDate.due_on < now.date(), DueDate.set_at <= now - waits
             )
             found = session.scalars(passed.where(DueDate.id.not_in(left)).order_by(DueDate.due_on).limit(AT_ONCE)).all()
         if not found:
-            return closed
-        for number in found:
+            break
+        for number in found[: int(min(most - closed, AT_ONCE))]:
             done = _close(database, number, now)
             closed += done
             if not done:
                 left.add(number)
+    return closed
 
 
 def _close(database: Database, number: UUID, now: datetime) -> bool:

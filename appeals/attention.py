@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from appeals.access import RECEIVING, worked_on_by
+from appeals.access import RECEIVING, visible_to, worked_on_by
 from appeals.action import Action, Response
 from appeals.case import Case, HistoryEntry
 from appeals.commitment import OPEN, Commitment
@@ -166,7 +166,7 @@ def _acknowledgement_due(a: Asked) -> Iterable[Select[Any]]:
 def _handover_offered(a: Asked) -> Iterable[Select[Any]]:
     offered = RECEIVING.condition(a.caller, COORDINATION)
     query: Any = select(*_CASE, Case.updated_at.label("since"), Case.id.label("record"))
-    yield query.where(offered, Case.status.not_in(ENDED))
+    yield query.where(visible_to(a.caller), offered, Case.status.not_in(ENDED))
 
 
 def _risk_stale(a: Asked) -> Iterable[Select[Any]]:

@@ -157,15 +157,9 @@ class Case(Base):
         self.touch(now)
 
     def touch(self, now: datetime) -> None:
-        """Note that something about the case changed."""
+        """Note that something about the case changed; that was not before its last change, whatever clocks say."""
         self.revision += 1
-        self.updated_at = now
-
-    @property
-    def whole(self) -> list["Case"]:
-        """The case and those that are one with it by merger, the surviving one first."""
-        survivor = self.merged_into or self
-        return [survivor, *survivor.merged_here]
+        self.updated_at = max(now, self.updated_at)
 
     @property
     def demands_now(self) -> list[Demand]:

@@ -95,6 +95,7 @@ def _act(session: Session, number: UUID, now: datetime) -> bool:
     due = session.get(DueDate, number, populate_existing=True)
     if case is None or due is None or due.acted_at is not None or due.due_on >= now.date():
         return False
+    now = max(now, case.updated_at)  # others wrote to the case since this look began
     caller = _caller(session, now)
     keep_revisions(session, now, caller.account_id)
     FOLLOWS[DueKind(due.kind)](Writing(session, case, caller, now), due)

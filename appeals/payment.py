@@ -34,6 +34,11 @@ def _exact(value: Any) -> Any:
     raise ValueError("must be an amount, such as 1800000.00")
 
 
+def _plain(value: Decimal) -> Decimal:
+    """As it is kept: `1E+5` as `100000`, and no sum below zero however it was written."""
+    return Decimal(f"{abs(value):f}")
+
+
 def _currency(value: str) -> str:
     if value not in CURRENCIES:
         raise ValueError("must be an ISO 4217 code in capitals")
@@ -44,6 +49,7 @@ Amount = Annotated[
     Decimal,
     BeforeValidator(_exact),
     Field(ge=0, max_digits=MOST_DIGITS, decimal_places=MOST_PLACES, allow_inf_nan=False),
+    AfterValidator(_plain),
 ]
 Currency = Annotated[str, AfterValidator(_currency), Field(json_schema_extra={"enum": sorted(CURRENCIES)})]
 

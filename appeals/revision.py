@@ -45,17 +45,24 @@ def keep_revisions(session: Session, now: datetime, by: UUID) -> None:
 
     def keep(_: Session, __: object) -> None:
         written = [row for row in (*session.new, *session.dirty) if isinstance(row, Case | Record)]
-        revised = [_revision(row, now, by) for row in written if session.is_modified(row, include_collections=False)]
-        if revised:
-            session.connection().execute(insert(Revision), revised)
+        written = [row for row in written if session.is_modified(row, include_collections=False)]
+        if not written:
+            return
+        # Who waited for another's write to the case wrote after it, whenever they came.
+        last = {row.id: row.updated_at for row in session if isinstance(row, Case)}
+        revised = [_revision(row, max(now, last.get(_case_of(row), now)), by) for row in written]
+        session.connection().execute(insert(Revision), revised)
 
     # Before it is flushed, a row does not know the ids of what it was given as objects.
     event.listen(session, "after_flush", keep)
 
 
-def _revision(row: Case | Record, now: datetime, by: UUID) -> dict[str, Any]:
-    case_id = row.id if isinstance(row, Case) else row.case_id
-    kept = {"case_id": case_id, "kind": row.__tablename__, "record_id": row.id, "at": now, "by": by}
+def _case_of(row: Case | Record) -> UUID:
+    return row.id if isinstance(row, Case) else row.case_id
+
+
+def _revision(row: Case | Record, at: datetime, by: UUID) -> dict[str, Any]:
+    kept = {"case_id": _case_of(row), "kind": row.__tablename__, "record_id": row.id, "at": at, "by": by}
     return {"id": new_id(), **kept, "holds": state_of(row)}
 
 
@@ -79,10 +86,10 @@ def as_of(session: Session, case: Case, at: datetime) -> Case | None:
     """
     if case.recorded_at > at:
         return None
-    standing = {(kind, number): holds for kind, number, holds in _standing(session, case.id, at)}
-    then: Case = _row_of(Case, standing.pop((Case.__tablename__, case.id), None) or state_of(case))
+    standing = _standing(session, case, at)
+    then: Case = _row_of(Case, standing.pop((Case.__tablename__, case.id)))
     held: dict[str, list[Any]] = defaultdict(list)
-    for (kind, _), holds in standing.items():
+    for (kind, _), holds in sorted(standing.items(), key=lambda kept: kept[0][1]):
         held[kind].append(_row_of(_TABLES[kind], holds))
     for relation in class_mapper(Case).relationships:
         value = getattr(case, relation.key)
@@ -108,13 +115,29 @@ _AS_THEY_ARE: tuple[type[Base], ...] = (HistoryEntry, Link)
 _TABLES = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
 
 
-def _standing(session: Session, case_id: UUID, at: datetime) -> Iterable[Any]:
-    """Kind, id and content of the newest revision of each row of the case up to that moment, in the order of ids."""
+def _standing(session: Session, case: Case, at: datetime) -> dict[tuple[str, UUID], dict[str, Any]]:
+    """What the case and its records held at that moment, by kind and id.
+
+    What was on record before revisions were kept is told as it is.
+    """
+    rows: list[Case | Record] = [case, *_records_of(case)]
+    before = {(row.__tablename__, row.id): state_of(row) for row in rows if row.recorded_at <= at}
+    return before | {(kind, number): holds for kind, number, holds in _newest(session, case.id, at)}
+
+
+def _records_of(case: Case) -> list[Record]:
+    lists = (getattr(case, found.key) for found in class_mapper(Case).relationships if found.uselist)
+    records = [row for rows in lists for row in rows if isinstance(row, Record) and row.case_id == case.id]
+    return [*records, *(response for made in case.actions for response in made.responses)]
+
+
+def _newest(session: Session, case_id: UUID, at: datetime) -> Iterable[Any]:
+    """Kind, id and content of the newest revision of each row of the case up to that moment."""
     newest_first = (Revision.at.desc(), Revision.id.desc())
     turn = func.row_number().over(partition_by=(Revision.kind, Revision.record_id), order_by=newest_first)
     known = select(Revision.id, turn.label("turn")).where(Revision.case_id == case_id, Revision.at <= at).subquery()
     newest = select(Revision.kind, Revision.record_id, Revision.holds).join(known, known.c.id == Revision.id)
-    return session.execute(newest.where(known.c.turn == 1).order_by(Revision.record_id))
+    return session.execute(newest.where(known.c.turn == 1))
 
 
 def _row_of(table: type[Any], holds: dict[str, Any]) -> Any:

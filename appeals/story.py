@@ -61,11 +61,25 @@ def story(caller: Caller, case: Case, as_it_was: Callable[[Case], Case | None]) 
     `as_it_was` gives a case as it is to be told of, if at all; who may see it is asked of the case as it is now.
     """
     found: list[StoryItem] = []
-    for one in case.whole:
-        then = as_it_was(one) if one is case or sees(caller, one) else None
-        if then is not None:
-            found += _items(then, of_team=is_on_team(caller, one))
+    for one, then in _whole(caller, case, as_it_was):
+        found += _items(then, of_team=is_on_team(caller, one))
     return sorted(found, key=place_of)
+
+
+def _whole(caller: Caller, case: Case, as_it_was: Callable[[Case], Case | None]) -> list[tuple[Case, Case]]:
+    """The case, and those that are one with it by merger, in any number of steps; each as it is and as it was.
+
+    Through a case that the caller may not see they come to no other: that would tell of it.
+    """
+    then = as_it_was(case)
+    whole, known = [(case, then)] if then else [], {case.id}
+    for one, told in whole:
+        for other in filter(None, (told.merged_into, *one.merged_here)):
+            was = as_it_was(other) if other.id not in known and sees(caller, other) else None
+            if was and (was.merged_into_id == one.id or told.merged_into_id == was.id):
+                whole.append((other, was))
+                known.add(other.id)
+    return whole
 
 
 def place_of(item: StoryItem) -> tuple[str, ...]:

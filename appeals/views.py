@@ -288,7 +288,9 @@ def of_entry(caller: Caller, case: Case, entry: HistoryEntry) -> HistoryOutput:
     output = HistoryOutput.model_validate(entry)
     if not is_on_team(caller, case):
         return output.model_copy(update=dict.fromkeys(HISTORY_FOR_WORK))
-    if output.input and "survivor" in output.input and _Seen(caller, case, View.WORK).merged_into_reference is None:
+    # A case may be merged, reopened and merged again: of the survivors only the last is known to be seen.
+    survivor = _Seen(caller, case, View.WORK).merged_into_reference
+    if output.input and output.input.get("survivor", survivor) != survivor:
         return output.model_copy(update={"input": {**output.input, "survivor": None}})
     return output
 

@@ -272,6 +272,17 @@ def test_what_was_just_logged_is_left_for_the_next_look(world: World) -> None:
     assert pass_time(world.database, later() + timedelta(minutes=2), timedelta(minutes=1)) == 2
 
 
+def test_what_the_clock_does_comes_after_what_others_did_meanwhile(world: World) -> None:
+    reference, _ = engaged(world)
+    began = later()
+    retitled = world.coordinator.patch(f"/v1/cases/{reference}", {"title": "New"}, If_Match="*")
+    assert pass_time(world.database, began) == 2
+    shown = world.show(reference)
+    assert shown["updated_at"] >= retitled.json()["updated_at"]
+    told = world.coordinator.get(f"/v1/cases/{reference}?as_of={shown['updated_at'].replace('+', '%2B')}")
+    assert told.json() == shown
+
+
 def test_the_clock_holds_no_key_and_is_listed_nowhere(world: World) -> None:
     engaged(world)
     pass_time(world.database, later())

@@ -1,6 +1,7 @@
 """The ledgers: money, proceedings, links, the record of a brand, the story of a case, and what was known when."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,11 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select, text
 
+from appeals.case import Case
 from appeals.clock import pass_time
+from appeals.kept_view import keep
 from appeals.payment import Payment, money, quoted
 from appeals.tally import NO_LONGER_HELD, ONCE_HELD, Tally, charges, day_by_day, detention, more_out_than_in
 from appeals.vocabulary import PaymentKind, TallyKind
@@ -122,6 +126,15 @@ def test_a_sum_that_is_none_is_refused(world: World, said: Body) -> None:
     reference = world.case_in("engagement")
     assert world.coordinator.add(reference, "payments", {**RECORDS["payments"], **said}).status_code == 422
     assert world.records(reference, "payments") == []
+
+
+@pytest.mark.parametrize(("said", "kept"), [("1e5", "100000"), ("-0", "0"), ("0e10", "0"), ("1.50", "1.50")])
+def test_a_sum_is_told_as_it_is_kept_however_it_was_written(world: World, said: str, kept: str) -> None:
+    reference = world.case_in("engagement")
+    assert add(world, reference, "payments", amount=said)["amount"] == kept
+    then = world.coordinator.get(f"/v1/cases/{reference}?as_of={moment()}").json()
+    assert then["payments"] == world.records(reference, "payments")
+    assert [payment["amount"] for payment in then["payments"]] == [kept]
 
 
 # People
@@ -378,6 +391,71 @@ def test_a_merged_story_is_read_from_either_reference(world: World) -> None:
     assert seen == {open_}
 
 
+def told_of(who: Person, reference: str, query: str = "") -> set[str]:
+    return {item["reference"] for item in story(who, reference, query)}
+
+
+def test_a_story_goes_through_every_merger_and_begins_with_it(world: World) -> None:
+    first, second, last = world.case(), world.case(), world.case()
+    world.take(first, "merger", survivor=second)
+    between = moment()
+    world.take(second, "merger", survivor=last)
+    for reference in (first, second, last):
+        assert told_of(world.coordinator, reference) == {first, second, last}
+    assert told_of(world.coordinator, first, f"&as_of={between}") == {first, second}
+    assert told_of(world.coordinator, last, f"&as_of={between}") == {last}
+
+
+def test_no_story_leads_through_a_case_one_may_not_see(world: World) -> None:
+    hidden = world.case(visibility="sealed")
+    one, other = world.case(), world.case()
+    for reference in (one, other):
+        world.take(reference, "merger", survivor=hidden)
+    assert told_of(world.coordinator, one) == {one, other, hidden}
+    assert told_of(world.caseworker, one) == {one}
+
+
+def test_a_case_merged_again_names_the_last_survivor_and_not_one_that_is_hidden(world: World) -> None:
+    one, hidden, seen = world.case(), world.case(visibility="sealed"), world.case()
+    world.take(one, "merger", survivor=hidden)
+    world.take(one, "reopening")
+    world.take(one, "merger", survivor=seen)
+    history = world.caseworker.get(f"/v1/cases/{one}/history").json()["items"]
+    assert [entry["input"]["survivor"] for entry in history if entry["step"] == "merger"] == [None, seen]
+
+
+def test_who_waited_for_another_wrote_after_it(world: World) -> None:
+    """A revision is as old as the write, not as old as the request."""
+    reference, who = world.case(), UUID(world.coordinator.account)
+    said, path = {"title": "Second"}, f"/v1/cases/{reference}"
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.writing() as session:
+            case = session.scalars(select(Case).where(Case.reference == reference).with_for_update(of=Case)).one()
+            waiting = pool.submit(world.coordinator.patch, path, said, If_Match="*")
+            time.sleep(0.3)
+            now = datetime.now(UTC)
+            keep(session, now, who)
+            case.title = "First"
+            case.touch(now)
+        assert waiting.result().status_code == 200
+    assert world.coordinator.get(f"{path}?as_of={moment()}").json() == world.show(reference)
+    assert world.show(reference)["title"] == "Second"
+
+
+@pytest.mark.behind_the_back
+def test_a_case_from_before_revisions_were_kept_is_told_as_it_is(world: World) -> None:
+    reference = world.case_in("engagement", visibility="network")
+    on = "" if world.database.embedded else " ON revision"
+    refusal = "revision_no_delete" if world.database.embedded else "revision_append_only"
+    with world.database.writing() as session:
+        session.execute(text(f"DROP TRIGGER {refusal}{on}"))
+        session.execute(text("DELETE FROM revision"))
+    for who in (world.coordinator, world.as_("europe reader")):
+        now = who.get(f"/v1/cases/{reference}").json()
+        assert who.get(f"/v1/cases/{reference}?as_of={moment()}").json() == now
+        assert story(who, reference, f"&as_of={moment()}") == story(who, reference)
+
+
 def test_as_of_tells_what_was_known_then_and_late_news_do_not_leak_backwards(world: World) -> None:
     reference = world.case(title="First title")
     start = moment()
@@ -490,6 +568,14 @@ def test_each_reason_for_attention(world: World) -> None:
     world.take(asked, "handover")
     assert reasons(world.as_("europe coordinator")) == [(asked, "handover.offered")]
     assert {of for of, _ in reasons(world.caseworker)} == {reference, asked, worn}
+
+
+def test_a_case_that_was_sealed_calls_nobody_it_is_offered_to(world: World) -> None:
+    reference, receiver = world.case(), world.as_("europe coordinator")
+    world.take(reference, "handover")
+    assert reasons(receiver) == [(reference, "handover.offered")]
+    world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "sealed"}, If_Match="*")
+    assert reasons(receiver) == []
 
 
 def test_a_guard_that_was_passed_with_a_reason_is_shown(world: World) -> None:

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import object_session
 
 from appeals import (
     action,
@@ -288,11 +290,17 @@ def of_entry(caller: Caller, case: Case, entry: HistoryEntry) -> HistoryOutput:
     output = HistoryOutput.model_validate(entry)
     if not is_on_team(caller, case):
         return output.model_copy(update=dict.fromkeys(HISTORY_FOR_WORK))
-    # A case may be merged, reopened and merged again: of the survivors only the last is known to be seen.
-    survivor = _Seen(caller, case, View.WORK).merged_into_reference
-    if output.input and output.input.get("survivor", survivor) != survivor:
+    if output.input and "survivor" in output.input and not _sees_survivor(caller, entry):
         return output.model_copy(update={"input": {**output.input, "survivor": None}})
     return output
+
+
+def _sees_survivor(caller: Caller, entry: HistoryEntry) -> bool:
+    """Of the case that this merger named: since then it may have been undone, and another made."""
+    named = select(Case).where(Case.reference == entry.input["survivor"])
+    session = object_session(entry)
+    survivor = session.scalar(named) if session else None
+    return survivor is not None and sees(caller, survivor)
 
 
 # What outsiders get

@@ -415,13 +415,16 @@ def test_no_story_leads_through_a_case_one_may_not_see(world: World) -> None:
     assert told_of(world.caseworker, one) == {one}
 
 
-def test_a_case_merged_again_names_the_last_survivor_and_not_one_that_is_hidden(world: World) -> None:
+def test_each_merger_names_its_survivor_to_those_who_see_that_one(world: World) -> None:
     one, hidden, seen = world.case(), world.case(visibility="sealed"), world.case()
     world.take(one, "merger", survivor=hidden)
     world.take(one, "reopening")
+    before = world.history(one)
     world.take(one, "merger", survivor=seen)
-    history = world.caseworker.get(f"/v1/cases/{one}/history").json()["items"]
-    assert [entry["input"]["survivor"] for entry in history if entry["step"] == "merger"] == [None, seen]
+    assert world.history(one)[: len(before)] == before
+    followed = world.caseworker.get(f"/v1/cases/{one}/history").json()["items"]
+    for history, survivors in ((before, [hidden]), (world.history(one), [hidden, seen]), (followed, [None, seen])):
+        assert [entry["input"]["survivor"] for entry in history if entry["step"] == "merger"] == survivors
 
 
 def test_who_waited_for_another_wrote_after_it(world: World) -> None:

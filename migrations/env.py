@@ -17,19 +17,18 @@ def plainly(kind: str, thing: Any, _: Any) -> str | Literal[False]:
 
 
 def run(connection: Connection) -> None:
-    """Run the migrations in one transaction; on PostgreSQL one process at a time."""
-    context.configure(connection=connection, target_metadata=Base.metadata, render_item=plainly)
-    with context.begin_transaction():
+    """Run the migrations in one transaction, one process at a time, which looks first how far the others came."""
+    with connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(7220914)"))
-        context.run_migrations()
+        context.configure(connection=connection, target_metadata=Base.metadata, render_item=plainly)
+        with context.begin_transaction():
+            context.run_migrations()
 
 
 given = context.config.attributes.get("connection")
 if given is not None:
     run(given)
-    given.commit()
 else:
-    with database_of(Settings()).engine.connect() as opened:
+    with database_of(Settings()).engine.execution_options(writing=True).connect() as opened:
         run(opened)
-        opened.commit()

@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 $(UPGRADE)
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --python-version 3.11 $(UPGRADE)
 
 # Tests wait for disks most of their time; where there is room in memory, their databases are kept there.
 ROOM := $(shell test "$$(df -Pk /dev/shm 2>/dev/null | awk 'END { print $$4 + 0 }')" -gt 2000000 && echo /dev/shm/)
@@ -12,7 +12,7 @@ ifdef PORT
 export APPEALS_PORT := $(PORT)
 endif
 
-.PHONY: help run test check format docs migration lock
+.PHONY: help run test check bench format docs migration lock
 .DEFAULT_GOAL := help
 
 help: ## List what one does here
@@ -33,6 +33,12 @@ check: .venv/check ## Everything that must hold before a change is taken: what .
 	! grep -nE '://|--(index|extra-index|find-links)' requirements/*
 	$(MAKE) --no-print-directory test TESTS="--cov --cov-report=term:skip-covered --cov-fail-under=95 -k 'not postgresql'"
 	$(MAKE) --no-print-directory test TESTS="-k postgresql" # being traced takes as long as running: once is enough
+
+SIZES ?= 1000,10000,100000
+DATABASES ?= sqlite,postgresql
+
+bench: .venv/check ## Measure beside a bare reference, 1,000 to 100,000 cases, on both databases (SIZES=… DATABASES=…)
+	$(BIN)/python -m benchmarks.beside $(SIZES) $(DATABASES)
 
 format: .venv/check ## Lay the code out, and mend what can be mended by rule
 	$(BIN)/ruff check --fix .

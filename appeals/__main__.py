@@ -14,22 +14,30 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import Progress
 from sqlalchemy import select
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from appeals import access_page, doctor, documentation, lifecycle_page, network, schema
+from appeals import access_page, doctor, documentation, lifecycle_page, network, schema, statistics
 from appeals import replay as player
+from appeals import seed as population
 from appeals.app import create_app, database_of, places
+from appeals.case import Case
 from appeals.database import Busy, Database
 from appeals.errors import ChangeRefused, Invalid
+from appeals.feed import begin_anew, is_numbered_elsewhere
+from appeals.kept_view import all_counted, render_anew
 from appeals.key import ID, MOST_DAYS, USUAL_DAYS, Key, new_key, revoke, rotate
 from appeals.network import Account, Entity, EntityInput, Membership
 from appeals.settings import Settings, Unusable, of_the_environment, pepper_of
+from appeals.statistics import recount
 from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, Role, Scope
 
 KEEP_ALIVE_S = 75
 """How long a connection may rest: longer than proxies let theirs, and a new one is dear on a bad line."""
+ENDS_WITHIN_S = 5
+"""How long those are waited for who are still answered when the service ends; a stream would never end by itself."""
 LOOPBACK = "127.0.0.1"
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The urgent appeal case service.")
@@ -118,6 +126,9 @@ def serve() -> None:
         say("A new network was founded. These keys are shown this once; keep them safe.")
         say(f"admin key: {keys.admin}")
         say(f"coordinator key: {keys.coordinator}")
+    with database.writing() as session:
+        if is_numbered_elsewhere(session):
+            begin_anew(session)
     database.engine.dispose()
     say(f"serving on http://{settings.host}:{settings.port}")
     uvicorn.run(
@@ -131,6 +142,7 @@ def serve() -> None:
         server_header=False,
         log_level="warning",
         timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=ENDS_WITHIN_S,
     )
 
 
@@ -138,8 +150,15 @@ def _lay(database: Database) -> None:
     """An embedded database is brought to the schema of this release, another is left to `migrate`. Raises: Unfit."""
     if database.embedded:
         schema.migrate(database)
+        _render_missing(database)
     schema.reach(database)
     schema.require_schema(database)
+
+
+def _render_missing(database: Database) -> None:
+    """Keep views of the cases of which none are kept yet, as after an upgrade; and count anew where that was many."""
+    if render_anew(database, all_of_them=False) > statistics.AT_ONCE:
+        recount(database, all_counted)
 
 
 def application() -> FastAPI:
@@ -152,8 +171,60 @@ def migrate(
     revision: Annotated[str, typer.Argument(help="head, base, or steps back such as -1.")] = "head",
 ) -> None:
     """Bring the database to a revision. A downgrade drops what the older schema has no place for."""
-    schema.migrate(_opened(of_the_environment()), revision)
+    database = _opened(of_the_environment())
+    schema.migrate(database, revision)
+    if revision == "head":
+        _render_missing(database)
     say(f"schema: {revision}")
+
+
+@cli.command()
+def render() -> None:
+    """Render every kept view anew, as this release renders them, and count anew. The service may run meanwhile."""
+    database = _networked(of_the_environment())
+    say(f"rendered: {render_anew(database, all_of_them=True)} cases")
+    recount(database, all_counted)
+
+
+@cli.command()
+def restored() -> None:
+    """After restoring a copy of the database: have those who read the feed, and webhooks, begin anew."""
+    with _networked(of_the_environment()).writing() as session:
+        begin_anew(session)
+    say("readers of the feed begin anew")
+
+
+@cli.command("seed")
+def sow(
+    cases: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 800,
+    seed: Annotated[int, typer.Option(help="Another number gives another population.")] = 1,
+    more: Annotated[bool, typer.Option("--more", help="Also where there are cases already.")] = False,
+) -> None:
+    """Add invented cases, to try things on, and print keys to look at them: never to a network of real ones."""
+    settings = of_the_environment()
+    database, pepper = _networked(settings), _same_pepper(settings)
+    with database.reading() as session:
+        if not more and session.scalar(select(Case.id).limit(1)) is not None:
+            raise give_up("there are cases here already; --more adds invented ones beside them")
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Inventing cases", total=cases)
+        population.populate(database, cases, seed, _now(), lambda done: progress.advance(task, done))
+    say(f"made: {cases} cases")
+    with database.writing() as session:
+        for name, (role, entity) in LOOKERS.items():
+            holder = _holder(session, role, entity, f"seed {role}")
+            ends_at = _now() + timedelta(days=USUAL_DAYS)
+            say(f"{name} key: {new_key(session, holder.id, pepper, _now(), ends_at).text}")
+
+
+LOOKERS = {
+    "coordinator": (Role.COORDINATOR, network.ROOT_NAME),
+    "reviewer": (Role.REVIEWER, network.ROOT_NAME),
+    "South Asia reader": (Role.READER, "South Asia"),
+    "dashboard": (Role.DASHBOARD, network.ROOT_NAME),
+}
+"""Who is given a key to look at invented cases, and where."""
 
 
 @cli.command()

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, false, or_, select, true
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.util import AliasedClass
+from sqlalchemy.sql.elements import False_
 
 from appeals.case import Case
+from appeals.change import FormerMember, FormerSight
+from appeals.database import Moment
 from appeals.directory import FORMS, Facility, Organisation
 from appeals.lifecycle import CASEWORK, COORDINATION, INTAKE_ROLES, STEPS
-from appeals.network import Caller, Entity, Held
+from appeals.network import Caller, Entity, Held, is_of_root
 from appeals.party import Party
 from appeals.team import TeamMember
 from appeals.vocabulary import Logged, Role, Scope, TeamStatus, View, Visibility
@@ -30,14 +34,37 @@ CASE_ROLES = TEAM_ROLES | {Role.READER}
 
 # How somebody reaches a case
 
+Seen = type[Case] | type[FormerSight] | AliasedClass[Case]
+"""A table with the columns that decide who sees a case: as they stand, or as they stood before a change."""
+
+
+def _on_team(caller: Caller, of: Seen) -> ColumnElement[bool]:
+    """That the caller is on the team, or was."""
+    if of is FormerSight:
+        was_on = select(FormerMember.change_id).where(
+            FormerMember.change_id == FormerSight.change_id, FormerMember.account == caller.account_id
+        )
+        return was_on.correlate(FormerSight).exists()
+    is_on = select(TeamMember.id).where(
+        TeamMember.case_id == of.id,  # type: ignore[union-attr]
+        TeamMember.account == caller.account_id,
+        TeamMember.status == TeamStatus.ON,
+        # A parameter of a name, so that the statement can be used again at another moment.
+        or_(TeamMember.until.is_(None), TeamMember.until > bindparam("now", caller.now, Moment)),
+    )
+    return is_on.correlate(of).exists()
+
 
 @dataclass(frozen=True)
 class Reach:
-    """A way to a case: the roles somebody holds on it that way, and, as SQL, the cases they reach in some roles."""
+    """A way to a case: the roles somebody holds on it that way, and, as SQL, the cases they reach in some roles.
+
+    The SQL is of a table that has the columns which decide who sees a case: of the case, or of its former sight.
+    """
 
     says: str
     roles: Callable[[Caller, Case], frozenset[Role]]
-    condition: Callable[[Caller, frozenset[Role]], ColumnElement[bool]]
+    condition: Callable[[Caller, frozenset[Role], "Seen"], ColumnElement[bool]]
 
 
 def _held_over(place: str, says: str) -> Reach:
@@ -47,9 +74,13 @@ def _held_over(place: str, says: str) -> Reach:
         entity: Entity | None = getattr(case, place)
         return caller.roles_over(entity.path) if entity else frozenset()
 
-    def condition(caller: Caller, wanted: frozenset[Role]) -> ColumnElement[bool]:
-        column: ColumnElement[UUID] = getattr(Case, f"{place}_id")
-        return column.in_(_below(_paths(caller, wanted)))
+    def condition(caller: Caller, wanted: frozenset[Role], of: Seen) -> ColumnElement[bool]:
+        column: ColumnElement[UUID | None] = getattr(of, f"{place}_id")
+        paths = _paths(caller, wanted)
+        if any(is_of_root(path) for path in paths):
+            return column.is_not(None)
+        below = or_(false(), *(Entity.path.startswith(path) for path in paths))
+        return select(Entity.id).where(Entity.id == column, below).correlate(of).exists() if paths else false()
 
     return Reach(says, roles, condition)
 
@@ -65,15 +96,8 @@ def _named(caller: Caller, case: Case) -> frozenset[Role]:
     return anywhere | over_lead
 
 
-def _names(caller: Caller, wanted: frozenset[Role]) -> ColumnElement[bool]:
-    if not _paths(caller, wanted):
-        return false()
-    mine = select(TeamMember.case_id).where(
-        TeamMember.account == caller.account_id,
-        TeamMember.status == TeamStatus.ON,
-        or_(TeamMember.until.is_(None), TeamMember.until > caller.now),
-    )
-    return Case.id.in_(mine)
+def _names(caller: Caller, wanted: frozenset[Role], of: Seen) -> ColumnElement[bool]:
+    return _on_team(caller, of) if _paths(caller, wanted) else false()
 
 
 def _in_region(caller: Caller, case: Case) -> frozenset[Role]:
@@ -87,12 +111,12 @@ RECEIVING = _held_over("handover_to", "held over the entity it is offered to")
 REGION = Reach(
     "held in the regional coalition of its lead, or below",
     _in_region,
-    lambda caller, wanted: Case.region_id.in_(_at_or_above(_paths(caller, wanted))),
+    lambda caller, wanted, of: of.region_id.in_(_at_or_above(_paths(caller, wanted))),
 )
 ANYWHERE = Reach(
     "held anywhere",
     lambda caller, _: frozenset(held.role for held in caller.held),
-    lambda caller, wanted: true() if _paths(caller, wanted) else false(),
+    lambda caller, wanted, _: true() if _paths(caller, wanted) else false(),
 )
 
 
@@ -124,6 +148,12 @@ SIGHTS: tuple[Sight, ...] = (
 )
 
 
+LEADING_ROLES = frozenset[Role]().union(*(sight.roles for sight in SIGHTS if sight.reach is LEADING))
+"""The roles that see all cases led at or below where they are held, but for sealed ones."""
+COUNTING_ROLES = LEADING_ROLES | {Role.DASHBOARD}
+"""Those for whom these cases are counted."""
+
+
 def view_of(caller: Caller, case: Case) -> View | None:
     """The view the caller gets of the case; None where to them it does not exist."""
     views = [sight.view for sight in SIGHTS if _roles_by(sight, caller, case)]
@@ -140,21 +170,26 @@ def _wider(least: Visibility) -> list[Visibility]:
     return order[order.index(least) :]
 
 
-def visible_to(caller: Caller) -> ColumnElement[bool]:
-    """`view_of` gives a view, as a condition on the case table."""
-    return _any_of(caller, SIGHTS)
+def visible_to(caller: Caller, of: Seen = Case) -> ColumnElement[bool]:
+    """`view_of` gives a view, as a condition on the case table; or gave one, as a condition on the former sights."""
+    return _any_of(caller, SIGHTS, of)
 
 
 def worked_on_by(caller: Caller) -> ColumnElement[bool]:
     """`view_of` gives the work view, as a condition on the case table."""
-    return _any_of(caller, (sight for sight in SIGHTS if sight.view is View.WORK))
+    return _any_of(caller, (sight for sight in SIGHTS if sight.view is View.WORK), Case)
 
 
-def _any_of(caller: Caller, sights: Iterable[Sight]) -> ColumnElement[bool]:
-    return or_(
-        false(),
-        *(and_(Case.visibility.in_(_wider(s.least)), s.reach.condition(caller, s.roles)) for s in sights),
-    )
+def works(caller: Caller) -> bool:
+    """True for those who may get the work view of some case; for others `worked_on_by` holds of none."""
+    return any(held.role in TEAM_ROLES for held in caller.held)
+
+
+def _any_of(caller: Caller, sights: Iterable[Sight], of: Seen) -> ColumnElement[bool]:
+    """What never holds is left out: the statement is run for every answer."""
+    reached = ((_wider(sight.least), sight.reach.condition(caller, sight.roles, of)) for sight in sights)
+    open_to = [and_(of.visibility.in_(wider), met) for wider, met in reached if not isinstance(met, False_)]
+    return or_(*open_to) if open_to else false()
 
 
 def sees(caller: Caller, case: Case) -> bool:
@@ -179,7 +214,7 @@ def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
 
 def named_on(caller: Caller) -> ColumnElement[bool]:
     """The cases whose team the caller is on, as a condition on the case table."""
-    return NAMED.condition(caller, TEAM_ROLES)
+    return NAMED.condition(caller, TEAM_ROLES, Case)
 
 
 def behind_glass(caller: Caller) -> ColumnElement[bool]:
@@ -187,7 +222,7 @@ def behind_glass(caller: Caller) -> ColumnElement[bool]:
 
     A condition on the case table: a case that is not theirs is neither read nor locked, so that no time tells of it.
     """
-    return LEADING.condition(caller, COORDINATION)
+    return LEADING.condition(caller, COORDINATION, Case)
 
 
 def foremost(roles: Collection[Role]) -> Role | None:
@@ -226,11 +261,6 @@ def as_known(
 
 def _paths(caller: Caller, roles: Collection[Role]) -> list[str]:
     return sorted({held.path for held in caller.held if held.role in roles})
-
-
-def _below(paths: list[str]) -> Select[UUID]:
-    """The entities at these paths and below."""
-    return select(Entity.id).where(or_(false(), *(Entity.path.startswith(path) for path in paths)))
 
 
 def _at_or_above(paths: Iterable[str]) -> set[UUID]:
@@ -312,7 +342,19 @@ POLICIES: tuple[Policy, ...] = (
     Policy("show_story", view=View.STATUS),
     Policy("show_counts", view=View.STATUS),
     # over many cases
+    Policy("list_changes", CASE_ROLES),
+    Policy("stream_changes", CASE_ROLES),
+    Policy("list_webhooks"),
+    _managing("make_webhook", CASE_ROLES, Logged.KEY),
+    Policy("show_webhook"),
+    *(
+        _managing(door, _ANYBODY, Logged.KEY)
+        for door in ("change_webhook", "replace_secret", "end_webhook", "retry_delivery")
+    ),
+    Policy("list_deliveries"),
     Policy("show_attention", CASE_ROLES, logged=Logged.VIEW),
+    Policy("show_statistics", COUNTING_ROLES),
+    Policy("show_statistics_timeline", COUNTING_ROLES),
     *(Policy(f"show_record_of_{whose}", TEAM_ROLES, logged=Logged.VIEW) for whose in ("brand", "facility", "owner")),
     # records
     *(Policy(f"{verb}_{kind}", view=View.WORK, logged=Logged.VIEW) for kind in RECORDING for verb in ("list", "show")),

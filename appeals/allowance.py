@@ -158,6 +158,12 @@ class Limiter:
                 raise Unportioned(bucket)
             held.left -= 1
 
+    def give_back(self, bucket: str) -> None:
+        """Undo a `spend`: the same request is counted again elsewhere."""
+        if self._pace(bucket) is not None:
+            with self._lock:
+                self._held.setdefault(bucket, _Held()).left += 1
+
     async def fetch(self, bucket: str, now: datetime) -> None:
         """Get a portion of the bucket, once for all who ask at the moment. Raises: RateExceeded."""
         self._require_open(bucket, now)

@@ -17,16 +17,31 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from appeals import __version__, clock
+from appeals import __version__, clock, courier, statistics
 from appeals.access_log import Recorder
 from appeals.allowance import Limiter, Pace
 from appeals.database import Database
 from appeals.key import note_use
+from appeals.reader import Reader
 from appeals.settings import Settings, pepper_of
-from appeals.web import audit, cases, directories, ledgers, network, publications, records, sealed
+from appeals.web import (
+    audit,
+    cases,
+    directories,
+    feed,
+    ledgers,
+    network,
+    publications,
+    records,
+    sealed,
+    webhooks,
+)
+from appeals.web import statistics as statistics_doors
 from appeals.web.door import HEADERS, Desk, Door, hang
 from appeals.web.middleware import EveryAnswer
 from appeals.web.problems import HANDLERS, Problem, of_http, problem
+from appeals.web.quick import Quick, QuickWay
+from appeals.web.waiting import WaitingWay
 
 DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data:; script-src 'self' 'sha256-{script}'; "
@@ -42,7 +57,9 @@ def database_of(settings: Settings) -> Database:
 
 def doors() -> list[Door]:
     """Every door, those of outsiders too; what is read most stands first."""
-    parts = (cases, ledgers, records, sealed, publications, directories, network, audit)
+    parts = (
+        cases, feed, ledgers, statistics_doors, records, sealed, publications, directories, network, webhooks, audit,
+    )  # fmt: skip
     return [door for part in parts for door in part.doors()]
 
 
@@ -61,8 +78,13 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         async with anyio.create_task_group() as tasks:
             if settings.clock_every_s:
                 tasks.start_soon(clock.run, database, desk.turns, settings.clock_every_s)
+                tasks.start_soon(statistics.run, database, desk.turns)
+            if settings.webhooks_every_s:
+                carries = courier_of(settings, database, desk)
+                tasks.start_soon(courier.run, carries, settings.webhooks_every_s)
             yield
             tasks.cancel_scope.cancel()
+        await desk.quick.reader.close()
 
     app = FastAPI(
         lifespan=lifespan,
@@ -86,6 +108,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         app.add_exception_handler(kind, handler)
     _name_methods(app, all_doors)
     _describe(app, all_doors)
+    app.add_middleware(QuickWay, quick=desk.quick)
+    app.add_middleware(WaitingWay, quick=desk.quick)
     app.add_middleware(EveryAnswer)
     app.state.database, app.state.desk = database, desk
     return app
@@ -96,7 +120,17 @@ def desk_of(settings: Settings, database: Database) -> Desk:
     pepper, turns = pepper_of(settings), CapacityLimiter(database.writes_at_once)
     paces = [Pace.of(rate, settings.workers) for rate in (settings.rate_per_minute, settings.public_rate_per_minute)]
     limiter = Limiter(database, pepper, *paces)
-    return Desk(database, pepper, settings.body_limit, turns, Recorder(database, turns, note_use), limiter)
+    recorder = Recorder(database, turns, note_use)
+    quick = Quick(Reader(database), recorder, limiter, pepper, lambda: desk.now())  # noqa: PLW0108 - the desk is made of it
+    loopback = settings.webhooks_to_loopback
+    desk = Desk(database, pepper, settings.body_limit, turns, recorder, limiter, quick, loopback)
+    return desk
+
+
+def courier_of(settings: Settings, database: Database, desk: Desk) -> courier.Courier:
+    """Who carries events to webhooks in this process."""
+    client = courier.client(to_loopback=settings.webhooks_to_loopback)
+    return courier.Courier(database, desk.turns, desk.pepper, client)
 
 
 def _hang_operations(app: FastAPI, database: Database) -> None:

@@ -164,7 +164,7 @@ def _acknowledgement_due(a: Asked) -> Iterable[Select[Any]]:
 
 
 def _handover_offered(a: Asked) -> Iterable[Select[Any]]:
-    offered = RECEIVING.condition(a.caller, COORDINATION)
+    offered = RECEIVING.condition(a.caller, COORDINATION, Case)
     query: Any = select(*_CASE, Case.updated_at.label("since"), Case.id.label("record"))
     yield query.where(visible_to(a.caller), offered, Case.status.not_in(ENDED))
 

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, Integer, UniqueConstraint, literal_column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from appeals.action import Action
@@ -32,12 +32,20 @@ from appeals.vocabulary import (
     GROUP,
     CloseReason,
     PartyRole,
+    Priority,
     PublicationLevel,
     Status,
     StatusGroup,
     TallyKind,
 )
 
+URGENCY = literal_column(
+    "CASE priority {} END".format(" ".join(f"WHEN '{level}' THEN {at}" for at, level in enumerate(reversed(Priority)))),
+    Integer,
+)
+"""How pressing a case is, as a number; spelt as in its index, which the migration makes."""
+LISTED_BY = ("country", "status", "intake_entity_id", "lead_entity_id", "region_id", "assignee_id", "risk", "priority")
+"""Columns that lists are filtered by; each has an index in the order of lists."""
 MONITORING_DAYS = 180
 CALLED_OFF = (CloseReason.WITHDRAWN_BY_WORKERS, CloseReason.WITHDRAWN_BY_REQUESTER, CloseReason.MERGED)
 
@@ -78,6 +86,9 @@ class Case(Base):
     __tablename__ = "case"
     __table_args__ = (
         CheckConstraint("status IN ({})".format(", ".join(f"'{state}'" for state in Status)), name="status"),
+        *(Index(None, column, "received_on", "id") for column in LISTED_BY),
+        Index(None, "received_on", "id"),
+        Index(None, "updated_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -89,8 +100,8 @@ class Case(Base):
     help_asked: Mapped[str]
     safe_contact_rule: Mapped[str | None]
     channel: Mapped[str]
-    country: Mapped[str] = mapped_column(index=True)
-    status: Mapped[str] = mapped_column(index=True, default=Status.RECEIVED)
+    country: Mapped[str]
+    status: Mapped[str] = mapped_column(default=Status.RECEIVED)
     suspended_from: Mapped[str | None]
     visibility: Mapped[str]
     publication: Mapped[str] = mapped_column(default=PublicationLevel.NONE)
@@ -99,13 +110,13 @@ class Case(Base):
     priority: Mapped[str]
     danger: Mapped[bool]
     requester_id: Mapped[UUID] = mapped_column(refers_to("organisation.id"))
-    intake_entity_id: Mapped[UUID] = mapped_column(refers_to("entity.id"), index=True)
-    lead_entity_id: Mapped[UUID] = mapped_column(refers_to("entity.id"), index=True)
-    region_id: Mapped[UUID | None] = mapped_column(refers_to("entity.id"), index=True)
+    intake_entity_id: Mapped[UUID] = mapped_column(refers_to("entity.id"))
+    lead_entity_id: Mapped[UUID] = mapped_column(refers_to("entity.id"))
+    region_id: Mapped[UUID | None] = mapped_column(refers_to("entity.id"))
     handover_to_id: Mapped[UUID | None] = mapped_column(refers_to("entity.id"), index=True)
-    assignee_id: Mapped[UUID | None] = mapped_column(refers_to("account.id"), index=True)
+    assignee_id: Mapped[UUID | None] = mapped_column(refers_to("account.id"))
     merged_into_id: Mapped[UUID | None] = mapped_column(refers_to("case.id"))
-    received_on: Mapped[date] = mapped_column(index=True)
+    received_on: Mapped[date]
     received_precision: Mapped[str]
     acknowledged_on: Mapped[date | None]
     first_action_on: Mapped[date | None]
@@ -118,7 +129,7 @@ class Case(Base):
     revision: Mapped[int] = mapped_column(default=1)
     recorded_at: Mapped[datetime]
     recorded_by: Mapped[UUID] = mapped_column(refers_to("account.id"))
-    updated_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime]
 
     intake_entity: Mapped[Entity] = relationship(foreign_keys=intake_entity_id)
     lead_entity: Mapped[Entity] = relationship(foreign_keys=lead_entity_id)

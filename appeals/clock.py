@@ -23,10 +23,11 @@ from appeals.case import Case
 from appeals.consent import Consent, ConsentChange
 from appeals.database import Busy, Database, claim_row
 from appeals.due import DueDate
+from appeals.kept_view import keep
 from appeals.network import Account, Caller, Entity, Held
 from appeals.records import BY_NOUN, Writing
-from appeals.revision import keep_revisions
-from appeals.vocabulary import AccountKind, ConsentState, DueKind, ResponseGrade, Role
+from appeals.team import TeamMember
+from appeals.vocabulary import AccountKind, ConsentState, DueKind, ResponseGrade, Role, TeamStatus
 
 CLOCK = UUID(int=0)
 AT_ONCE, IN_A_TURN = 100, 10
@@ -59,6 +60,7 @@ def pass_time(database: Database, now: datetime, waits: timedelta = timedelta(0)
     What was put on record within `waits` is left for the next time: whoever logs an old letter is about to log the
     answer to it. So is one that fails, or whose case somebody else has locked.
     """
+    mend_glass(database, now)
     closed, left = 0, set[UUID]()
     while closed < most:
         with database.reading() as session:
@@ -69,14 +71,40 @@ def pass_time(database: Database, now: datetime, waits: timedelta = timedelta(0)
         if not found:
             break
         for number in found[: int(min(most - closed, AT_ONCE))]:
-            done = _close(database, number, now)
+            done = close(database, number, now)
             closed += done
             if not done:
                 left.add(number)
     return closed
 
 
-def _close(database: Database, number: UUID, now: datetime) -> bool:
+def mend_glass(database: Database, now: datetime) -> None:
+    """Let those leave the team who broke the glass for a day that has passed, so that the feed tells them it is gone.
+
+    They see the case no longer anyway: that is asked of the time itself.
+    """
+    ended = select(TeamMember.id, TeamMember.case_id).where(TeamMember.status == TeamStatus.ON, TeamMember.until <= now)
+    with database.reading() as session:
+        found = session.execute(ended.limit(AT_ONCE)).all()
+    for number, case_id in found:
+        try:
+            with database.writing() as session:
+                _leave(session, case_id, number, now)
+        except Exception as error:  # the next time; nobody else's time waits for it
+            log.error("who broke the glass could not be let go: %s", type(error).__name__)
+
+
+def _leave(session: Session, case_id: UUID, number: UUID, now: datetime) -> None:
+    locked = select(Case.id).where(Case.id == case_id).with_for_update(of=Case, skip_locked=True)
+    if session.scalar(locked) is None:
+        return
+    member = session.get_one(TeamMember, number, populate_existing=True)
+    keep(session, now, _caller(session, now).account_id)
+    if member.status == TeamStatus.ON:
+        member.status, member.left_at = TeamStatus.LEFT, member.until
+
+
+def close(database: Database, number: UUID, now: datetime) -> bool:
     """Do what follows from one due date; True if it was done here and now."""
     try:
         with database.writing() as session:
@@ -97,7 +125,7 @@ def _act(session: Session, number: UUID, now: datetime) -> bool:
         return False
     now = max(now, case.updated_at)  # others wrote to the case since this look began
     caller = _caller(session, now)
-    keep_revisions(session, now, caller.account_id)
+    keep(session, now, caller.account_id)
     FOLLOWS[DueKind(due.kind)](Writing(session, case, caller, now), due)
     due.acted_at = now
     return True

@@ -1,37 +1,54 @@
 """The database: one engine, reading and writing transactions, column types, and all that differs by dialect."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import uuid_utils
 import uuid_utils.compat
 from sqlalchemy import (
     JSON,
+    BigInteger,
+    ColumnElement,
     DateTime,
     Dialect,
     Engine,
     ForeignKey,
     Index,
+    Integer,
+    LargeBinary,
     MetaData,
     String,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    column,
     create_engine,
     event,
     func,
+    literal_column,
     make_url,
+    or_,
     select,
+    table,
     text,
+    true,
+    type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, aliased
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 TRIES = 3  # of a transaction that was rolled back only because another and it waited for each other
 READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
@@ -78,6 +95,35 @@ class Exact(TypeDecorator[Decimal]):
 Document = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
 
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+"""A key of up to 63 bits, by which the rows lie."""
+
+
+class Lexemes(TypeDecorator[Iterable[str]]):
+    """The words of a document, as they come: a text with spaces about each, or a `tsvector`.
+
+    Of ASCII a word holds small letters and digits alone. So nothing has to be escaped, and neither database cuts it.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(postgresql.TSVECTOR() if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Iterable[str] | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        return " ".join(map(_in_tsvector, value)) if dialect.name == "postgresql" else f" {' '.join(value)} "
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[str] | None:
+        return None if value is None else value.replace("'", "").split()
+
+
+def _in_tsvector(word: str) -> str:
+    return f"'{word}'"
+
+
 class Base(DeclarativeBase):
     """The parent of every table; constraints are named, so that migrations can speak of them."""
 
@@ -98,6 +144,10 @@ class Base(DeclarativeBase):
     }
 
 
+Serial = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database counts up; where no row is ever deleted, never the same twice."""
+
+
 def refers_to(column: str) -> ForeignKey:
     """A reference that is checked when the transaction ends: within it, rows may be written in any order."""
     return ForeignKey(column, deferrable=True, initially="DEFERRED")
@@ -115,9 +165,64 @@ def index_among(name: str, *columns: str, condition: str) -> Index:
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
+class this_transaction(ColumnElement[int]):  # noqa: N801 - reads as the SQL function it is
+    """The number of the transaction that runs: those that begin later have a higher one.
+
+    Where there is one writer at a time it is 0, as they commit in the order of what they write.
+    """
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+class settled_below(ColumnElement[int]):  # noqa: N801
+    """Below this number every transaction has ended: what they wrote is seen, or will never be."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+class next_transaction(ColumnElement[int]):  # noqa: N801
+    """The number that no transaction has had yet: what carries it or a higher one was numbered elsewhere."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(this_transaction, "postgresql")
+def _this_transaction(_: object, __: object, **___: object) -> str:
+    return "pg_current_xact_id()::text::bigint"
+
+
+@compiles(settled_below, "postgresql")
+def _settled_below(_: object, __: object, **___: object) -> str:
+    return "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+
+@compiles(next_transaction, "postgresql")
+def _next_transaction(_: object, __: object, **___: object) -> str:
+    return "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+
+
+@compiles(this_transaction, "sqlite")
+def _one_writer(_: object, __: object, **___: object) -> str:
+    return "0"
+
+
+@compiles(next_transaction, "sqlite")
+@compiles(settled_below, "sqlite")
+def _all_is_settled(_: object, __: object, **___: object) -> str:
+    return "1"
+
+
 def new_id() -> UUID:
     """A UUID of version 7: ordered by time within one process, and no count of anything."""
     return uuid_utils.compat.uuid7()
+
+
+def new_id_spelled() -> str:
+    """The 32 digits of a new id, where so many are made that the object counts."""
+    return uuid_utils.uuid7().hex
 
 
 class Database:
@@ -182,6 +287,8 @@ class Database:
             patience_s = connection.get_execution_options().get("patience_s")
             if patience_s is not None:
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(patience_s * 1000)}")
+            if connection.get_execution_options().get("resting", False):
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
 
         return engine
 
@@ -193,15 +300,16 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self, *, patience_s: float | None = None) -> Iterator[Session]:
+    def writing(self, *, patience_s: float | None = None, resting: bool = False) -> Iterator[Session]:
         """One transaction, committed when the block ends, rolled back when it raises. Raises: Busy, Entangled.
 
         SQLite has one writer at a time. On PostgreSQL rows are locked by those who read them `FOR UPDATE`. What is
         added is sent to the database together, by `flush` or at the end. `patience_s` is how long it waits for others,
-        where that is not the usual time.
+        where that is not the usual time. One that is `resting` asks nothing of the database for a long time, and is
+        not ended for it.
         """
         patience = {} if patience_s is None else {"patience_s": patience_s}
-        bind = self.engine.execution_options(writing=True, **patience)
+        bind = self.engine.execution_options(writing=True, resting=resting, **patience)
         with _busy_is_said(), Session(bind, expire_on_commit=False, autoflush=False) as session, session.begin():
             yield session
 
@@ -264,6 +372,7 @@ class Turn(IntEnum):
 
     LISTING = 20_260_101
     COUNTING = 20_260_102
+    FOLDING = 20_260_103
 
 
 def take_turn(session: Session, turn: Turn) -> None:
@@ -281,10 +390,121 @@ def claim_row(session: Session, table: type[Base], values: dict[str, Any]) -> bo
 
     Waits for a transaction that is inserting the same key, so that afterwards the row can be read.
     """
+    return bool(claim_rows(session, table, [values], next(iter(table.__table__.primary_key))))
+
+
+def claim_rows(session: Session, table: type[Base], rows: list[dict[str, Any]], told_by: Any) -> set[Any]:
+    """Insert those of some rows of which no key stands already; what the column `told_by` holds in those inserted.
+
+    Waits for transactions that are inserting the same keys, so that afterwards their rows can be read.
+    """
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    insert = dialect.insert(table).on_conflict_do_nothing()
     # RETURNING tells for certain; the count of rows is -1 with some drivers.
-    return session.execute(insert.returning(*table.__table__.primary_key)).first() is not None
+    return set(session.scalars(insert.returning(told_by), rows))
+
+
+Wanted = list[list[str]]
+"""Lexemes that a document must hold: one of each inner list. `abc*` stands for all that begin with `abc`."""
+
+
+class Found(NamedTuple):
+    """The documents that an index finds: their table, a condition, and the key to order them by.
+
+    Ordered by this key, from the highest down, no more is read than a page takes.
+    """
+
+    document: Any
+    condition: ColumnElement[bool]
+    place: ColumnElement[int]
+
+
+_SEARCH_INDEX = table("search_index", column("rowid", Integer))
+
+
+def find_words(session: Session, document: Any, wanted: Wanted, *, before: int | None) -> Found:
+    """The documents that hold what is wanted in `words`, by the full-text index; with a `place` below `before`.
+
+    FTS5 yields its hits from the highest place down, one at a time. PostgreSQL plans for the very words: rare ones are
+    looked up, and for frequent ones the documents are gone through. They are put in order before anything is joined
+    to them; the limit, which is none, cannot be known when it plans, and so it plans for their first tenth.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        asked = " AND ".join(f"({' OR '.join(map(_in_fts5, group))})" for group in wanted)
+        matching: ColumnElement[bool] = literal_column("search_index").op("MATCH", is_comparison=True)(asked)
+        return Found(document, and_(matching, document.place == _SEARCH_INDEX.c.rowid), _SEARCH_INDEX.c.rowid)
+    session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    hits = select(document).where(hold_words(session, document.words, wanted))
+    if before is not None:
+        hits = hits.where(document.place < before)
+    found = aliased(
+        document, hits.order_by(document.place.desc()).limit(literal_column("(SELECT NULL::bigint)")).subquery()
+    )
+    return Found(found, true(), found.place)
+
+
+def hold_words(session: Session, words: InstrumentedAttribute[Any], wanted: Wanted) -> ColumnElement[bool]:
+    """That a document holds what is wanted, seen from its row."""
+    if session.get_bind().dialect.name == "sqlite":
+        return and_(*(or_(*(func.instr(words, _in_text(word)) > 0 for word in group)) for group in wanted))
+    asked = " & ".join(f"({' | '.join(map(_in_tsquery, group))})" for group in wanted)
+    return words.op("@@", is_comparison=True)(bindparam(None, asked, postgresql.TSQUERY))
+
+
+def _in_fts5(word: str) -> str:
+    return f'"{word[:-1]}"*' if word.endswith("*") else f'"{word}"'
+
+
+def _in_text(word: str) -> str:
+    return f" {word[:-1]}" if word.endswith("*") else f" {word} "
+
+
+def _in_tsquery(word: str) -> str:
+    return f"'{word[:-1]}':*" if word.endswith("*") else f"'{word}'"
+
+
+def rows_as_spelled(session: Session, table: Table, condition: ColumnElement[bool]) -> list[list[Any]]:
+    """Rows of a table as the database spells them: texts, but for numbers where it has them; bytes as UTF-8."""
+    connection = session.connection()
+    embedded = connection.dialect.name == "sqlite"
+    parts: list[ColumnElement[Any]] = []
+    for found in table.columns:
+        as_bytes = isinstance(found.type, LargeBinary)
+        parts.append(found if as_bytes else type_coerce(found, String) if embedded else cast(found, String))
+    rows = connection.execute(select(*parts).where(condition).order_by(*table.primary_key))
+    return [[value.decode() if isinstance(value, bytes) else value for value in row] for row in rows]
+
+
+def append_rows(session: Session, table: Table, rows: list[list[Any]]) -> None:
+    """Write rows that are spelled as `rows_as_spelled` gives them, as fast as the database takes them."""
+    if not rows:
+        return
+    connection = session.connection()
+    for place, found in enumerate(table.columns):
+        if isinstance(found.type, LargeBinary):
+            for row in rows:
+                row[place] = row[place].encode()
+    driver: Any = connection.connection.driver_connection
+    named = ", ".join(f'"{found.name}"' for found in table.columns)
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" for _ in table.columns)
+        statement = f'INSERT INTO "{table.name}" ({named}) VALUES ({marks})'  # noqa: S608 - names of our own schema
+        driver.executemany(statement, rows)
+        return
+    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({named}) FROM STDIN') as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def add_up(session: Session, table: type[Base], column: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Insert rows; where one with the same key stands, add to its number. Their keys and numbers as they then stand."""
+    if not rows:
+        return []
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    insert, stored = dialect.insert(table.__table__), table.__table__.c[column]
+    key = list(table.__table__.primary_key)
+    adding = insert.on_conflict_do_update(index_elements=key, set_={column: stored + insert.excluded[column]})
+    return [dict(row) for row in session.execute(adding.returning(*key, stored), rows).mappings()]
 
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"

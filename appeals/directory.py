@@ -121,7 +121,7 @@ def organisation(session: Session, given: UUID | OrganisationInput, *, listed: b
     """The organisation of this id, which the caller was found to know; or of this kind, country and name, even new."""
     if isinstance(given, UUID):
         return session.get_one(Organisation, given)
-    identity = _identity(given.kind, given.country or "", fold(given.name) or given.name)
+    identity = identity_of_organisation(given.kind, given.country, given.name)
     return _one(session, Organisation, identity, given.model_dump(), listed=listed)
 
 
@@ -130,8 +130,18 @@ def facility(session: Session, given: UUID | FacilityInput, *, listed: bool = Fa
     if isinstance(given, UUID):
         return session.get_one(Facility, given)
     owner = organisation(session, given.owner, listed=listed) if given.owner else None
-    identity = _identity(given.os_id) if given.os_id else _identity(given.country, fold(given.name) or given.name)
+    identity = _identity(given.os_id) if given.os_id else identity_of_workplace(given.country, given.name)
     return _one(session, Facility, identity, _details(given, owner), listed=listed)
+
+
+def identity_of_organisation(kind: str, country: str | None, name: str) -> str:
+    """What makes an organisation one row."""
+    return _identity(kind, country or "", fold(name) or name)
+
+
+def identity_of_workplace(country: str, name: str) -> str:
+    """What makes a workplace without an OS ID one row."""
+    return _identity(country, fold(name) or name)
 
 
 def _details(given: FacilityInput, owner: Organisation | None) -> dict[str, Any]:

@@ -14,16 +14,20 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from sqlalchemy import make_url, select
+from sqlalchemy import and_, func, make_url, select
 from sqlalchemy.orm import Session
 
-from appeals import schema
+from appeals import schema, statistics
 from appeals.access import CASE_ROLES
+from appeals.case import Case, HistoryEntry
 from appeals.database import Database
 from appeals.errors import Invalid
+from appeals.feed import is_numbered_elsewhere
+from appeals.kept_view import KeptView, all_counted, differing
 from appeals.key import Key, live_keys
 from appeals.network import Account, Entity, Membership, holders, require_place
 from appeals.settings import SHORTEST_PEPPER, Settings
+from appeals.statistics import TABLES
 from appeals.vocabulary import EntityKind, Role
 
 MOUNTED_SECRETS = Path("/run/secrets")
@@ -31,6 +35,7 @@ MOUNTED_SECRETS = Path("/run/secrets")
 SOON = timedelta(days=30)
 LONG = timedelta(days=400)
 IDLE = timedelta(days=90)
+LOOKED_AT = 100
 TLS = {"require", "verify-ca", "verify-full"}
 TLS_WITH_NAME = "verify-full"
 NEIGHBOUR = re.compile(r"[a-z][a-z0-9_-]*", re.IGNORECASE | re.ASCII)
@@ -327,6 +332,37 @@ def wrong_paths(at: Network) -> Iterator[str]:
             yield entity.name
 
 
+def stale_views(at: Network) -> Iterator[str]:
+    """Of the cases of which nothing is kept, and of those that were written to last."""
+    unkept = select(Case).where(Case.id.not_in(select(KeptView.case_id))).limit(LOOKED_AT)
+    newest = select(Case).order_by(Case.updated_at.desc(), Case.id.desc()).limit(LOOKED_AT)
+    for query in (unkept, newest):
+        yield from (case.reference for case in differing(at.session, at.session.scalars(query)))
+
+
+def restored(at: Network) -> Iterator[str]:
+    """Once, where the changes of the feed were numbered by another server."""
+    if is_numbered_elsewhere(at.session):
+        yield ""
+
+
+def miscounted(at: Network) -> Iterator[str]:
+    """How many counts by one dimension are not what counting anew gives."""
+    wrong = statistics.miscounted(at.session, all_counted, [name for name in TABLES if "," not in name])
+    if wrong:
+        yield str(wrong)
+
+
+def unmoved(at: Network) -> Iterator[str]:
+    """The cases of which the status is not that of the last entry of their history (domain.md, invariant 5)."""
+    numbered = select(HistoryEntry.case_id, func.max(HistoryEntry.sequence).label("last"))
+    last = numbered.group_by(HistoryEntry.case_id).subquery()
+    entry = and_(HistoryEntry.case_id == last.c.case_id, HistoryEntry.sequence == last.c.last)
+    query = select(Case.reference).outerjoin(last, last.c.case_id == Case.id).outerjoin(HistoryEntry, entry)
+    moved = func.coalesce(HistoryEntry.to_status, "")
+    return iter(at.session.scalars(query.where(Case.status != moved).order_by(Case.reference).limit(LOOKED_AT)))
+
+
 def _entities(at: Network) -> list[Entity]:
     return list(at.session.scalars(select(Entity).order_by(Entity.name)))
 
@@ -346,6 +382,22 @@ OF_THE_NETWORK: tuple[Check[Network], ...] = (
     Check(
         "network.paths", True, wrong_paths,
         "The path of {} does not lead to it, so roles are good where they should not be: restore a backup.",
+    ),
+    Check(
+        "view.stale", True, stale_views,
+        "What is kept of {} is not what this release shows: run appeals render.",
+    ),
+    Check(
+        "feed.restored", True, restored,
+        "This database was restored from a copy, and nobody hears of changes: run appeals restored.",
+    ),
+    Check(
+        "statistics.miscounted", True, miscounted,
+        "{} counts of cases are not what counting anew gives: run appeals render, which counts anew.",
+    ),
+    Check(
+        "case.unmoved", True, unmoved,
+        "The status of {} is not that of its last step, as if somebody had written to the database: restore a backup.",
     ),
     Check("account.locked_out", False, locked_out, "{0} has no live key: make one with appeals key new or disable it."),
     Check("key.too_long", False, keys_too_long, "Key {} lives very long: make one that is good for a year at most."),

@@ -6,6 +6,7 @@ Refusal
 ├── Forbidden              seen, but not this caller's to do
 ├── Invalid                the input breaks a rule of form
 │   └── KeyReused          an idempotency key came with another body
+├── Gone                   the place in the feed is no longer good
 ├── PreconditionRequired   no If-Match
 ├── Stale                  the case has moved on
 ├── StepRefused            the state or a guard says no
@@ -70,6 +71,11 @@ class Invalid(Refusal):
     detail = "The input does not fit; see errors."
 
 
+class Gone(Refusal):
+    code = "feed.begin_anew"
+    detail = "Your roles or the feed have changed since; read the cases you may see, and the feed, from the start."
+
+
 class KeyReused(Invalid):
     code = "idempotency.key_reused"
     detail = "This Idempotency-Key came before with another request; use a new key."
@@ -115,7 +121,7 @@ class StillRunning(Refusal):
 
 class SecretNotKept(Refusal):
     code = "idempotency.secret_not_kept"
-    detail = "This was done, and its secret was shown once; it is not kept. Revoke the key and make it anew."
+    detail = "This was done, and its secret was shown once; it is not kept. Revoke, end or replace what was made."
 
 
 @dataclass(eq=False)

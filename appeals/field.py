@@ -192,6 +192,16 @@ def latest(day: date, precision: str) -> date:
     return day
 
 
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    return [_in_order(item) for item in value] if isinstance(value, list) else value
+
+
+Document = Annotated[dict[str, Any], AfterValidator(_in_order)]
+"""What is kept as JSON, told in one order of its members: a database may give them back in another."""
+
+
 def marks(annotation: Any, kind: type) -> Iterator[Any]:
     """Every mark of a kind inside an annotation, however deep in unions and lists."""
     for part in get_args(annotation) if get_args(annotation) else ():

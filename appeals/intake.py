@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from appeals import records
@@ -57,6 +57,8 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
         updated_at=now,
         **{name: getattr(said, name) for name in _TAKEN_OVER},
     )
+    for name in inspect(Case).relationships.keys():  # noqa: SIM118 - not a dict
+        getattr(case, name)  # what was looked at before there is a row is known to be empty, and not asked for
     session.add(case)
     writing = Writing(session, case, caller, now)
     case.move(_first_entry(said, held, writing), now)

@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ForeignKey, Select, select
+from sqlalchemy import BigInteger, ForeignKey, Select, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals import key as keys
@@ -49,6 +49,11 @@ class Entity(Base):
     region_id: Mapped[UUID | None] = mapped_column(ForeignKey("entity.id"))
 
 
+def is_of_root(path: str) -> bool:
+    """True for the path of the root, at or below which all entities are."""
+    return path.count("/") == 2
+
+
 class Account(Base):
     """A person or a machine that holds roles. The name is a handle, not a person's name."""
 
@@ -78,6 +83,20 @@ class Membership(Base):
     entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"))
     role: Mapped[str]
     ended_at: Mapped[datetime | None]
+
+
+class NetworkState(Base):
+    """The one row that says which network this is, and how often it changed.
+
+    The database itself counts `version` up whenever an entity, an account, a role or what a key opens is written.
+    `epoch` is another after the changes were numbered anew.
+    """
+
+    __tablename__ = "network_state"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(BigInteger)
+    epoch: Mapped[UUID]
 
 
 class EntityInput(Model):
@@ -133,6 +152,8 @@ class Caller:
     now: datetime
     key_id: str = ""
     scopes: frozenset[Scope] = frozenset()
+    good_until: datetime | None = None
+    """When the key dies of itself."""
     first_use_today: bool = False
     """Whether the use of the key on this day is still to be noted, with `key.note_use`."""
 
@@ -377,6 +398,7 @@ def authenticate(session: Session, key: str | None, pepper: bytes, now: datetime
         now,
         found.id,
         found.opens,
+        found.ends_at,
         first_use_today=found.last_used_on is None or found.last_used_on < now.date(),
     )
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from appeals.consent import Consent
 from appeals.database import Base, refers_to
-from appeals.field import Model, Prose
+from appeals.field import Document, Model, Prose
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import PublicationLevel
 
@@ -64,7 +64,7 @@ class Publication(Record):
     @property
     def consents(self) -> list[UUID]:
         """The ids of the consents it rests on."""
-        return [consent.id for consent in self.relies_on]
+        return sorted(consent.id for consent in self.relies_on)
 
     @property
     def is_up(self) -> bool:
@@ -97,7 +97,7 @@ class ApprovalInput(RecordInput):
 class ApprovalOutput(RecordOutput):
     level: PublicationLevel
     note: str | None
-    shows: Annotated[dict[str, Any], Field(description="What would be published at each level agreed to.")]
+    shows: Annotated[Document, Field(description="What would be published at each level agreed to.")]
     used_at: datetime | None
 
 
@@ -110,7 +110,7 @@ class TakingDown(Model):
 class PublicationOutput(RecordOutput):
     token: Annotated[str, Field(description="Where outsiders read it: /public/cases/<token>.")]
     level: PublicationLevel
-    shows: dict[str, Any]
+    shows: Document
     approved_by: UUID
     consents: list[UUID]
     taken_down_at: datetime | None

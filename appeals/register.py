@@ -1,19 +1,24 @@
 """The register: finding many cases by filters, in pages by key."""
 
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from pydantic import AfterValidator, Field
+from sqlalchemy import ColumnElement, Select, and_, bindparam, false, not_, null, or_, select, true, tuple_
 from sqlalchemy import case as sql_case
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased
 
 from appeals.access import visible_to, worked_on_by
-from appeals.case import Case
+from appeals.case import URGENCY, Case
+from appeals.database import Found
 from appeals.field import Country, Day, Instant, Model, NameOrId, as_uuid
+from appeals.kept_view import KeptView, naming_survivor
+from appeals.link import Link
 from appeals.network import Account, Caller, Entity
 from appeals.party import BUYERS, Party
+from appeals.search import found_by
 from appeals.violation import Violation
 from appeals.vocabulary import (
     GROUP,
@@ -21,9 +26,11 @@ from appeals.vocabulary import (
     RiskLevel,
     Status,
     StatusGroup,
+    View,
     ViolationCode,
     Visibility,
 )
+from appeals.word import words_in
 
 Sort = Literal["received_on", "updated_at", "priority"]
 
@@ -37,6 +44,24 @@ class PageQuery(Model):
 
 Value = TypeVar("Value")
 AnyOf = Annotated[list[Value], Field(max_length=100)]
+MOST_WORDS = 20
+
+
+def _searchable(query: str) -> str:
+    if not 1 <= words_in(query) <= MOST_WORDS:
+        raise ValueError(f"must hold a letter or digit, and {MOST_WORDS} words at most")
+    return query
+
+
+Words = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="Words of title, summary and country; of the cases you work on also names and provinces of the "
+        "parties. All must be found; the last may be the beginning of a word.",
+    ),
+    AfterValidator(_searchable),
+]
 
 
 class CaseQuery(PageQuery):
@@ -58,45 +83,115 @@ class CaseQuery(PageQuery):
     received_from: Day | None = None
     received_to: Day | None = None
     updated_since: Instant | None = None
+    q: Words | None = None
     sort: Sort = "received_on"
 
 
-def find(
-    session: Session, caller: Caller, asked: CaseQuery, after: list[Any] | None
-) -> tuple[list[Case], list[Any] | None]:
-    """A page of the cases the caller may see, newest or most pressing first, and the place where the next begins."""
-    key = _key(asked.sort)
-    query: Select[Any] = select(Case, key).where(visible_to(caller), *_conditions(caller, asked))
+Survivor, OtherEnd = aliased(Case), aliased(Case)
+
+
+def cases_asked_for(session: Session, caller: Caller, asked: CaseQuery, after: list[Any] | None) -> Select[Any]:
+    """One more than a page of the cases the caller may see, newest or most pressing first, from a place on.
+
+    Columns: what they are ordered by, the line as it is kept, and the case it was merged into if the caller may see
+    that. The place stands in parameters, see `place_after`.
+    """
+    before = after[0] if after and asked.sort == "received_on" else None
+    found = None if asked.q is None else found_by(session, caller, asked.q, before=before)
+    order = _order(asked.sort, found)
+    query = select(*order, line_for(caller).label("line"), survivor_for(caller).label("survivor"))
+    query = query.join_from(Case, KeptView, KeptView.case_id == Case.id)
+    query = query.where(visible_to(caller), *_conditions(caller, asked))
+    if found is not None:
+        query = query.where(found.condition)
     if after is not None:
-        query = query.where(tuple_(key, Case.id) < tuple_(_typed(asked.sort, after[0]), UUID(after[1])))
-    query = query.options(*(selectinload(part) for part in SHOWN_IN_LISTS))
-    rows = session.execute(query.order_by(key.desc(), Case.id.desc()).limit(asked.limit + 1)).all()
-    page = rows[: asked.limit]
-    if len(rows) <= asked.limit:
-        return [row[0] for row in page], None
-    last, value = page[-1]
-    shown = value if isinstance(value, int) else value.isoformat()
-    return [row[0] for row in page], [shown, str(last.id)]
+        values = zip(order, _at(order, after).items(), strict=True)
+        query = query.where(
+            tuple_(*order) < tuple_(*(bindparam(name, value, key.type) for key, (name, value) in values))
+        )
+    return query.order_by(*(key.desc() for key in order)).limit(asked.limit + 1)
 
 
-SHOWN_IN_LISTS = (
-    Case.tallies, Case.team, Case.merged_into, Case.lead_entity, Case.intake_entity, Case.handover_to,
-)  # fmt: skip
-"""What a line of the list is made of, and what decides who gets which view of it: fetched for the page as a whole."""
+def place_after(asked: CaseQuery, place: list[Any]) -> dict[str, Any]:
+    """A place in the list as the parameters of its statement, where nothing is searched for."""
+    return _at(_order(asked.sort, None), place)
 
 
-def _key(sort: Sort) -> ColumnElement[Any]:
+def _at(order: list[ColumnElement[Any]], place: list[Any]) -> dict[str, Any]:
+    return {f"after_{number}": _read(key, value) for number, (key, value) in enumerate(zip(order, place, strict=True))}
+
+
+def line_for(caller: Caller) -> ColumnElement[bytes]:
+    """The line of a case as it is kept, in the view the caller has of it."""
+    return sql_case((worked_on_by(caller), KeptView.work_line), else_=KeptView.status_line)
+
+
+def survivor_for(caller: Caller) -> ColumnElement[str | None]:
+    """The reference of the case that a case was merged into, if the caller may see it."""
+    seen = select(Survivor.reference).where(Survivor.id == Case.merged_into_id, visible_to(caller, Survivor))
+    return seen.correlate(Case).scalar_subquery()
+
+
+def page_of(rows: Sequence[Any], limit: int) -> tuple[list[bytes], list[Any] | None]:
+    """The lines of a page out of the rows of `cases_asked_for`, and the place where the next begins."""
+    lines = [naming_survivor(line, survivor) for *_, line, survivor in rows[:limit]]
+    return lines, list(map(_written, rows[limit - 1][:-2])) if len(rows) > limit else None
+
+
+def kept_view_of(caller: Caller, reference: str, view: View | None) -> Select[Any]:
+    """A case as it is kept, in a view or the fullest one the caller has of it; no row where they have none.
+
+    Columns: whether it is the work view, its tag, the view unless its tag is the parameter `known`, and the case it
+    was merged into if the caller may see that. The case stands in the parameter `reference`. Nor is there a row where
+    the caller is to be told of a link, which nobody is told of who does not see both ends.
+    """
+    works = worked_on_by(caller) if view is not View.STATUS else false()
+    is_work = sql_case((works, true()), else_=false()).label("is_work")
+    tag = sql_case((works, KeptView.work_tag), else_=KeptView.status_tag)
+    kept = sql_case((works, KeptView.work_view), else_=KeptView.status_view)
+    fresh = sql_case((tag == bindparam("known", ""), null()), else_=kept).label("kept")
+    query = select(is_work, tag.label("tag"), fresh, survivor_for(caller).label("survivor"))
+    query = query.join_from(Case, KeptView, KeptView.case_id == Case.id)
+    query = query.where(Case.reference == bindparam("reference", reference), visible_to(caller))
+    if view is View.WORK:
+        query = query.where(works)
+    return query.where(not_(and_(works, _is_linked_for(caller))))
+
+
+def _is_linked_for(caller: Caller) -> ColumnElement[bool]:
+    """Whether a link leads to or from another case that the caller sees."""
+    ends = ((Link.case_id, Link.other), (Link.other, Link.case_id))
+    seen = select(Link.id).where(visible_to(caller, OtherEnd)).correlate(Case)
+    return or_(*(seen.where(here == Case.id, there == OtherEnd.id).exists() for here, there in ends))
+
+
+def _order(sort: Sort, found: Found | None) -> list[ColumnElement[Any]]:
+    """What the list is ordered by; its last key tells any two cases apart."""
+    if found is not None and sort == "received_on":
+        return [found.place]  # the same order, in which the index yields what it finds
     if sort == "priority":
-        ranks = {level: rank for rank, level in enumerate(reversed(Priority))}
-        return sql_case(ranks, value=Case.priority)
-    column: ColumnElement[Any] = getattr(Case, sort)
-    return column
+        return [URGENCY.label("urgency"), _ID]
+    return [getattr(Case, sort), _ID]
 
 
-def _typed(sort: Sort, value: Any) -> Any:
-    if sort == "priority":
-        return value
-    return datetime.fromisoformat(value) if sort == "updated_at" else date.fromisoformat(value)
+_ID: Any = Case.id
+
+
+def _written(value: Any) -> Any:
+    """A value of a key, as the cursor holds it."""
+    return value if isinstance(value, int) else str(value)
+
+
+def _read(key: Any, value: Any) -> Any:
+    """A value of a key, as the cursor held it."""
+    return value if isinstance(value, int) else _SPELT[key.key](value)
+
+
+_SPELT: dict[str, Callable[[str], Any]] = {
+    "received_on": date.fromisoformat,
+    "updated_at": datetime.fromisoformat,
+    "id": UUID,
+}
 
 
 def _conditions(caller: Caller, asked: CaseQuery) -> list[ColumnElement[bool]]:

@@ -74,6 +74,14 @@ class Settings(BaseSettings):
         float,
         Field(description="Seconds between two looks for due dates that have passed. 0: never.", ge=0, le=86_400),
     ] = 30.0
+    webhooks_every_s: Annotated[
+        float,
+        Field(description="Seconds between two looks for what webhooks are to be told. 0: never.", ge=0, le=86_400),
+    ] = 2.0
+    webhooks_to_loopback: Annotated[
+        bool,
+        Field(description="Whether webhooks may also go to this machine, without TLS: for tests and demonstrations."),
+    ] = False
     body_limit: Annotated[int, Field(description="The largest body taken, in bytes.", ge=1024)] = 1_048_576
 
     @property

@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from appeals.database import refers_to
@@ -19,10 +20,11 @@ class TeamMember(Record):
     """Somebody who is named on the team, from `recorded_at` until `left_at`; who broke the glass, until `until`."""
 
     __tablename__ = "team_member"
+    __table_args__ = (UniqueConstraint("case_id", "label"), Index(None, "account", "case_id"))
 
-    account: Mapped[UUID] = mapped_column(refers_to("account.id"), index=True)
+    account: Mapped[UUID] = mapped_column(refers_to("account.id"))
     status: Mapped[str]
-    until: Mapped[datetime | None]
+    until: Mapped[datetime | None] = mapped_column(index=True)
     broke_glass_because: Mapped[str | None]
     left_at: Mapped[datetime | None]
 

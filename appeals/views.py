@@ -33,7 +33,7 @@ from appeals import (
 )
 from appeals.access import is_on_team, sees
 from appeals.case import Case, HistoryEntry
-from appeals.field import Model
+from appeals.field import Document, Model
 from appeals.network import Caller
 from appeals.violation import TRUE_ENOUGH
 from appeals.vocabulary import (
@@ -175,7 +175,7 @@ class WorkView(FullView):
 
     requester: str
     help_asked: str
-    translations: dict[str, Any]
+    translations: Document
     intake_entity_id: UUID
     parties: list[party.PartyOutput]
     violations: list[violation.ViolationOutput]
@@ -282,7 +282,12 @@ def tag(case: Case, shown: StatusView | WorkView) -> str:
 
     The rest follows from what is shown alone, so that it tells nothing of what is not.
     """
-    return f'"{case.version}-{hashlib.sha256(shown.model_dump_json().encode()).hexdigest()[:20]}"'
+    return tag_of(case.version, shown.model_dump_json().encode())
+
+
+def tag_of(version: int, shown: bytes) -> str:
+    """The validator of a case of this version that is shown in these bytes."""
+    return f'"{version}-{hashlib.sha256(shown).hexdigest()[:20]}"'
 
 
 def of_entry(caller: Caller, case: Case, entry: HistoryEntry) -> HistoryOutput:

@@ -283,10 +283,38 @@ class Logged(Code):
     OPENING = "opening", "Sealed fields were opened"
     EXPORT = "export", "A list was given as a table or as lines"
     DENIAL = "denial", "Somebody was refused: no live key, not theirs to see, not theirs to do"
-    KEY = "key", "A key was made, changed or revoked, or used for the first time on a day"
+    KEY = "key", "A key or a webhook was made, changed or ended, or a key used for the first time on a day"
     ROLE = "role", "Somebody was given a role, or lost one"
     PUBLICATION = "publication", "Something was published or taken down"
     BREAK_GLASS = "break_glass", "Somebody took sight of a case in an emergency, with a reason"
+
+
+class WebhookState(Code):
+    """Whether a webhook is told of changes."""
+
+    ACTIVE = "active", "It is told of every change that its account may hear of"
+    PAUSED = "paused", "Its account holds no role that has to do with cases; it begins anew when it does"
+    FAILING = "failing", "Nothing could be delivered for three days; its account may activate it again"
+    GONE = "gone", "Its receiver answered 410; its account may activate it again"
+    ENDED = "ended", "Its account ended it, or was disabled; nothing is ever sent to it again"
+
+
+class DeliveryState(Code):
+    """What became of an event whose first delivery failed."""
+
+    WAITING = "waiting", "It is tried again"
+    DELIVERED = "delivered", "The receiver took it"
+    DEAD = "dead", "It was tried for the last time; whoever owns the webhook may have it tried again"
+    DROPPED = "dropped", "It is not sent any more: the case has left the sight of the account, or its roles changed"
+
+
+class DeliveryFault(Code):
+    """Why a delivery failed."""
+
+    ANSWERED = "answered", "The receiver answered with another status than 2xx; redirects are not followed"
+    UNREACHABLE = "unreachable", "Its name is not known, it could not be reached, or its certificate is not good"
+    LATE = "late", "It did not answer within ten seconds"
+    ADDRESS = "address", "Its name leads to an address that is not on the public internet"
 
 
 class Scope(Code):
@@ -295,7 +323,7 @@ class Scope(Code):
     READ = "read", "Read whatever the account may see, but nothing sealed"
     WRITE = "write", "Log appeals, take steps, record, change cases"
     OPEN = "open", "Open sealed fields, break glass"
-    MANAGE = "manage", "Manage entities, accounts, memberships and keys"
+    MANAGE = "manage", "Manage entities, accounts, memberships, keys and webhooks"
 
 
 class DisablingReason(Code):
@@ -1120,6 +1148,9 @@ VOCABULARIES: dict[str, type[Code]] = {
     "entity": EntityKind,
     "account": AccountKind,
     "logged": Logged,
+    "webhook-state": WebhookState,
+    "delivery-state": DeliveryState,
+    "delivery-fault": DeliveryFault,
     "scope": Scope,
     "disabling-reason": DisablingReason,
     "organisation": OrganisationKind,

@@ -1,6 +1,7 @@
 """The cast: organisations and pseudonyms that tests are played with, and how a case is brought to any state."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,12 +9,14 @@ from typing import Any
 
 from httpx2 import Client, Response
 from pydantic import SecretStr
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from appeals import schema
 from appeals.app import create_app
-from appeals.database import Database
+from appeals.change import Change
+from appeals.database import Database, settled_below
 from appeals.key import new_key
 from appeals.network import (
     account_named,
@@ -25,6 +28,7 @@ from appeals.network import (
 )
 from appeals.settings import Settings
 from appeals.vocabulary import AccountKind, EntityKind, Role
+from appeals.web.waiting import STREAM
 
 Body = dict[str, Any]
 TODAY = datetime.now(UTC).date()
@@ -98,7 +102,18 @@ class Person:
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if method == "GET" and path.startswith(STREAM):
+            return self._begun(path, sent)
         return self.client.request(method, path, content=content, headers=sent)
+
+    def _begun(self, path: str, sent: dict[str, str]) -> Response:
+        """What a stream begins with, or all of a refusal; a stream does not end."""
+        with self.client.stream("GET", path, headers=sent) as response:
+            if response.status_code != 200:
+                response.read()
+            else:
+                response._content = next(response.iter_bytes())
+        return response
 
     def get(self, path: str, **headers: str) -> Response:
         return self.call("GET", path, **headers)
@@ -118,12 +133,27 @@ class Person:
         return self.post(f"/v1/cases/{reference}/{noun}", body, **headers)
 
 
+def settle(person: Person) -> None:
+    """Wait until every change can be told: another database of the same server may be in the middle of a write."""
+    app = getattr(person.client, "app", None)
+    if app is None:  # a service in a process of its own, whose readers wait
+        return
+    unsettled = select(func.count()).where(Change.transaction_id >= settled_below())
+    give_up_at = time.monotonic() + 30
+    while time.monotonic() < give_up_at:
+        with app.state.database.reading() as session:
+            if not session.scalar(unsettled):
+                return
+        time.sleep(0.01)
+
+
 class World:
     """A service, the cast, and cases in any state."""
 
     def __init__(self, url: str, pepper: str, cast: Cast, **given: Any) -> None:
         # Tests ask more often in a second than people do.
         unlimited = {"rate_per_minute": 0, "public_rate_per_minute": 0, "lock_timeout_s": 10, "clock_every_s": 0}
+        unlimited |= {"webhooks_every_s": 0}
         self.settings = Settings(database_url=url, pepper=SecretStr(pepper), **{**unlimited, **given})
         self.cast = cast
         self.app = create_app(self.settings)
@@ -167,9 +197,12 @@ class World:
         self.database.__init__(url, lock_timeout_s=10)  # type: ignore[misc]
         self.app.state.desk.recorder.forget()
         self.app.state.desk.limiter.forget()
+        self.app.state.desk.quick.forget()
 
     def leave(self) -> None:
         """Let the database go; another may be moved to."""
+        portal = getattr(self.client, "portal")  # noqa: B009 - that of a TestClient, in whose loop the service runs
+        portal.call(self.app.state.desk.quick.reader.close)
         self.database.engine.dispose()
 
     def end(self) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, select, text
 
+from appeals.case import Case
 from appeals.database import Database
+from appeals.kept_view import differing
 from tests.cast import Cast, World, found_cast
 
 PEPPER = "a pepper for tests only"
@@ -150,8 +152,18 @@ def database_url(template: Template) -> Iterator[str]:
 
 
 @pytest.fixture
-def world(template: Template, database_url: str) -> Iterator[World]:
-    """A service on a fresh database, and the cast to talk to it. See `tests/cast.py`."""
+def world(template: Template, database_url: str, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A service on a fresh database, and the cast to talk to it. See `tests/cast.py`.
+
+    Whatever a test did, in the end every kept view equals a fresh rendering; unless it wrote to the database itself,
+    behind the back of the service.
+    """
     template.world.move_to(database_url)
     yield template.world
-    template.world.leave()
+    try:
+        if not request.node.get_closest_marker("behind_the_back"):
+            with template.world.database.reading() as session:
+                stale = [case.reference for case in differing(session, session.scalars(select(Case)))]
+            assert stale == [], "what is kept of these cases is not what a fresh rendering gives"
+    finally:
+        template.world.leave()

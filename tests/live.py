@@ -67,7 +67,7 @@ class Live:
 @contextmanager
 def served(database_url: str, cast: Cast, **given: str) -> Iterator[Live]:
     """`appeals serve` on a database that holds the cast, from ready to ended; settings are named as in `Settings`."""
-    unlimited = {"rate_per_minute": "0", "public_rate_per_minute": "0", "clock_every_s": "0"}
+    unlimited = {"rate_per_minute": "0", "public_rate_per_minute": "0", "clock_every_s": "0", "webhooks_every_s": "0"}
     told = settings(database_url=database_url, pepper=PEPPER, **{**unlimited, **given})
     with started(Path(__file__).parent.parent, told) as service:
         live = Live(service.url, database_url, service.process, cast)

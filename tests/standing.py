@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from appeals.app import doors
-from appeals.vocabulary import Role
+from appeals.vocabulary import DeliveryFault, DeliveryState, Role
 from appeals.web.door import Door
+from appeals.webhook import Delivery
 from tests.cast import Body, Person, World, action, consent, day
 from tests.conftest import PEPPER, Template
 
@@ -77,9 +80,11 @@ class Standing:
     def path(self, door: Door, ref: str | None = None) -> str:
         """The path of a door on this case, or on another reference."""
         noun = door.path.split("/")[4] if door.path.count("/") > 3 else ""
-        number = self.ids.get(noun) or self.ids.get(door.path.split("/")[2], "")
+        below = door.path.split("/")[2]
+        number = self.ids.get(below, "") if below == "webhooks" else self.ids.get(noun) or self.ids.get(below, "")
         names = {
             "ref": ref or self.reference, "id": number, "key": number, "name": "status", "token": self.ids["token"],
+            "delivery": self.ids["deliveries"],
         }  # fmt: skip
         return door.path.format(**names)
 
@@ -132,6 +137,18 @@ def of_the_network(world: World) -> dict[str, str]:
         ids[noun] = world.newcomer(f"standing {noun}", Role.READER, entity="Europe").account
     accounts = {account["id"]: account for account in world.as_("admin").get("/v1/accounts?limit=200").json()["items"]}
     ids["ending"] = accounts[ids["ending"]]["memberships"][0]["id"]
+    ids["webhooks"] = world.coordinator.post("/v1/webhooks", {"url": "https://hooks.example.org/in"}).json()["id"]
+    ids["deliveries"] = given_up(world, UUID(ids["webhooks"]))
     for noun in ("rotation", "revocation"):
         ids[noun] = world.coordinator.post("/v1/keys", {}).json()["id"]
     return ids
+
+
+def given_up(world: World, webhook_id: UUID) -> str:
+    """The id of an event that could not be delivered."""
+    at, state, fault = datetime.now(UTC), DeliveryState.DEAD, DeliveryFault.LATE
+    dead = Delivery(webhook_id=webhook_id, state=state, blocks=False, tries=9, recorded_at=at, fault=fault)
+    with world.database.writing() as session:
+        session.add(dead)
+        session.flush()
+        return str(dead.id)

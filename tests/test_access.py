@@ -301,6 +301,7 @@ def all_kinds_of_cases(world: World) -> Iterator[tuple[Session, list[Case], list
         yield session, list(session.scalars(select(Case))), people
 
 
+@pytest.mark.behind_the_back
 def test_the_decision_and_its_sql_agree_on_every_case_for_every_caller(world: World) -> None:
     with all_kinds_of_cases(world) as (session, cases, people):
         memberships = all_memberships(session)
@@ -311,6 +312,7 @@ def test_the_decision_and_its_sql_agree_on_every_case_for_every_caller(world: Wo
         assert session.scalar(select(func.count()).select_from(Case)) == len(cases) > 280
 
 
+@pytest.mark.behind_the_back
 def test_they_agree_for_callers_who_hold_anything_anywhere(world: World) -> None:
     with all_kinds_of_cases(world) as (session, cases, people):
         held_by_somebody = st.lists(st.sampled_from(all_memberships(session)), max_size=5)

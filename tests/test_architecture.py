@@ -18,29 +18,33 @@ import appeals
 ROOT = Path(appeals.__file__).parent
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
 LAYERS = (
-    "vocabulary errors database settings",
-    "field cursor idempotency allowance",
-    "key",
+    "address vocabulary errors database sealing settings",
+    "field cursor idempotency allowance reader",
+    "key word",
     "network directory record",
-    "access_log action commitment consent demand due link opening outcome party payment proceeding risk tally team "
-    "violation schema",
+    "access_log action change commitment consent demand due link opening outcome party payment proceeding risk tally "
+    "team violation webhook schema",
     "publication",
     "step_input",
     "lifecycle",
     "case",
     "access figures revision",
-    "views",
+    "search statistics views",
     "guard records",
     "effect",
+    "kept_view",
     "access_page attention duplicate step register lifecycle_page story track_record",
-    "clock intake",
-    "doctor documentation replay",
+    "clock feed intake invention",
+    "copies",
+    "seed",
+    "courier doctor documentation replay",
     "web.body web.problems",
-    "web.gate",
-    "web.door web.middleware",
+    "web.gate web.quick",
+    "web.door web.middleware web.waiting",
     "web.page",
     "web.cases",
-    "web.audit web.directories web.ledgers web.network web.publications web.records web.sealed",
+    "web.audit web.directories web.feed web.ledgers web.network web.publications web.records web.sealed web.statistics",
+    "web.webhooks",
     "app",
     "__main__",
 )
@@ -87,7 +91,7 @@ def test_only_the_edge_knows_http() -> None:
 def test_only_the_database_module_knows_the_dialects() -> None:
     """Their names as code, in small letters; prose may speak of the products."""
     naming = {name: re.findall(r"sqlite|postgresql|psycopg", path.read_text()) for name, path in FILES.items()}
-    assert {name for name, found in naming.items() if found} == {"database", "settings"}
+    assert {name for name, found in naming.items() if found} == {"database", "reader", "settings"}
     defaults = [node.value for node in ast.walk(tree("settings")) if isinstance(node, ast.Constant)]
     assert [value for value in defaults if re.match(r"(sqlite|postgresql)", str(value))] == ["sqlite:///appeals.db"]
 

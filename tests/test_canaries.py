@@ -448,7 +448,8 @@ WRONG: list[Callable[[Body], Any]] = [
 
 def wrong_requests(world: World, reference: str) -> Iterator[Response]:
     """Canaries in bodies, paths, parameters and headers, sent to every door by somebody and by nobody who may."""
-    params = {"ref": reference, "id": NOBODY, "key": "canary00", "name": "canary0000x", "token": "canary0000x"}
+    params = {"ref": reference, "id": NOBODY, "delivery": NOBODY, "key": "canary00"}
+    params |= {"name": "canary0000x", "token": "canary0000x"}
     given = {**{step.noun: step_input(step.noun) for step in STEPS}, **TOLD}
     heads = {"If_Match": '"canary0000x"', "Idempotency_Key": "canary0000x"}
     for door, who in product(DOORS, ("coordinator", "europe caseworker", "admin")):

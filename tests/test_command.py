@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import uvicorn
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url, select, update
 from typer.testing import CliRunner, Result
 
 from appeals import __main__ as command
 from appeals import app, documentation, replay, schema
 from appeals.database import Database
+from appeals.kept_view import KeptView
 from appeals.key import OVERLAP, Key, note_use
 from appeals.lifecycle import STEPS
 from appeals.network import Account, Entity
@@ -662,3 +663,18 @@ def test_without_arguments_it_says_what_it_can_do(monkeypatch: pytest.MonkeyPatc
         command.main()
     said = capsys.readouterr()
     assert all(word in said.out + said.err for word in ("serve", "migrate", "replay", "account", "key", "lifecycle"))
+
+
+def test_after_restoring_a_copy_readers_of_the_feed_begin_anew(appeals: Appeals, here: str, world: World) -> None:
+    place = world.coordinator.get("/v1/changes").json()["next"]
+    assert world.coordinator.get(f"/v1/changes?since={place}").status_code == 200
+    assert appeals("restored").exit_code == 0
+    assert world.coordinator.get(f"/v1/changes?since={place}").status_code == 410
+
+
+def test_render_renders_all_and_counts_anew(appeals: Appeals, here: str, world: World) -> None:
+    world.case()
+    with world.database.writing() as session:
+        session.execute(update(KeptView).values(status_tag="old"))
+    assert appeals("render").output == "rendered: 1 cases\n"
+    assert world.coordinator.get("/v1/statistics").json()["items"] == [{"cases": 1}]

@@ -30,6 +30,7 @@ from appeals.violation import Violation
 from appeals.vocabulary import HEADING, PublicationLevel, ViolationGrade, ViolationHeading
 from tests.cast import World
 
+pytestmark = pytest.mark.behind_the_back  # cases are laid by the thousand, and nothing of them is kept
 POPULATIONS = int(os.environ.get("APPEALS_TEST_POPULATIONS", "200"))
 TABLES = [by for size in range(4) for by in combinations(get_args(Dimension), size)]
 HEADINGS = tuple(map(str, ViolationHeading))

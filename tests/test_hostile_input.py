@@ -371,7 +371,8 @@ def test_no_parameter_holds_what_no_database_keeps(standing: Standing, query: st
         ("&".join(["country=BD"] * 101), "?country"),
         ("unknown=1", "?"),
         ("status[]=received", "?"),
-        ("q", "?"),
+        ("q", "?q"),
+        ("q=%E2%80%93", "?q"),
     ],
     ids=lambda value: value[:24],
 )

@@ -15,8 +15,8 @@ from sqlalchemy import select, text
 
 from appeals.case import Case
 from appeals.clock import pass_time
+from appeals.kept_view import keep
 from appeals.payment import Payment, money, quoted
-from appeals.revision import keep_revisions
 from appeals.tally import NO_LONGER_HELD, ONCE_HELD, Tally, charges, day_by_day, detention, more_out_than_in
 from appeals.vocabulary import PaymentKind, TallyKind
 from tests.cast import Body, Person, World, action, day, intake
@@ -437,7 +437,7 @@ def test_who_waited_for_another_wrote_after_it(world: World) -> None:
             waiting = pool.submit(world.coordinator.patch, path, said, If_Match="*")
             time.sleep(0.3)
             now = datetime.now(UTC)
-            keep_revisions(session, now, who)
+            keep(session, now, who)
             case.title = "First"
             case.touch(now)
         assert waiting.result().status_code == 200
@@ -445,6 +445,7 @@ def test_who_waited_for_another_wrote_after_it(world: World) -> None:
     assert world.show(reference)["title"] == "Second"
 
 
+@pytest.mark.behind_the_back
 def test_a_case_from_before_revisions_were_kept_is_told_as_it_is(world: World) -> None:
     reference = world.case_in("engagement", visibility="network")
     on = "" if world.database.embedded else " ON revision"

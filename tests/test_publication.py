@@ -475,6 +475,7 @@ def random_rows(world: World) -> World:
     return world
 
 
+@pytest.mark.behind_the_back
 def test_in_force_and_readable_are_the_same_rule_in_sql(random_rows: World) -> None:
     for ahead in range(-4, 5):
         on = TODAY + timedelta(days=ahead)

@@ -5,6 +5,7 @@ id of a row of the directory on its identity. So answers differ only where the s
 """
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -131,6 +132,7 @@ class Ground:
         self.template.copy(url, self.served)
         self.world.app.state.desk.recorder.forget()
         self.world.app.state.desk.limiter.forget()
+        self.world.app.state.desk.quick.forget()
 
 
 @pytest.fixture(scope="module")
@@ -323,19 +325,21 @@ class Outsider:
     seen: list[str] = field(default_factory=list)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
-        """Ask, and keep the whole answer but for what names the request."""
+        """Ask, and keep the whole answer but for what names the request, and for places in the feed.
+
+        These are encrypted, each with a nonce of its own, and all as long: only what is read from them can tell.
+        """
         answer = self.person.call(method, path, body, **headers)
         told = sorted((name, value) for name, value in answer.headers.items() if name != "x-request-id")
-        self.heard.append(
-            f"{self.role} {self.place}: {method} {path} {headers}\n{answer.status_code} {told}\n{answer.text}"
-        )
+        heard = f"{self.role} {self.place}: {method} {path} {headers}\n{answer.status_code} {told}\n{answer.text}"
+        self.heard.append(PLACE_IN_FEED.sub("a place", heard))
         assert answer.status_code < 500, self.heard[-1]
         return answer
 
     def read(self, path: str, **headers: str) -> Response:
         """Read, and then again if it has changed."""
         answer = self.ask("GET", path, **headers)
-        if answer.status_code == 200 and self.chance.random() < 0.3:
+        if answer.status_code == 200 and "etag" in answer.headers and self.chance.random() < 0.3:
             again = self.ask("GET", path, **headers, If_None_Match=answer.headers["etag"])
             assert again.status_code == 304
         return answer
@@ -369,6 +373,7 @@ def lists(out: Outsider, hidden: Hidden) -> None:
         out.read(f"/v1/cases?{'facility' if name == 'factory' else name}={hidden.known[name]}")
 
 
+PLACE_IN_FEED = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{91}(?![A-Za-z0-9_-])")
 FORMATS = ["application/json", "text/csv", "application/x-ndjson"]
 
 
@@ -391,6 +396,7 @@ def filters(hidden: Hidden) -> list[tuple[str, str]]:
         ("facility", hidden.known["factory"]),
         ("received_from", day(40)),
         ("received_to", day(40)),
+        *(("q", words) for words in ("quiet", "Bright Stitch", "sample brand", "dismissal", "bangladesh")),
     ]
 
 
@@ -507,8 +513,18 @@ def everything_else(out: Outsider, hidden: Hidden) -> None:
     out.read(f"/public/statistics?by={out.chance.choice(['country', 'year', 'heading', 'country,year,heading'])}")
 
 
+def feed(out: Outsider, hidden: Hidden) -> None:
+    """What changed, from the beginning in pages, and how the stream begins."""
+    place, limit = "", out.chance.choice([1, 2, 100])
+    for _ in range(6):
+        answer = out.read(f"/v1/changes?limit={limit}{place}")
+        place = f"&since={answer.json()['next']}" if answer.status_code == 200 else ""
+    out.read(f"/v1/changes/stream?{place.lstrip('&')}")
+
+
 QUESTIONS: list[Callable[[Outsider, Hidden], None]] = [
     lists,
+    feed,
     cases,
     knock,
     over_many,

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from appeals.case import Case
+from appeals.kept_view import differing
 from tests.cast import CONSENTS, PARTIES, Body, World, day
 from tests.conftest import PEPPER, Template
 from tests.standing import RECORDS, bodies_for
@@ -246,3 +249,17 @@ def test_a_merged_case_names_its_survivor_to_those_who_see_it(world: World) -> N
     answers = [world.as_("europe reader").get(f"{path}{rest}") for rest in ("", "/history", "/steps")]
     assert answers[0].json()["merged_into_reference"] is None
     assert [answer for answer in answers if hidden in answer.text] == []
+
+
+def test_what_is_kept_as_a_document_is_told_in_one_order(world: World) -> None:
+    """Whether it was just written or read from the database."""
+    reference = world.case_in("engagement")
+    said = {"translations": {language: {"title": "A title", "summary": "Words."} for language in ("tr", "bn", "fil")}}
+    signed = world.reviewer.add(reference, "approvals", {"level": "named"})
+    told = world.coordinator.patch(f"/v1/cases/{reference}", said, If_Match="*")
+    assert told.status_code == 200, told.text
+    with world.database.reading() as session:
+        case = session.scalars(select(Case)).one()
+        assert list(differing(session, [case])) == []
+    read = world.coordinator.get(f"/v1/cases/{reference}/approvals/{signed.json()['id']}")
+    assert read.text == signed.text

@@ -5,7 +5,6 @@ A door says where it stands, who may pass (its gate), what it takes and gives. T
 and the very bytes of its answer.
 """
 
-import hashlib
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Coroutine
@@ -46,14 +45,15 @@ from appeals.errors import (
 )
 from appeals.field import CASE_REFERENCE
 from appeals.idempotency import KeptAnswer, claim, fingerprint, keep
+from appeals.kept_view import keep as keep_views
 from appeals.network import Caller, authenticate, outsider
 from appeals.publication import TOKEN
-from appeals.revision import keep_revisions
 from appeals.vocabulary import Logged
 from appeals.web import body as body_reading
 from appeals.web.body import clean
 from appeals.web.gate import Visit, admit, require_role, require_scope
 from appeals.web.problems import MEDIA_TYPE, STATUS
+from appeals.web.quick import VARIES, Quick, Recipe, is_known, tag_of, tags_of
 
 Result = TypeVar("Result")
 BEARER = HTTPBearer(auto_error=False, description="A key: `ua_<id>_<secret><checksum>`.")
@@ -71,6 +71,8 @@ class Desk:
     turns: CapacityLimiter
     recorder: Recorder
     limiter: Limiter
+    quick: Quick
+    webhooks_to_loopback: bool = False
 
     def now(self) -> datetime:
         """The server's time."""
@@ -166,7 +168,8 @@ class Door:
     """A route: method and path, its name in the policy, what it does, what it takes and gives.
 
     `finds` what it is about; `current` says that it needs If-Match; `headers` are those of its answer; `secret` that
-    the answer is not kept.
+    the answer is not kept; `quick` how it is answered the next time (`quick.py`); `streams` the
+    media type of its answer where that is a stream.
     """
 
     method: str
@@ -184,6 +187,8 @@ class Door:
     headers: tuple[str, ...] = ()
     tag: str = "cases"
     secret: Secret | None = None
+    quick: Callable[[Call], Recipe | None] | None = None
+    streams: str | None = None
 
     @property
     def policy(self) -> Policy:
@@ -217,6 +222,7 @@ class Door:
         told |= {403} if self.policy.forbids else set()
         told |= {409, 413, 415} if self.writes else {304}
         told |= {412, 428} if self.current else set()
+        told |= {410} if self.query and "since" in self.query.model_fields else set()
         return sorted(told)
 
     @property
@@ -254,14 +260,16 @@ def _responses(door: Door) -> dict[int | str, dict[str, Any]]:
         }
         for status in door.refusals
     }
-    content: dict[str, Any] = {"application/json": {}}
+    content: dict[str, Any] = {door.streams or "application/json": {}}
     if door.as_table:
         content |= {
             "text/csv": {"schema": {"type": "string"}},
             "application/x-ndjson": {"schema": {"type": "string"}},
         }
     headers = _headers(*door.headers, *(() if door.writes else ("ETag",)), *(("Link",) if door.as_table else ()))
-    done = {"model": door.gives, "description": door.summary, "content": content, "headers": headers}
+    done: dict[str, Any] = {"description": door.summary, "content": content, "headers": headers}
+    if not door.streams:
+        done["model"] = door.gives
     return {**told, door.status: done}
 
 
@@ -288,6 +296,7 @@ REFUSALS = {
     401: "No key, or a dead one.",
     403: "Your roles do not allow this here.",
     404: "There is nothing here that you may see.",
+    410: "Your roles or the feed have changed since that place; begin anew.",
     409: "The state, a guard or a rule says no; `unmet` says which.",
     412: "The case has changed since you read it.",
     413: "The body is too large.",
@@ -476,10 +485,12 @@ class _Entry:
             visit, subject = self._visit(request, session, self._caller(request, session), writes=False)
             call = Call(visit, subject, None, query, request, self.desk)
             answer = self.door.work(call)
-        tag = answer.headers.get("ETag") or f'"{hashlib.sha256(answer.content).hexdigest()[:32]}"'
+            recipe = self.door.quick(call) if self.door.quick else None
+            if recipe is not None:
+                self.desk.quick.learn(session, request, self.door.name, call.caller, recipe)
+        tag = answer.headers.get("ETag") or tag_of(answer.content)
         headers = {**answer.headers, "ETag": tag, **(OPENLY if self.door.policy.public else {"Vary": VARIES})}
-        known = [told.removeprefix("W/") for told in _listed(request, "if-none-match")]
-        if tag in known or known == ["*"]:
+        if is_known(tag, tags_of(",".join(request.headers.getlist("if-none-match")))):
             return Response(status_code=304, headers=headers)
         _noted(request).accesses = self._accesses(call, answer)
         return Response(answer.content, answer.status, headers, answer.media_type)
@@ -497,7 +508,7 @@ class _Entry:
             caller = self._caller(request, session)
             # The key is taken before the gate locks the case: a second try waits for the first one's key alone.
             kept = self._claim(request, session, caller)
-            keep_revisions(session, self.desk.now(), caller.account_id)
+            keep_views(session, self.desk.now(), caller.account_id)
             visit, subject = self._visit(request, session, caller, writes=True)
             call = Call(visit, subject, body, None, request, self.desk)
             answer = self._once(request, call, kept)
@@ -525,7 +536,6 @@ class _Entry:
         return answer
 
 
-VARIES = "Accept, Authorization"
 OPENLY = {"Vary": "Accept", "Cache-Control": "public, no-cache"}
 """What is published may be kept by caches, but is asked for anew each time: it may come down at any moment."""
 
@@ -602,6 +612,7 @@ PATH: dict[str, dict[str, Any]] = {
     "ref": {"json_schema_extra": {"pattern": CASE_REFERENCE}, "description": "The reference of a case."},
     "id": {"json_schema_extra": {"pattern": _UUID}, "description": "The id of a record."},
     "token": {"json_schema_extra": {"pattern": TOKEN}, "description": "The token of a publication."},
+    "delivery": {"json_schema_extra": {"pattern": _UUID}, "description": "The id of a delivery."},
     "key": {"json_schema_extra": {"pattern": "^[0-9A-Za-z]{8}$"}, "description": "The 8 characters after `ua_`."},
     "name": {
         "json_schema_extra": {"pattern": "^[a-z]+(-[a-z]+)*$"},

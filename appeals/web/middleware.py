@@ -1,7 +1,7 @@
 """What every answer gets, in pure ASGI: a request id, strict headers, and a problem where something broke."""
 
 import logging
-import uuid
+import os
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +20,8 @@ STRICT = {
     b"cache-control": b"no-store",
 }
 
+ALL_STRICT = list(STRICT.items())
+
 
 class EveryAnswer:
     """Adds the headers; turns an unforeseen failure into a 500 that tells nothing but its request id."""
@@ -31,7 +33,7 @@ class EveryAnswer:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = uuid.uuid4().hex
+        request_id = os.urandom(16).hex()
         started = False
 
         async def send_with_headers(message: Message) -> None:
@@ -55,8 +57,8 @@ class EveryAnswer:
 
 
 def _add(message: Message, request_id: str) -> None:
-    present = {name.lower() for name, _ in message["headers"]}
-    strict = [(name, value) for name, value in STRICT.items() if name not in present]
+    present = dict(message["headers"])
+    strict = ALL_STRICT if present.keys().isdisjoint(STRICT) else [had for had in ALL_STRICT if had[0] not in present]
     message["headers"] = [*message["headers"], *strict, (b"x-request-id", request_id.encode())]
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -37,18 +38,71 @@ def place(call: Call) -> list[Any] | None:
 def page(call: Call, form: type[Item], rows: Iterable[Any], after: list[Any] | None) -> Answer:
     """A page of rows in their wire form, as the caller accepts it; `after` is where the next page begins."""
     items = [form.model_validate(row) for row in rows]
-    following = cursor.seal(after, _question(call), call.desk.pepper) if after else None
-    headers = {"Link": f'<{_link(call, following)}>; rel="next"'} if following else {}
-    wanted = _wanted(",".join(call.request.headers.getlist("accept")))
-    if wanted != "application/json":
-        call.log(Logged.EXPORT, *(item.reference for item in items if hasattr(item, "reference")))
+    wanted = wanted_of(call)
+    if wanted == "application/json":
+        return Answer(*paging(call).page([item.model_dump_json().encode() for item in items], after))
+    return _as_table(call, form, items, after, wanted)
+
+
+def page_of_lines(call: Call, form: type[Item], lines: Sequence[bytes], after: list[Any] | None) -> Answer:
+    """A page of rows that are kept in their wire form."""
+    wanted = wanted_of(call)
+    if wanted == "application/json":
+        return Answer(*paging(call).page(lines, after))
+    return _as_table(call, form, [form.model_validate_json(line) for line in lines], after, wanted)
+
+
+@dataclass(frozen=True)
+class Paging:
+    """What the pages of one list have in common: the question that cursors belong to, and where the list is asked."""
+
+    question: str
+    link: str
+    pepper: bytes
+
+    def page(self, lines: Sequence[bytes], after: list[Any] | None) -> tuple[bytes, int, dict[str, str]]:
+        """A page as JSON: its content, status and headers."""
+        following = self.following(after)
+        told = json.dumps(following).encode()
+        return b'{"items":[%s],"next":%s}' % (b",".join(lines), told), 200, self.headers(following)
+
+    def following(self, after: list[Any] | None) -> str | None:
+        """The cursor of the next page."""
+        return cursor.seal(after, self.question, self.pepper) if after else None
+
+    def headers(self, following: str | None) -> dict[str, str]:
+        """Where the next page is."""
+        return {"Link": f'<{self.link}cursor={following}>; rel="next"'} if following else {}
+
+
+def paging(call: Call) -> Paging:
+    """The paging of the list that a call asks for."""
+    asked = [(name, value) for name, value in call.request.query_params.multi_items() if name != "cursor"]
+    link = call.request.scope["path"] + "?" + urlencode(asked) + ("&" if asked else "")
+    return Paging(_question(call), link, call.desk.pepper)
+
+
+def wanted_of(call: Call) -> str:
+    """The media type that the caller would rather have."""
+    return _wanted(",".join(call.request.headers.getlist("accept")))
+
+
+def _as_table(call: Call, form: type[Item], items: Sequence[Item], after: list[Any] | None, wanted: str) -> Answer:
+    headers = paging(call).headers(paging(call).following(after))
+    call.log(Logged.EXPORT, *(named for item in items if (named := getattr(item, "reference", None)) is not None))
+    rows = [item.model_dump(mode="json") for item in items]
+    return as_table(list(form.model_fields), rows, wanted, headers)
+
+
+def as_table(
+    columns: Sequence[str], rows: Iterable[dict[str, Any]], wanted: str, headers: dict[str, str] | None = None
+) -> Answer:
+    """Rows as CSV or NDJSON, whichever is wanted."""
     if wanted == "text/csv":
-        return Answer(_csv(form, items), headers=headers, media_type="text/csv; charset=utf-8; header=present")
-    if wanted == "application/x-ndjson":
-        lines = "".join(f"{item.model_dump_json()}\n" for item in items)
-        return Answer(lines.encode(), headers=headers, media_type=wanted)
-    body = ",".join(item.model_dump_json() for item in items)
-    return Answer(f'{{"items":[{body}],"next":{json.dumps(following)}}}'.encode(), headers=headers)
+        media_type = "text/csv; charset=utf-8; header=present"
+        return Answer(_csv(columns, rows), headers=headers or {}, media_type=media_type)
+    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+    return Answer("".join(lines).encode(), headers=headers or {}, media_type=wanted)
 
 
 def by_id(call: Call, table: Any, query: Select[Any]) -> tuple[list[Any], list[str] | None]:
@@ -110,21 +164,16 @@ def _question(call: Call) -> str:
 _PAGING = {"cursor", "limit"}
 
 
-def _link(call: Call, following: str | None) -> str:
-    asked = [(name, value) for name, value in call.request.query_params.multi_items() if name != "cursor"]
-    return call.request.scope["path"] + "?" + urlencode([*asked, ("cursor", following)])  # type: ignore[no-any-return]
-
-
-def _csv(form: type[BaseModel], items: Sequence[BaseModel]) -> bytes:
+def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
     """A table with a header line; what is nested stands as JSON in its cell.
 
     Every cell is quoted (RFC 4180): where a spreadsheet splits at semicolons, none becomes a cell of its own.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(form.model_fields)
-    for item in items:
-        writer.writerow([_cell(value) for value in item.model_dump(mode="json").values()])
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row[column]) for column in columns])
     return out.getvalue().encode()
 
 

@@ -22,6 +22,7 @@ STATUS: dict[type[Exception], int] = {
     errors.Unauthenticated: 401,
     errors.NotFound: 404,
     errors.Forbidden: 403,
+    errors.Gone: 410,
     errors.Invalid: 422,
     errors.KeyReused: 422,
     errors.PreconditionRequired: 428,

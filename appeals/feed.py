@@ -1,0 +1,210 @@
+"""The feed: every change of the cases that the caller may see, in the order of commits, none missed and none twice.
+
+Each change tells of the case as it stands when it is read. Where a change took the case out of the caller's sight, it
+tells that it was removed, and of the changes that follow nothing. Who begins anew is told of no removal from before:
+what they saw in those days, and whether they were there, nobody knows. A place in the feed is sealed: what it holds
+counts the changes of everybody.
+"""
+
+import base64
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID, uuid4
+
+from cryptography.exceptions import InvalidTag
+from pydantic import Field
+from sqlalchemy import BigInteger, Select, and_, bindparam, null, or_, select, tuple_, update
+from sqlalchemy import case as sql_case
+from sqlalchemy.orm import Session
+
+from appeals.access import visible_to
+from appeals.case import Case
+from appeals.change import Change, FormerSight
+from appeals.database import next_transaction, settled_below
+from appeals.errors import Fault, Gone, Invalid
+from appeals.field import Model
+from appeals.kept_view import KeptView, naming_survivor
+from appeals.network import Caller, NetworkState
+from appeals.register import line_for, survivor_for
+from appeals.sealing import Seal
+from appeals.views import CaseOutput
+
+Place = tuple[int, int]
+"""The number of a transaction and that of a change in it."""
+BEGINNING: Place = (0, 0)
+_NEVER: Place = (2**63 - 1, 2**63 - 1)
+
+
+class Reading(NamedTuple):
+    """How far somebody has read, and where the feed ended when they began: they are told of removals since then."""
+
+    after: Place
+    began: Place
+
+
+ANEW = Reading(BEGINNING, _NEVER)
+"""Reading from the beginning, until it is known where the feed ends."""
+SincePlace = Annotated[
+    str | None,
+    Field(max_length=200, pattern=r"^[A-Za-z0-9_-]+$", description="A place that an earlier answer named."),
+]
+
+
+class FeedQuery(Model):
+    """From which place on, how many at most, and how long to wait while there is nothing new."""
+
+    since: SincePlace = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    wait: Annotated[int, Field(ge=0, le=30, description="Seconds to wait for something new.")] = 0
+
+
+class ChangeOutput(Model):
+    """A case that changed, as it stands now; or one that you may no longer see, with nothing but its reference."""
+
+    kind: Literal["changed", "removed"]
+    at: datetime
+    reference: str
+    version: Annotated[int | None, Field(description="Of the case after the change; of two keep the higher.")]
+    case: CaseOutput | None
+
+
+class Changes(Model):
+    """Changes in the order of commits. `next` is the place after them: ask from there the next time."""
+
+    items: list[ChangeOutput]
+    next: str
+
+
+def changes_for(caller: Caller, reading: Reading, limit: int) -> Select[Any]:
+    """One more than a page of the changes that the caller may hear of, after where they have read.
+
+    Columns: the place of each, when, the version, the reference, its line as it is kept if the case is seen, and the
+    case it was merged into. How far was read stands in parameters, see `parameters`.
+    """
+    seen, place = visible_to(caller), tuple_(Change.transaction_id, Change.id)
+    after, began = (
+        tuple_(*(bindparam(name, value, BigInteger) for name, value in given.items()))
+        for given in (_parameters("after", reading.after), _parameters("began", reading.began))
+    )
+    removed = and_(FormerSight.change_id.is_not(None), place > began, visible_to(caller, FormerSight))
+    line = sql_case((seen, line_for(caller)), else_=null()).label("line")
+    return (
+        select(Change.transaction_id, Change.id, Change.at, Change.version, Case.reference, line)
+        .add_columns(survivor_for(caller).label("survivor"))
+        .join_from(Change, Case, Case.id == Change.case_id)
+        .join(KeptView, KeptView.case_id == Case.id)
+        .outerjoin(FormerSight, FormerSight.change_id == Change.id)
+        .where(place > after, Change.transaction_id < settled_below())
+        .where(or_(seen, removed))
+        .order_by(Change.transaction_id, Change.id)
+        .limit(limit + 1)
+    )
+
+
+def parameters(reading: Reading) -> dict[str, int]:
+    """How far was read, as the parameters of `changes_for`."""
+    return _parameters("after", reading.after) | _parameters("began", reading.began)
+
+
+def _parameters(name: str, place: Place) -> dict[str, int]:
+    return {f"{name}_transaction": place[0], f"{name}_id": place[1]}
+
+
+def head() -> tuple[Any, Any]:
+    """The place of the last change that is settled, as two columns: null before there is one."""
+    last = select(Change.transaction_id, Change.id).where(Change.transaction_id < settled_below())
+    last = last.order_by(Change.transaction_id.desc(), Change.id.desc()).limit(1)
+    return (
+        last.with_only_columns(Change.transaction_id).scalar_subquery().label("head_transaction"),
+        last.with_only_columns(Change.id).scalar_subquery().label("head_id"),
+    )
+
+
+def is_numbered_elsewhere(session: Session) -> bool:
+    """Whether changes carry numbers of transactions that are still to come here, as in a copy restored elsewhere."""
+    return session.scalar(select(Change.id).where(Change.transaction_id >= next_transaction()).limit(1)) is not None
+
+
+def begin_anew(session: Session) -> None:
+    """Number the changes anew, and have every reader and every webhook begin anew.
+
+    In a restored copy places that were given out may be of changes that are lost, or of none yet.
+    """
+    session.execute(update(Change).values(transaction_id=0))
+    session.execute(update(NetworkState).values(epoch=uuid4(), version=NetworkState.version + 1))
+
+
+def items_of(rows: Sequence[Any], limit: int) -> list[bytes]:
+    """The items of a page, each as JSON, out of the rows of `changes_for`."""
+    return [_item(*row[2:]) for row in rows[:limit]]
+
+
+def place_after(rows: Sequence[Any], limit: int, head_now: tuple[int | None, int | None]) -> Place:
+    """Where the page after this one begins: after its last item where more follow, else after all that is settled."""
+    if len(rows) > limit:
+        transaction, number, *_ = rows[limit - 1]
+        return transaction, number
+    return head_now[0] or 0, head_now[1] or 0
+
+
+_CHANGED = b'{"kind":"changed","at":"%s","reference":"%s","version":%d,"case":%s}'
+_REMOVED = b'{"kind":"removed","at":"%s","reference":"%s","version":null,"case":null}'
+
+
+def _item(at: datetime, version: int, reference: str, line: bytes | None, survivor: str | None) -> bytes:
+    when, which = at.isoformat().replace("+00:00", "Z").encode(), reference.encode()
+    if line is None:
+        return _REMOVED % (when, which)
+    return _CHANGED % (when, which, version, naming_survivor(line, survivor))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Places in the feed of one caller, as they are given out: sealed, so that nobody can count by them.
+
+    A place is good for the account it was given to, while its roles are the same and the changes are numbered as they
+    were; otherwise the reader has to begin anew.
+    """
+
+    caller: Caller
+    epoch: UUID
+    pepper: bytes
+
+    def seal(self, reading: Reading) -> str:
+        """The place up to which somebody has read, as text."""
+        plain = struct.pack(_FORM, self.standing, *reading.after, *reading.began)
+        sealed = self._seal.close(plain, self.caller.account_id.bytes)
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def unseal(self, text: str) -> Reading:
+        """The place that a text stands for. Raises: Invalid, when it was never given to this caller; Gone."""
+        try:
+            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            standing, *places = struct.unpack(_FORM, self._seal.open(sealed, self.caller.account_id.bytes))
+        except (ValueError, InvalidTag, struct.error):
+            raise Invalid([Fault("?since", "is not a place in this feed; begin again without it")]) from None
+        if standing != self.standing:
+            raise Gone
+        return Reading((places[0], places[1]), (places[2], places[3]))
+
+    @property
+    def standing(self) -> bytes:
+        """What a place depends on: the roles of the caller, and how the changes are numbered."""
+        held = sorted(f"{held.role} {held.path}" for held in self.caller.held)
+        return hashlib.sha256("\n".join([self.epoch.hex, *held]).encode()).digest()[:8]
+
+    @property
+    def _seal(self) -> Seal:
+        return Seal(self.pepper, b"place in the feed")
+
+
+_FORM = ">8sQQQQ"
+
+
+def places_of(session: Session, caller: Caller, pepper: bytes) -> Places:
+    """The places of a caller in the feed of this network."""
+    return Places(caller, session.scalars(select(NetworkState.epoch)).one(), pepper)

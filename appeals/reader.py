@@ -1,0 +1,189 @@
+"""The reader: the few questions that are asked all day, put to the driver itself.
+
+SQLAlchemy writes the SQL, once for each question; what it costs to run one through its layers is left out. Each
+question is a single statement, so that whatever it answers belongs to one snapshot. Nothing is ever written here.
+Why this is apart from `database.py`: docs/decisions/0021-reading.md.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import asyncpg
+from anyio import to_thread
+from sqlalchemy import URL, Dialect, Select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from appeals.database import Busy, Database
+
+log = logging.getLogger("appeals")
+ANSWERS_WITHIN_S = 10
+PAGES_KEPT_KB = 16_000
+"""How much of an embedded database is kept in memory."""
+LONGEST_S, OPERATIONS = 0.05, 10_000
+"""An embedded database is asked in the loop, where everybody waits: a question that takes longer is broken off, and
+left to the usual way, which has threads. How long it took is looked at every so many operations of SQLite.
+"""
+SESSION = {
+    "timezone": "UTC",
+    "default_transaction_read_only": "on",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",  # to plan a question anew costs as much as to answer it
+    "max_parallel_workers_per_gather": "0",
+}
+UNDERSTOOD = {"host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "application_name"}
+"""What of the database's address this driver understands as the other one does."""
+
+
+FAILURES = (
+    sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, OSError, TimeoutError, Busy,
+)  # fmt: skip
+
+
+class Unreadable(Exception):
+    """The question cannot be put this way at the moment; the usual way answers it."""
+
+
+Process = Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A statement as the driver takes it: its text, its parameters in order, and how values are put and read.
+
+    The statement itself is kept only where the driver cannot take it.
+    """
+
+    statement: Select[Any] | None
+    text: str
+    usual: tuple[Any, ...]
+    places: Mapping[str, tuple[tuple[int, Process], ...]]
+    columns: tuple[Process, ...]
+
+    def bound(self, given: Mapping[str, Any]) -> list[Any]:
+        """The values of the parameters; those that are not given are what they were when it was written."""
+        values = list(self.usual)
+        for name, value in given.items():
+            for place, process in self.places.get(name, ()):
+                values[place] = _put(value, process)
+        return values
+
+    def read(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """Rows as the columns' types have them."""
+        if not any(self.columns):
+            return [tuple(row) for row in rows]
+        return [
+            tuple(
+                process(value) if process and value is not None else value
+                for process, value in zip(self.columns, row, strict=True)
+            )
+            for row in rows
+        ]
+
+
+class Reader:
+    """Puts questions to the database of this process, on connections of its own. Opens them when it is first asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._embedded: sqlite3.Connection | None = None
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+        self._url: URL | None = None
+        self._until = 0.0
+
+    def written(self, statement: Select[Any]) -> Question:
+        """The statement as a question."""
+        dialect: Dialect = sqlite.dialect() if self._database.embedded else postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
+        compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        names, values = compiled.positiontup or [], compiled.params
+        types = {name: bind.type for bind, name in compiled.bind_names.items()}
+        # The members of a list are numbered after its name.
+        kinds = (types.get(name, types.get(name.rpartition("_")[0])) for name in names)
+        processes = [_putting(kind, dialect) for kind in kinds]
+        usual = tuple(_put(values[name], process) for name, process in zip(names, processes, strict=True))
+        places: dict[str, tuple[tuple[int, Process], ...]] = {}
+        for place, (name, process) in enumerate(zip(names, processes, strict=True)):
+            places[name] = (*places.get(name, ()), (place, process))
+        columns = (column.type.dialect_impl(dialect) for column in statement.selected_columns)
+        reading = tuple(kind.result_processor(dialect, None) for kind in columns)
+        kept = None if self._reaches(self._database.engine.url) else statement
+        return Question(kept, str(compiled), usual, places, reading)
+
+    def _reaches(self, url: URL) -> bool:
+        """Whether the driver reaches a database there by itself."""
+        if self._database.embedded:
+            return bool(url.database) and not str(url.database).startswith((":memory:", "file:"))
+        return not set(url.query) - UNDERSTOOD
+
+    async def answer(self, question: Question, **given: Any) -> list[tuple[Any, ...]]:
+        """The rows. Raises: Unreadable."""
+        url = self._database.engine.url
+        if url is not self._url:
+            await self._open(url)
+        try:
+            if self._embedded is not None:
+                self._until = perf_counter() + LONGEST_S
+                return question.read(self._embedded.execute(question.text, question.bound(given)).fetchall())
+            if self._pool is not None:
+                rows = await self._pool.fetch(question.text, *question.bound(given), timeout=ANSWERS_WITHIN_S)
+                return question.read(rows)
+            if question.statement is not None:
+                return await to_thread.run_sync(self._usually, question.statement, given)
+        except FAILURES as error:
+            log.warning("the reader could not ask: %s", type(error).__name__)
+            raise Unreadable from error
+        raise Unreadable  # it could not connect
+
+    def _usually(self, statement: Select[Any], given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Where a database is reached in a way that the driver does not know, the question is put as all others are."""
+        with self._database.reading() as session:
+            return [tuple(row) for row in session.execute(statement, given)]
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        if self._embedded is not None:
+            self._embedded.close()
+        if self._pool is not None:
+            self._pool.terminate()
+        self._embedded = self._pool = self._url = None
+
+    async def _open(self, url: URL) -> None:
+        async with self._opening:
+            if url is self._url:
+                return
+            await self.close()
+            try:
+                if self._reaches(url) and self._database.embedded:
+                    self._embedded = sqlite3.connect(str(url.database), isolation_level=None, check_same_thread=False)
+                    self._embedded.execute("PRAGMA query_only=ON")
+                    self._embedded.execute(f"PRAGMA cache_size=-{PAGES_KEPT_KB}")
+                    self._embedded.set_progress_handler(lambda: perf_counter() > self._until, OPERATIONS)
+                elif self._reaches(url):
+                    self._pool = await _pool(url)
+            except (sqlite3.Error, asyncpg.PostgresError, OSError, ValueError, TimeoutError) as error:
+                log.warning("the reader could not connect: %s", type(error).__name__)
+                return
+            self._url = url
+
+
+async def _pool(url: URL) -> asyncpg.Pool:
+    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return await asyncpg.create_pool(dsn, min_size=1, max_size=4, reset=_nothing_to_reset, server_settings=SESSION)
+
+
+def _put(value: Any, process: Process) -> Any:
+    return process(value) if process and value is not None else value
+
+
+def _putting(kind: Any, dialect: Dialect) -> Process:
+    return kind.dialect_impl(dialect).bind_processor(dialect) if kind is not None else None
+
+
+async def _nothing_to_reset(_: object) -> None:
+    """No question leaves anything behind in its session."""

@@ -1,0 +1,374 @@
+"""Statistics: how many cases there are, by any one or two dimensions, kept by every write and exact at every moment.
+
+Counted for an entity are the cases led at or below it, but for sealed ones: what everybody may see who works or reads
+over that entity (`access.LEADING`), so that no count tells of a case to somebody who may not see it.
+
+A write that changes how a case is counted adds one row, a *delta*: how it was counted before, and how now. No writer
+waits for another at a counter. Deltas are *folded* into the cells now and then. Whoever reads takes cells and deltas in
+one statement, hence from one snapshot. Why: docs/decisions/0022-statistics.md.
+"""
+
+import asyncio
+import json
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from itertools import combinations, islice, product
+from typing import Any, Literal, TypeVar, get_args
+from uuid import UUID
+
+import anyio
+from anyio import to_thread
+from sqlalchemy import Identity, Select, String, delete, insert, null, select, type_coerce, union_all
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from appeals.access import COUNTING_ROLES, LEADING_ROLES
+from appeals.case import Case
+from appeals.database import Base, Database, Serial, Turn, add_up, refers_to, take_turn
+from appeals.errors import Fault, Invalid
+from appeals.figures import FEWEST
+from appeals.network import Caller, Entity, entity_named
+from appeals.vocabulary import HEADING, ViolationCode, Visibility
+
+Dimension = Literal[
+    "status", "group", "country", "region", "lead", "violation", "heading", "risk", "priority", "danger", "visibility",
+    "publication", "close_reason", "received", "closed",
+]  # fmt: skip
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+"""What cases are counted by; `received` and `closed` are months."""
+Dated = Literal["received", "closed"]
+Every = Literal["month", "year"]
+Counted = dict[str, list[str]]
+"""How a case is counted: its values in each dimension, and under `within` the entities that it is counted for."""
+Item = TypeVar("Item")
+Values = tuple[str, ...]
+Path = tuple[str, ...]
+Place = tuple[str, str, str]
+"""The dimensions, and a value in each."""
+Cell = tuple[str, str, str, str]
+"""A place, and the entity before it."""
+NONE = ""
+"""The value of a case that has none, and where there is no second dimension."""
+WITHIN = "within"
+AT_ONCE = 100
+FOLD_EVERY_S = 1
+log = logging.getLogger("appeals")
+
+
+class Statistic(Base):
+    """A cell: how many cases have these values in these dimensions, up to the deltas that are not folded yet."""
+
+    __tablename__ = "statistic"
+
+    entity_id: Mapped[UUID] = mapped_column(refers_to("entity.id"), primary_key=True)
+    by: Mapped[str] = mapped_column(primary_key=True)
+    first: Mapped[str] = mapped_column(primary_key=True)
+    second: Mapped[str] = mapped_column(primary_key=True)
+    cases: Mapped[int]
+
+
+class StatisticDelta(Base):
+    """How a case was counted before a write, and how afterwards, as JSON; null where it was or is not counted."""
+
+    __tablename__ = "statistic_delta"
+
+    id: Mapped[int] = mapped_column(Serial, Identity(), primary_key=True)
+    before: Mapped[str | None]
+    after: Mapped[str | None]
+
+
+# Writing
+
+
+def counted(case: Case) -> Counted | None:
+    """How the case is counted, as it stands; None when it is sealed. Each value is one that the status view shows."""
+    if case.visibility == Visibility.SEALED:
+        return None
+    codes = sorted({found.code for found in case.violations})
+    told = {
+        "status": case.status,
+        "group": case.group,
+        "country": case.country,
+        "region": case.region_id.hex if case.region_id else NONE,
+        "lead": case.lead_entity.id.hex,
+        "risk": case.risk or NONE,
+        "priority": case.priority,
+        "danger": json.dumps(case.danger),
+        "visibility": case.visibility,
+        "publication": case.publication,
+        "close_reason": case.close_reason or NONE,
+        "received": f"{case.received_on:%Y-%m}",
+        "closed": f"{case.closed_on:%Y-%m}" if case.closed_on else NONE,
+    }
+    return {
+        WITHIN: _entities_on(case.lead_entity.path),
+        **{name: [str(value)] for name, value in told.items()},
+        "violation": codes or [NONE],
+        "heading": sorted({str(HEADING[ViolationCode(code)]) for code in codes}) or [NONE],
+    }
+
+
+def note(session: Session, before: Counted | None, after: Counted | None) -> None:
+    """Have a case counted otherwise: to be called in the transaction that changes it, with what was told of it last."""
+    if before != after:
+        values = {"before": before and json.dumps(before), "after": after and json.dumps(after)}
+        session.execute(insert(StatisticDelta).values(**values))
+
+
+def _entities_on(path: str) -> list[str]:
+    return path.strip("/").split("/")
+
+
+TABLES: dict[str, tuple[Dimension, ...]] = {
+    ",".join(by): by for length in range(3) for by in combinations(DIMENSIONS, length)
+}
+"""The total, each dimension and each pair of them, by the name under which their cells are kept."""
+
+
+def _places(case: Counted, tables: Iterable[str]) -> list[Place]:
+    """Where a case counts in these tables: once under each of its values."""
+    return [
+        (name, *values, *[NONE] * (2 - len(values)))  # type: ignore[misc]
+        for name in tables
+        for values in product(*(case.get(dimension, ()) for dimension in TABLES[name]))
+    ]
+
+
+# Folding
+
+
+async def run(database: Database, turns: AbstractAsyncContextManager[None]) -> None:
+    """Fold some of what there is, now and every second, until cancelled. It takes its turn among those who write.
+
+    After many writes at once more wait than are folded in a turn: then it rests only as long as folding took. They are
+    counted all the same meanwhile, and nobody who writes waits long.
+    """
+    while True:
+        async with turns:
+            began = anyio.current_time()
+            folded = await to_thread.run_sync(_try_to_fold, database)
+            took = anyio.current_time() - began
+        await asyncio.sleep(FOLD_EVERY_S if folded < AT_ONCE else took)
+
+
+def _try_to_fold(database: Database) -> int:
+    try:
+        with database.reading() as session:
+            waiting = session.scalar(select(StatisticDelta.id).limit(1))
+        return 0 if waiting is None else fold(database)
+    except Exception as error:  # whatever is wrong now may be right the next time
+        log.error("statistics could not be folded: %s", type(error).__name__)
+        return 0
+
+
+def fold(database: Database, most: int = AT_ONCE) -> int:
+    """Add the oldest deltas to the cells and delete them, in one transaction, and nobody else meanwhile; how many."""
+    with database.writing() as session:
+        take_turn(session, Turn.FOLDING)
+        oldest = select(StatisticDelta.id).order_by(StatisticDelta.id).limit(most)
+        taking = delete(StatisticDelta).where(StatisticDelta.id.in_(oldest))
+        taken = session.execute(taking.returning(StatisticDelta.before, StatisticDelta.after)).all()
+        _add(session, _sum(taken))
+    return len(taken)
+
+
+def _sum(deltas: Iterable[Sequence[Any]], tables: Collection[str] = tuple(TABLES)) -> Counter[Cell]:
+    """What deltas come to. Of a case that stays where it is, only tables change in which it has another value."""
+    by_path = defaultdict[Path, Counter[Place]](Counter)
+    for told in deltas:
+        before, after = ((json.loads(text) if text else {WITHIN: []}) for text in told)
+        changed = [name for name in tables if _moves(before, after, (WITHIN, *TABLES[name]))]
+        by_path[tuple(before[WITHIN])].subtract(_places(before, changed))
+        by_path[tuple(after[WITHIN])].update(_places(after, changed))
+    return _spread(by_path)
+
+
+def _moves(before: Counted, after: Counted, names: Iterable[str]) -> bool:
+    return any(before.get(name) != after.get(name) for name in names)
+
+
+def _spread(by_path: dict[Path, Counter[Place]]) -> Counter[Cell]:
+    """What was counted for each path, as cells of every entity on it; the counts are used up."""
+    total = Counter[Cell]()
+    while by_path:
+        path, counts = by_path.popitem()
+        for entity in path:
+            for place, cases in counts.items():
+                total[(entity, *place)] += cases
+    return total
+
+
+def _add(session: Session, change: Counter[Cell]) -> None:
+    """Add to cells; those that come to nothing go."""
+    rows = [_row(cell, cases) for cell, cases in sorted(change.items()) if cases]
+    for cell in add_up(session, Statistic, "cases", rows):
+        if cell.pop("cases") == 0:
+            session.execute(delete(Statistic).filter_by(**cell))
+
+
+def _row(cell: Cell, cases: int) -> dict[str, Any]:
+    entity, by, first, second = cell
+    return {"entity_id": UUID(entity), "by": by, "first": first, "second": second, "cases": cases}
+
+
+# Counting anew
+
+Kept = Callable[[Session], Iterable[Counted]]
+"""Reads how every case is counted that is counted."""
+
+
+def recount(database: Database, kept: Kept) -> None:
+    """Count all cells anew, from how every case is counted.
+
+    What is written meanwhile stays a delta; nobody folds. Where there is one writer at a time, the others wait.
+    """
+    with database.writing(resting=True) as session:
+        take_turn(session, Turn.FOLDING)
+        with database.reading() as snapshot:
+            known = snapshot.scalars(select(StatisticDelta.id)).all()
+            counts = _count(kept(snapshot))
+        session.execute(delete(Statistic))
+        for some in _in_parts(_spread(counts).items()):
+            session.execute(insert(Statistic), [_row(*found) for found in some])
+        for numbers in _in_parts(known):
+            session.execute(delete(StatisticDelta).where(StatisticDelta.id.in_(numbers)))
+
+
+def _in_parts(items: Iterable[Item], size: int = 10_000) -> Iterator[list[Item]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def _count(cases: Iterable[Counted], tables: Collection[str] = tuple(TABLES)) -> dict[Path, Counter[Place]]:
+    by_path = defaultdict[Path, Counter[Place]](Counter)
+    for case in cases:
+        by_path[tuple(case[WITHIN])].update(_places(case, tables))
+    return by_path
+
+
+def miscounted(session: Session, kept: Kept, tables: Collection[str] = tuple(TABLES)) -> int:
+    """How many cells, with the deltas that are not folded yet, are not what counting anew gives: none, ever."""
+    columns = (Statistic.entity_id, Statistic.by, Statistic.first, Statistic.second, Statistic.cases)
+    cells = select(*columns).where(Statistic.by.in_(tables)).execution_options(yield_per=1000)
+    told = Counter[Cell]()
+    for entity_id, by, first, second, cases in session.execute(cells):
+        told[entity_id.hex, by, first, second] = cases
+    deltas = session.execute(select(StatisticDelta.before, StatisticDelta.after)).all()
+    told.update(_sum(deltas, tables))
+    told.subtract(_spread(_count(kept(session), tables)))
+    return sum(cases != 0 for cases in told.values())
+
+
+# Reading
+
+
+def places(session: Session, caller: Caller, within: str | None) -> list[str]:
+    """The paths of the entities that are counted for a caller, none of them below another.
+
+    With `within`, that of the entity of this name or id. Raises: Invalid, where the caller has no such role over it.
+    """
+    if within is None:
+        return topmost(held.path for held in caller.held if held.role in COUNTING_ROLES)
+    entity = entity_named(session, within)
+    if entity is None or not caller.roles_over(entity.path) & COUNTING_ROLES:
+        raise Invalid([Fault("?within", "names no entity that cases are counted for in a role of yours")])
+    return [entity.path]
+
+
+def topmost(paths: Iterable[str]) -> list[str]:
+    """Those of the paths that do not lie below another."""
+    found: list[str] = []
+    for path in sorted(set(paths)):
+        if not found or not path.startswith(found[-1]):
+            found.append(path)
+    return found
+
+
+def exact_for(caller: Caller, paths: Iterable[str]) -> bool:
+    """True for those who may look at the cases themselves; to a dashboard no count may tell of few (invariant 8)."""
+    return all(caller.roles_over(path) & LEADING_ROLES for path in paths)
+
+
+def asked_for(paths: Collection[str], by: Sequence[Dimension]) -> Select[Any]:
+    """The cells of a table over these entities, and the deltas that are not folded yet: rows for `table_of`."""
+    name = ",".join(dimension for dimension in DIMENSIONS if dimension in by)
+    missing = type_coerce(null(), String)
+    entities = [UUID(_entities_on(path)[-1]) for path in paths]
+    cells = select(
+        Statistic.first, Statistic.second, Statistic.cases, missing.label("before"), missing.label("after")
+    ).where(Statistic.entity_id.in_(entities), Statistic.by == name)
+    deltas = select(missing, missing, null(), StatisticDelta.before, StatisticDelta.after)
+    return select(union_all(cells, deltas).subquery())
+
+
+def table_of(rows: Iterable[Any], paths: Iterable[str], by: Sequence[Dimension]) -> Counter[Values]:
+    """The count of each combination of values, in the order of `by`; some may be 0."""
+    entities = {_entities_on(path)[-1] for path in paths}
+    order = sorted(by, key=DIMENSIONS.index)
+    counts = Counter[Values]()
+    for first, second, cases, before, after in rows:
+        if cases is not None:
+            counts[(first, second)[: len(by)]] += cases
+            continue
+        for told, sign in ((before, -1), (after, 1)):
+            for values in _values(told, entities, order):
+                counts[values] += sign
+    return counts if order == list(by) else Counter({values[::-1]: cases for values, cases in counts.items()})
+
+
+def _values(told: str | None, entities: set[str], by: Sequence[Dimension]) -> Iterator[Values]:
+    case: Counted = json.loads(told) if told else {WITHIN: []}
+    if not entities.isdisjoint(case[WITHIN]):
+        yield from product(*(case.get(dimension, ()) for dimension in by))
+
+
+def over_time(counts: Counter[Values], every: Every) -> Counter[Values]:
+    """Counts of which the first value is a month, by months or years, without what has no date."""
+    periods = Counter[Values]()
+    for (month, *others), cases in counts.items():
+        if month != NONE:
+            periods[month[: LENGTH[every]], *others] += cases
+    return periods
+
+
+LENGTH: dict[Every, int] = {"month": 7, "year": 4}
+
+
+def names(session: Session) -> dict[str, str]:
+    """The name of every entity, by its id as it stands in cells."""
+    return {number.hex: name for number, name in session.execute(select(Entity.id, Entity.name))}
+
+
+Told = str | int | bool | None
+
+
+def rows_of(
+    counts: Counter[Values], columns: Sequence[str], entities: dict[str, str], *, exact: bool
+) -> list[dict[str, Told]]:
+    """Counts as flat rows in the order of their values, null last; nothing is said of what there is none of.
+
+    Not `exact`, they are rounded down to fives, so that neither a count nor a total less other counts is of fewer.
+    """
+    step = 1 if exact else FEWEST
+    told = [
+        {value: _told(name, value, entities) for value in {values[at] for values in counts}}
+        for at, name in enumerate(columns)
+    ]
+    place = [{value: (said is None, str(said)) for value, said in column.items()} for column in told]
+    rows = []
+    for values in sorted(counts, key=lambda values: [place[at][value] for at, value in enumerate(values)]):
+        cases = counts[values] - counts[values] % step
+        if cases:
+            row = {name: told[at][values[at]] for at, name in enumerate(columns)}
+            rows.append({**row, "cases": cases})
+    return rows
+
+
+def _told(column: str, value: str, entities: dict[str, str]) -> Told:
+    if value == NONE:
+        return None
+    if column in ("region", "lead"):
+        return entities[value]
+    return json.loads(value) if column in ("danger", "year") else value

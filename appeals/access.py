@@ -161,13 +161,16 @@ def view_of(caller: Caller, case: Case) -> View | None:
 
 
 def _roles_by(sight: Sight, caller: Caller, case: Case) -> frozenset[Role]:
-    open_to = Visibility(case.visibility) in _wider(sight.least)
+    open_to = case.visibility in _AT_LEAST[sight.least]
     return sight.roles & sight.reach.roles(caller, case) if open_to else frozenset()
 
 
-def _wider(least: Visibility) -> list[Visibility]:
-    order = list(Visibility)
-    return order[order.index(least) :]
+_AT_LEAST = {least: list(Visibility)[rank:] for rank, least in enumerate(Visibility)}
+
+
+def _is_at_least(least: Visibility, of: Seen) -> ColumnElement[bool]:
+    """That a case is as widely visible. Spelt without IN: for each of those SQLite builds a table when it runs."""
+    return or_(*(of.visibility == wider for wider in _AT_LEAST[least]))
 
 
 def visible_to(caller: Caller, of: Seen = Case) -> ColumnElement[bool]:
@@ -187,8 +190,8 @@ def works(caller: Caller) -> bool:
 
 def _any_of(caller: Caller, sights: Iterable[Sight], of: Seen) -> ColumnElement[bool]:
     """What never holds is left out: the statement is run for every answer."""
-    reached = ((_wider(sight.least), sight.reach.condition(caller, sight.roles, of)) for sight in sights)
-    open_to = [and_(of.visibility.in_(wider), met) for wider, met in reached if not isinstance(met, False_)]
+    reached = ((_is_at_least(sight.least, of), sight.reach.condition(caller, sight.roles, of)) for sight in sights)
+    open_to = [and_(wide_enough, met) for wide_enough, met in reached if not isinstance(met, False_)]
     return or_(*open_to) if open_to else false()
 
 

@@ -2,11 +2,24 @@
 
 import secrets
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Integer, UniqueConstraint, literal_column
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import (
+    CheckConstraint,
+    Index,
+    Integer,
+    Select,
+    UniqueConstraint,
+    Uuid,
+    bindparam,
+    exists,
+    literal_column,
+    select,
+)
+from sqlalchemy.orm import Mapped, Session, class_mapper, mapped_column, relationship
+from sqlalchemy.orm.attributes import set_committed_value
 
 from appeals.action import Action
 from appeals.commitment import Commitment
@@ -156,6 +169,16 @@ class Case(Base):
     team: Mapped[list[TeamMember]] = relationship(order_by=TeamMember.id)
     openings: Mapped[list[Opening]] = relationship(order_by=Opening.id)
 
+    def look_what_there_is(self, session: Session) -> None:
+        """Ask once which kinds of record the case holds, so that none is asked for that is not there.
+
+        To be called under its lock, when much of the case is about to be looked at.
+        """
+        there = session.execute(_what_there_is(), {"case_id": self.id}).one()
+        for name, found in there._mapping.items():
+            if not found:
+                set_committed_value(self, name, [])
+
     def move(self, entry: HistoryEntry, now: datetime) -> None:
         """Take the status of a new history entry, and keep the entry: the only way a status changes."""
         entry.sequence = len(self.history) + 1
@@ -302,6 +325,16 @@ class Case(Base):
         if step.returns:
             return resume_to or Status(self.suspended_from or Status.RECEIVED)
         return step.target or Status(self.status)
+
+
+@cache
+def _what_there_is() -> Select[*tuple[Any, ...]]:
+    """For each list of a case, whether anything is in it; of the case in the parameter `case_id`."""
+    number = bindparam("case_id", type_=Uuid())
+    lists = [relation for relation in class_mapper(Case).relationships if relation.uselist]
+    return select(
+        *(exists().where(*(there == number for _, there in of.local_remote_pairs)).label(of.key) for of in lists)
+    )
 
 
 def new_reference(country: str, year: int) -> str:

@@ -13,10 +13,11 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from anyascii import anyascii
 from rapidfuzz.fuzz import ratio, token_sort_ratio
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from appeals.access import visible_to, worked_on_by
@@ -83,16 +84,18 @@ class _Known:
 
 def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Duplicate]:
     """The cases this caller works on that may be the same appeal: the most reasons first, then the newest."""
-    new, *others = _known(session, [(case.reference, case.id, case.received_on), *_near(session, caller, case)])
+    told = (case.id, case.revision, case.reference, case.received_on)
+    new, *others = _known(session, [told, *_near(session, caller, case)])
     found = [(other, reasons) for other in others if (reasons := why(new, other))]
     found.sort(key=lambda pair: (len(pair[1]), pair[0].received_on, pair[0].id), reverse=True)
     return [Duplicate(reference=other.reference, reasons=reasons) for other, reasons in found[:SHOWN]]
 
 
 def _near(session: Session, caller: Caller, case: Case) -> Iterable[Any]:
-    """The cases of the same country and months that the caller works on: references, ids and days."""
+    """The cases of the same country and months that the caller works on: ids, revisions, references and days."""
     months = Case.received_on.between(case.received_on - WITHIN, case.received_on + WITHIN)
-    near = select(Case.reference, Case.id, Case.received_on).where(visible_to(caller), worked_on_by(caller))
+    near = select(Case.id, Case.revision, Case.reference, Case.received_on)
+    near = near.where(visible_to(caller), worked_on_by(caller))
     near = near.where(Case.id != case.id, months, Case.country == case.country)
     before = near.where(Case.received_on <= case.received_on).order_by(Case.received_on.desc(), Case.id.desc())
     after = near.where(Case.received_on > case.received_on).order_by(Case.received_on, Case.id.desc())
@@ -100,9 +103,25 @@ def _near(session: Session, caller: Caller, case: Case) -> Iterable[Any]:
         yield from session.execute(half.limit(COMPARED // 2))
 
 
-def _known(session: Session, cases: Iterable[Any]) -> Iterable[_Known]:
-    """What these cases are compared by: plain columns, because entities of hundreds of cases take ten times as long."""
-    found = {told[1]: _Known(*told) for told in cases}
+def _known(session: Session, cases: Iterable[Any]) -> list[_Known]:
+    """What these cases are compared by, in their order; each is looked up once in a process as it stands."""
+    told = {(number, revision): what for number, revision, *what in cases}
+    kept = _KEPT.setdefault(session.get_bind().engine, {})
+    if len(kept) > MOST_KEPT:
+        kept.clear()
+    new = {at: _Known(what[0], at[0], what[1]) for at, what in told.items() if at not in kept}
+    _look_up(session, {known.id: known for known in new.values()})
+    kept |= new
+    return [kept[at] for at in told]
+
+
+MOST_KEPT = 20_000
+_KEPT: WeakKeyDictionary[Engine, dict[tuple[UUID, int], "_Known"]] = WeakKeyDictionary()
+"""By case and revision, which counts every write to it. Who may hear of it is asked of the database each time."""
+
+
+def _look_up(session: Session, found: dict[UUID, "_Known"]) -> None:
+    """Plain columns, because entities of hundreds of cases take ten times as long."""
     number = func.coalesce(Party.facility_id, Party.organisation_id)
     names = (Party.named["name"].as_string(), Party.named["name_local"].as_string())
     parties = select(Party.case_id, Party.role, number, *names).where(Party.role.in_([*_WHO, *_BUYERS]))
@@ -113,7 +132,6 @@ def _known(session: Session, cases: Iterable[Any]) -> Iterable[_Known]:
         found[case_id].codes.add(code)
         if since:
             found[case_id].since.add(since)
-    return found.values()
 
 
 def why(case: _Known, other: _Known) -> list[str]:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from appeals import records
 from appeals import step_input as asks
@@ -57,8 +58,9 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
         updated_at=now,
         **{name: getattr(said, name) for name in _TAKEN_OVER},
     )
-    for name in inspect(Case).relationships.keys():  # noqa: SIM118 - not a dict
-        getattr(case, name)  # what was looked at before there is a row is known to be empty, and not asked for
+    for relation in inspect(Case).relationships:  # known to be empty, and not asked for
+        if relation.uselist:
+            set_committed_value(case, relation.key, [])
     session.add(case)
     writing = Writing(session, case, caller, now)
     case.move(_first_entry(said, held, writing), now)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, event, insert, select
+from sqlalchemy import LargeBinary, event, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals import search, statistics, views
@@ -88,18 +88,19 @@ def keep(session: Session, now: datetime, by: UUID) -> None:
 
 def keep_case(session: Session, case: Case, now: datetime) -> None:
     """Keep the views of a case as it stands, and that it changed."""
-    kept = session.get(KeptView, case.id)
+    known = select(KeptView.sight, KeptView.counted, KeptView.indexed).where(KeptView.case_id == case.id)
+    kept = session.execute(known).one_or_none()  # without the views: those are written, not read
     change = _note_change(session, case, now)
-    held = sight_of(case)
-    if kept is not None and kept.sight != held:
+    rendered = kept_of(case)
+    if kept is not None and kept.sight != rendered["sight"]:
         _note_former_sight(session, change, kept.sight)
-    rendered = {**kept_of(case), "indexed": search.index(session, case, kept.indexed if kept else None)}
+    rendered["indexed"] = search.index(session, case, kept.indexed if kept else None)
     statistics.note(session, kept.counted if kept else None, rendered["counted"])
     if kept is None:
-        session.add(KeptView(case_id=case.id, **rendered))
-        return
-    for name, value in rendered.items():
-        setattr(kept, name, value)
+        session.execute(insert(KeptView).values(case_id=case.id, **rendered))
+    else:
+        written = update(KeptView).where(KeptView.case_id == case.id).values(**rendered)
+        session.execute(written, execution_options={"synchronize_session": False})
 
 
 def _note_change(session: Session, case: Case, now: datetime) -> int:

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import asyncpg
@@ -128,7 +128,7 @@ class Reader:
             await self._open(url)
         try:
             if self._embedded is not None:
-                self._until = perf_counter() + LONGEST_S
+                self._until = thread_time() + LONGEST_S
                 return question.read(self._embedded.execute(question.text, question.bound(given)).fetchall())
             if self._pool is not None:
                 rows = await self._pool.fetch(question.text, *question.bound(given), timeout=ANSWERS_WITHIN_S)
@@ -163,7 +163,7 @@ class Reader:
                     self._embedded = sqlite3.connect(str(url.database), isolation_level=None, check_same_thread=False)
                     self._embedded.execute("PRAGMA query_only=ON")
                     self._embedded.execute(f"PRAGMA cache_size=-{PAGES_KEPT_KB}")
-                    self._embedded.set_progress_handler(lambda: perf_counter() > self._until, OPERATIONS)
+                    self._embedded.set_progress_handler(lambda: thread_time() > self._until, OPERATIONS)
                 elif self._reaches(url):
                     self._pool = await _pool(url)
             except (sqlite3.Error, asyncpg.PostgresError, OSError, ValueError, TimeoutError) as error:

@@ -50,6 +50,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("dialect", ["sqlite", "postgresql"], scope="session")
 
 
+LONG = {
+    "test_canaries", "test_consent_histories", "test_crisis", "test_deployment", "test_figures", "test_lifecycle_model",
+    "test_matrix", "test_races", "test_random_ledgers", "test_readme", "test_replay_live", "test_two_worlds",
+}  # fmt: skip
+"""They go the ways that others have gone, thousands of times: to trace them would take minutes and cover no line."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make check` runs untraced."""
+    for item in items:
+        if item.path.stem in LONG:
+            item.add_marker("long")
+        callspec = getattr(item, "callspec", None)
+        if callspec and callspec.params.get("dialect") == "postgresql":
+            item.add_marker("postgresql")
+
+
 def server_url() -> URL:
     """Where PostgreSQL is."""
     return make_url(os.environ["APPEALS_TEST_DATABASE_URL"]).set(drivername="postgresql")

@@ -459,7 +459,8 @@ def test_every_reading_answers_304_while_nothing_is_new(standing: Standing) -> N
     for door in READING:
         path, reader = standing.path(door), standing.reader(door)
         tag = reader.get(path).headers["etag"]
-        assert re.fullmatch(r'"[^"]+"', tag), path
+        # A page of the feed names another place each time, though it tells the same: its tag is weak.
+        assert re.fullmatch(r'"[^"]+"', tag.removeprefix("W/") if path == "/v1/changes" else tag), path
         again = reader.get(path, If_None_Match=tag)
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag), path
         assert_strict(again, "public, no-cache" if door.policy.public else "no-store")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 from uuid import uuid4
+from zlib import crc32
 
 import pytest
 import schemathesis
@@ -401,10 +402,17 @@ def hooks(almighty: Standing) -> Iterator[None]:
         unregister(hook)
 
 
+def is_asked_of(almighty: Standing, label: str) -> bool:
+    """Half of the operations by their names for one database, the others for the other."""
+    return (crc32(label.encode()) % 2 == 0) is almighty.world.database.embedded
+
+
 @pytest.mark.usefixtures("hooks")
 def test_machine_made_requests_find_no_fault(almighty: Standing) -> None:
     whole = schemathesis.openapi.from_asgi("/openapi.json", almighty.world.app, config=configured(almighty))
     schema = whole.exclude(path="/v1/changes/stream")  # which does not end
+    if not THOROUGH:  # then each database is asked half of them
+        schema = schema.include(lambda ctx: is_asked_of(almighty, ctx.operation.label))
     asked: Counter[str] = Counter()
     answered: Counter[int] = Counter()
     operations: set[str] = set()
@@ -421,6 +429,8 @@ def test_machine_made_requests_find_no_fault(almighty: Standing) -> None:
             faults += [str(check.failure_info) for check in checks if check.failure_info is not None]
     log.info("%s operations, requests %s, answers %s", len(operations), dict(asked), json.dumps(answered))
     assert faults == []
-    assert len(operations) == len(DOORS) + 3 - 1
+    there = [f"{door.method} {door.path}" for door in DOORS if not door.streams]
+    there += ["GET /healthz", "GET /readyz", "GET /version"]
+    assert operations == {label for label in there if THOROUGH or is_asked_of(almighty, label)}
     assert answered[201] > 0 < answered[200]
     assert min(answered) >= 200

@@ -75,4 +75,7 @@ def visible_case(session: Session, caller: Caller, reference: str, *, lock: bool
 
 def _case(session: Session, reference: str, conditions: Iterable[ColumnElement[bool]], *, lock: bool) -> Case | None:
     query = select(Case).where(Case.reference == reference, *conditions)
-    return session.scalar(query.with_for_update(of=Case) if lock else query)
+    found = session.scalar(query.with_for_update(of=Case) if lock else query)
+    if found is not None and lock:
+        found.look_what_there_is(session)
+    return found

@@ -106,9 +106,10 @@ def cases_asked_for(session: Session, caller: Caller, asked: CaseQuery, after: l
         query = query.where(found.condition)
     if after is not None:
         values = zip(order, _at(order, after).items(), strict=True)
-        query = query.where(
-            tuple_(*order) < tuple_(*(bindparam(name, value, key.type) for key, (name, value) in values))
-        )
+        place = [bindparam(name, value, key.type) for key, (name, value) in values]
+        query = query.where(tuple_(*order) < tuple_(*place))
+        if asked.sort == "priority":
+            query = query.where(order[0] <= place[0])  # follows, but SQLite finds no place in an index by the row alone
     return query.order_by(*(key.desc() for key in order)).limit(asked.limit + 1)
 
 

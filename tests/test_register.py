@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text as sql
 
 from appeals import duplicate
+from appeals.network import authenticate
+from appeals.register import CaseQuery, cases_asked_for
 from tests.cast import CONSENTS, Body, World, day, intake, organisation, step_input
 from tests.conftest import PEPPER, Template
 
@@ -312,3 +317,18 @@ def test_the_first_step_of_a_merger_finds_the_same_case(world: World) -> None:
     assert first in duplicates(world)
     world.take(second, "screening")
     assert world.coordinator.step(second, "merger", {**step_input("merger"), "survivor": first}).status_code == 201
+
+
+def test_the_most_pressing_are_found_by_an_index_on_every_page(world: World) -> None:
+    """Its expression has to be spelt in the statement as the migration spelt it."""
+    if not world.database.embedded:
+        pytest.skip("what PostgreSQL does depends on how much there is")
+    world.case()
+    with world.database.reading() as session:
+        caller = authenticate(session, world.coordinator.key, PEPPER.encode(), datetime.now(UTC))
+        for after in (None, [2, str(UUID(int=0))]):
+            statement = cases_asked_for(session, caller, CaseQuery(sort="priority"), after)
+            text = statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
+            plan = session.execute(sql(f"EXPLAIN QUERY PLAN {text}")).all()
+            assert any("ix_case_urgency_id" in row[3] for row in plan), plan
+            assert not any("TEMP B-TREE" in row[3] for row in plan), plan

@@ -48,6 +48,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, aliased
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 TRIES = 3  # of a transaction that was rolled back only because another and it waited for each other
@@ -187,6 +189,52 @@ class next_transaction(ColumnElement[int]):  # noqa: N801
 
     type = BigInteger()
     inherit_cache = True
+
+
+class follows(FunctionElement[bool]):  # noqa: N801
+    """That a place (a transaction, a number in it) comes after another: of four columns or values, two and two.
+
+    It says nothing of its type: as a boolean, SQLite would be given `… = 1`, for which it looks in no index.
+    """
+
+    inherit_cache = True
+
+
+class is_settled(FunctionElement[bool]):  # noqa: N801
+    """That a transaction has ended, and every one before it."""
+
+    inherit_cache = True
+
+
+def _parts(element: FunctionElement[Any], compiler: SQLCompiler, given: dict[str, Any]) -> list[str]:
+    return [compiler.process(part, **given) for part in element.clauses]
+
+
+@compiles(follows, "postgresql")
+def _follows(element: follows, compiler: SQLCompiler, **given: Any) -> str:
+    transaction, number, after, after_number = _parts(element, compiler, given)
+    return f"(({transaction}, {number}) > ({after}, {after_number}))"
+
+
+@compiles(is_settled, "postgresql")
+def _is_settled(element: is_settled, compiler: SQLCompiler, **given: Any) -> str:
+    (transaction,) = _parts(element, compiler, given)
+    return f"({transaction} < {compiler.process(settled_below(), **given)})"
+
+
+# Where all transactions have one number, places differ by the numbers in them alone: said so, SQLite finds a place in
+# the index of both; a pair it would look for from the beginning.
+
+
+@compiles(follows, "sqlite")
+def _follows_by_number(element: follows, compiler: SQLCompiler, **given: Any) -> str:
+    transaction, number, after, after_number = _parts(element, compiler, given)
+    return f"({transaction} = {after} AND {number} > {after_number})"
+
+
+@compiles(is_settled, "sqlite")
+def _has_ended(_: object, __: object, **___: object) -> str:
+    return "(0 = 0)"
 
 
 @compiles(this_transaction, "postgresql")

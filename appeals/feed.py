@@ -17,14 +17,14 @@ from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
 from pydantic import Field
-from sqlalchemy import BigInteger, Select, and_, bindparam, null, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Select, and_, bindparam, null, or_, select, update
 from sqlalchemy import case as sql_case
 from sqlalchemy.orm import Session
 
 from appeals.access import visible_to
 from appeals.case import Case
 from appeals.change import Change, FormerSight
-from appeals.database import next_transaction, settled_below
+from appeals.database import follows, is_settled, next_transaction
 from appeals.errors import Fault, Gone, Invalid
 from appeals.field import Model
 from appeals.kept_view import KeptView, naming_survivor
@@ -85,12 +85,13 @@ def changes_for(caller: Caller, reading: Reading, limit: int) -> Select[Any]:
     Columns: the place of each, when, the version, the reference, its line as it is kept if the case is seen, and the
     case it was merged into. How far was read stands in parameters, see `parameters`.
     """
-    seen, place = visible_to(caller), tuple_(Change.transaction_id, Change.id)
+    seen = visible_to(caller)
+    place = Change.transaction_id, Change.id
     after, began = (
-        tuple_(*(bindparam(name, value, BigInteger) for name, value in given.items()))
+        follows(*place, *(bindparam(name, value, BigInteger) for name, value in given.items()))
         for given in (_parameters("after", reading.after), _parameters("began", reading.began))
     )
-    removed = and_(FormerSight.change_id.is_not(None), place > began, visible_to(caller, FormerSight))
+    removed = and_(FormerSight.change_id.is_not(None), began, visible_to(caller, FormerSight))
     line = sql_case((seen, line_for(caller)), else_=null()).label("line")
     return (
         select(Change.transaction_id, Change.id, Change.at, Change.version, Case.reference, line)
@@ -98,7 +99,7 @@ def changes_for(caller: Caller, reading: Reading, limit: int) -> Select[Any]:
         .join_from(Change, Case, Case.id == Change.case_id)
         .join(KeptView, KeptView.case_id == Case.id)
         .outerjoin(FormerSight, FormerSight.change_id == Change.id)
-        .where(place > after, Change.transaction_id < settled_below())
+        .where(after, is_settled(Change.transaction_id))
         .where(or_(seen, removed))
         .order_by(Change.transaction_id, Change.id)
         .limit(limit + 1)
@@ -116,7 +117,7 @@ def _parameters(name: str, place: Place) -> dict[str, int]:
 
 def head() -> tuple[Any, Any]:
     """The place of the last change that is settled, as two columns: null before there is one."""
-    last = select(Change.transaction_id, Change.id).where(Change.transaction_id < settled_below())
+    last = select(Change.transaction_id, Change.id).where(is_settled(Change.transaction_id))
     last = last.order_by(Change.transaction_id.desc(), Change.id.desc()).limit(1)
     return (
         last.with_only_columns(Change.transaction_id).scalar_subquery().label("head_transaction"),

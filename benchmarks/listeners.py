@@ -8,6 +8,7 @@ takes of memory, threads and connections before and after.
 
 import asyncio
 import os
+import re
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import httpx
+import httpx2
 from sqlalchemy import select, text
 
 from appeals.database import Database
@@ -29,6 +30,7 @@ from tests.cast import intake
 from tests.newcomer import settings, started
 
 CASES, EVENTS, APART_S = 1000, 10, 2
+REFERENCE = re.compile(rb'"reference":"(UA-[A-Z]{3}-[0-9]{4}-[0-9A-Z]{5})"')
 AT_ONCE = 50
 
 
@@ -36,7 +38,8 @@ class Listener:
     """One client of the stream."""
 
     def __init__(self) -> None:
-        self.heard_at: list[float] = []
+        self.heard_at: dict[str, float] = {}
+        self.repeated = 0
         self.connected = False
 
     async def listen(self, port: int, key: str, ready: asyncio.Semaphore) -> None:
@@ -52,8 +55,9 @@ class Listener:
                 pass
             self.connected = True
         while line := await reader.readline():
-            if line.startswith(b"data:"):
-                self.heard_at.append(perf_counter())
+            if found := REFERENCE.search(line) if line.startswith(b"data:") else None:
+                self.repeated += found[1].decode() in self.heard_at
+                self.heard_at.setdefault(found[1].decode(), perf_counter())
 
 
 async def hear(port: int, owned: list[str], clients: int, worker: str, pid: int, url: str) -> None:
@@ -69,19 +73,21 @@ async def hear(port: int, owned: list[str], clients: int, worker: str, pid: int,
         await asyncio.sleep(0.1)
     await asyncio.sleep(APART_S)
     say(f"all connected after {perf_counter() - began:.1f} s")
-    lasts = []
-    async with httpx.AsyncClient(
+    lasts, made = [], list[str]()
+    async with httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {worker}"}
     ) as who:
         for event in range(EVENTS):
-            (await who.post("/v1/cases", json=intake(visibility="network"))).raise_for_status()
+            answer = (await who.post("/v1/cases", json=intake(visibility="network"))).raise_for_status()
             done = perf_counter()
+            made.append(answer.json()["reference"])
             await asyncio.sleep(APART_S)
-            took = sorted(1000 * (listener.heard_at[event] - done) for listener in listeners)
+            took = sorted(1000 * (listener.heard_at[made[-1]] - done) for listener in listeners)
             lasts.append(took[-1])
             say(f"event {event + 1:2}: first {took[0]:6.0f}, median {median(took):6.0f}, last {took[-1]:6.0f} ms")
-    heard = {len(listener.heard_at) for listener in listeners}
-    say(f"events heard by each: {heard}; the last to hear, worst of all: {max(lasts):.0f} ms")
+    missed = sum(reference not in listener.heard_at for listener in listeners for reference in made)
+    twice = sum(listener.repeated for listener in listeners)
+    say(f"{missed} missed, {twice} heard twice; the last to hear, worst of all: {max(lasts):.0f} ms")
     say(f"before: {before}\nwith {clients} streams: {cost(pid, url)}")
     for task in tasks:
         task.cancel()

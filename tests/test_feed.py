@@ -331,6 +331,10 @@ class Forgetful(Quick):
         self.left -= 1
         return self if self.left < 0 else None
 
+    def given(self, _: Any) -> dict[str, Any]:
+        self.left -= 1
+        return {"after_id": self.left}
+
     def is_good(self, _: Any) -> bool:
         return True
 
@@ -432,7 +436,8 @@ def test_changes_that_were_numbered_on_another_server_are_noticed(world: World) 
         assert not feed.is_numbered_elsewhere(session)
         session.execute(update(Change).values(transaction_id=2**40))
         assert feed.is_numbered_elsewhere(session)
-    assert told(world.coordinator)[0] == []
+    if not world.database.embedded:
+        assert world.coordinator.get("/v1/changes").json()["items"] == []
     with world.database.writing() as session:
         feed.begin_anew(session)
         assert not feed.is_numbered_elsewhere(session)

@@ -19,11 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from appeals.errors import Gone, Invalid
 from appeals.feed import head
 from appeals.reader import Reader, Unreadable
-from appeals.web.quick import Asked, Quick, answer_of, asked_in
+from appeals.web.quick import Answered, Asked, Plan, Quick, answer_of, asked_in
 
 EVERY_S = 0.25
 STILL_HERE_S = 15
 ASKED_AGAIN = 3
+TOGETHER_S = 0.5
+"""How long an answer is given to others who wait at the same place; then what they may see is asked anew."""
 PAGE, STREAM = "/v1/changes", "/v1/changes/stream"
 _WAIT = re.compile(rb"(?:^|&)wait=([1-9]|[12][0-9]|30)(?=&|$)")
 _NOTHING = b'{"items":[],'
@@ -69,6 +71,15 @@ class Watch:
             await asyncio.sleep(EVERY_S)
 
 
+@dataclass(frozen=True)
+class _Asking:
+    """A question that was put for all who wait at a place, by a plan, and when."""
+
+    plan: Plan
+    begun: float
+    answer: asyncio.Future[Answered | None]
+
+
 @dataclass
 class _Caught:
     """An answer of the doors that was not sent on."""
@@ -93,6 +104,8 @@ class WaitingWay:
     def __init__(self, app: ASGIApp, quick: Quick) -> None:
         self.app, self._quick = app, quick
         self._watch = Watch(quick.reader)
+        self._since: asyncio.Event | None = None
+        self._asking: dict[tuple[int, ...], _Asking] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         serve = self._serves(scope)
@@ -127,7 +140,10 @@ class WaitingWay:
             if found is not None:
                 caught.messages = found
             if _is_nothing(caught):
-                await _either(moved, left)
+                try:
+                    await _either(moved, left)
+                except asyncio.CancelledError:  # the service ends: they are told that nothing was new
+                    break
         for message in caught.messages:
             await send(message)
 
@@ -140,6 +156,17 @@ class WaitingWay:
                 return answer_of(found)
         return (await self._ask(scope)).messages
 
+    async def _together(self, plan: Plan, asked: Asked, since: asyncio.Event) -> Answered | None:
+        """What is answered now, asked once for all who wait at one place with one key."""
+        if self._since is not since:
+            self._since, self._asking = since, {}
+        waits_at, now = (id(plan), *plan.given(asked).values()), anyio.current_time()
+        known = self._asking.get(waits_at)
+        if known is None or known.plan is not plan or now - known.begun > TOGETHER_S:
+            answer = asyncio.ensure_future(self._quick.answered(plan, asked))
+            known = self._asking[waits_at] = _Asking(plan, now, answer)
+        return await asyncio.shield(known.answer)
+
     async def _stream(self, scope: Scope, send: Send) -> None:
         caught = await self._ask(scope)
         began = _PLACE.search(caught.body)
@@ -149,7 +176,7 @@ class WaitingWay:
             return
         await send(_without_length(caught.messages[0]))
         await send({"type": "http.response.body", "body": caught.body, "more_body": True})
-        with suppress(Unreadable, Invalid, Gone):
+        with suppress(Unreadable, Invalid, Gone, asyncio.CancelledError):  # the last when the service ends
             await self._events(scope, began[1].decode(), send)
         await send({"type": "http.response.body", "body": b""})
 
@@ -158,7 +185,7 @@ class WaitingWay:
         told_at, plan, again = anyio.current_time(), self._quick.plan(scope), 0
         while True:
             moved = self._watch.now()
-            found = await self._quick.answered(plan, Asked(cursor=place)) if plan else None
+            found = await self._together(plan, Asked(cursor=place), moved) if plan else None
             if found is None:
                 query = urlencode({"since": place}).encode()
                 asked = await self._ask({**scope, "query_string": query, "headers": _without_place(scope)})

@@ -63,6 +63,16 @@ MONITORING_DAYS = 180
 CALLED_OFF = (CloseReason.WITHDRAWN_BY_WORKERS, CloseReason.WITHDRAWN_BY_REQUESTER, CloseReason.MERGED)
 
 
+FILTERED_BY = ("status", "country", "risk", "priority", "danger", "visibility")
+
+
+def index_of_list(*order: str) -> Index:
+    """An index in the order of a list. It holds the small columns too by which lists are filtered besides: then what is
+    left out is not looked up, however rare what is asked for is.
+    """
+    return Index(f"ix_case_{'_'.join(order)}", *order, *(column for column in FILTERED_BY if column not in order))
+
+
 class HistoryEntry(Base):
     """One step, as it was taken. Append only: the database refuses to change or delete a row."""
 
@@ -99,9 +109,9 @@ class Case(Base):
     __tablename__ = "case"
     __table_args__ = (
         CheckConstraint("status IN ({})".format(", ".join(f"'{state}'" for state in Status)), name="status"),
-        *(Index(None, column, "received_on", "id") for column in LISTED_BY),
-        Index(None, "received_on", "id"),
-        Index(None, "updated_at", "id"),
+        *(index_of_list(column, "received_on", "id") for column in LISTED_BY),
+        index_of_list("received_on", "id"),
+        index_of_list("updated_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

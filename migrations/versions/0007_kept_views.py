@@ -17,6 +17,7 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 FIRST_CHANGES = """INSERT INTO change (transaction_id, case_id, at, version)
     SELECT 0, id, updated_at, version FROM "case" ORDER BY updated_at, id"""
 LISTED_BY = ("country", "status", "intake_entity_id", "lead_entity_id", "region_id", "assignee_id", "risk", "priority")
+FILTERED_BY = ("status", "country", "risk", "priority", "danger", "visibility")
 WAS_INDEXED = ("country", "status", "intake_entity_id", "lead_entity_id", "region_id", "assignee_id")
 URGENCY = "(CASE priority WHEN 'low' THEN 0 WHEN 'normal' THEN 1 WHEN 'high' THEN 2 WHEN 'urgent' THEN 3 END)"
 # Whoever keeps in memory who may do what sees by the version that it is no longer so.
@@ -108,10 +109,10 @@ def upgrade() -> None:
         op.drop_index(f"ix_case_{column}", "case")
     op.drop_index("ix_case_received_on", "case")
     op.drop_index("ix_case_updated_at", "case")
-    for column in LISTED_BY:
-        op.create_index(f"ix_case_{column}_received_on_id", "case", [column, "received_on", "id"])
-    op.create_index("ix_case_received_on_id", "case", ["received_on", "id"])
-    op.create_index("ix_case_updated_at_id", "case", ["updated_at", "id"])
+    lists = [*((column, "received_on", "id") for column in LISTED_BY), ("received_on", "id"), ("updated_at", "id")]
+    for order in lists:
+        beside = [column for column in FILTERED_BY if column not in order]
+        op.create_index("ix_case_" + "_".join(order), "case", [*order, *beside])
     op.create_index("ix_case_urgency_id", "case", [sa.text(URGENCY), "id"])
     op.create_index("ix_team_member_until", "team_member", ["until"])
     op.drop_index("ix_team_member_account", "team_member")

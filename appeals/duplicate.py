@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from anyascii import anyascii
 from rapidfuzz.fuzz import ratio, token_sort_ratio
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Pool, func, select
 from sqlalchemy.orm import Session
 
 from appeals.access import visible_to, worked_on_by
@@ -106,18 +106,20 @@ def _near(session: Session, caller: Caller, case: Case) -> Iterable[Any]:
 def _known(session: Session, cases: Iterable[Any]) -> list[_Known]:
     """What these cases are compared by, in their order; each is looked up once in a process as it stands."""
     told = {(number, revision): what for number, revision, *what in cases}
-    kept = _KEPT.setdefault(session.get_bind().engine, {})
+    kept = _KEPT.setdefault(session.connection().engine.pool, {})
     if len(kept) > MOST_KEPT:
         kept.clear()
-    new = {at: _Known(what[0], at[0], what[1]) for at, what in told.items() if at not in kept}
-    _look_up(session, {known.id: known for known in new.values()})
-    kept |= new
-    return [kept[at] for at in told]
+    known = {at: found for at in told if (found := kept.get(at)) is not None}
+    new = {at: _Known(what[0], at[0], what[1]) for at, what in told.items() if at not in known}
+    _look_up(session, {found.id: found for found in new.values()})
+    kept.update(new)
+    known |= new
+    return [known[at] for at in told]
 
 
 MOST_KEPT = 20_000
-_KEPT: WeakKeyDictionary[Engine, dict[tuple[UUID, int], "_Known"]] = WeakKeyDictionary()
-"""By case and revision, which counts every write to it. Who may hear of it is asked of the database each time."""
+_KEPT: WeakKeyDictionary[Pool, dict[tuple[UUID, int], "_Known"]] = WeakKeyDictionary()
+"""For each database, by case and revision, which counts every write to it. Who may hear of it is asked each time."""
 
 
 def _look_up(session: Session, found: dict[UUID, "_Known"]) -> None:

@@ -332,3 +332,16 @@ def test_the_most_pressing_are_found_by_an_index_on_every_page(world: World) -> 
             plan = session.execute(sql(f"EXPLAIN QUERY PLAN {text}")).all()
             assert any("ix_case_urgency_id" in row[3] for row in plan), plan
             assert not any("TEMP B-TREE" in row[3] for row in plan), plan
+
+
+def test_a_case_is_compared_as_it_stands_though_it_was_compared_before(world: World) -> None:
+    first = world.case(violations=[{"code": "antiunion_dismissal"}])
+
+    def reasons() -> list[str]:
+        told = world.coordinator.post("/v1/cases", intake(violations=[{"code": "lockout"}])).json()
+        (found,) = (found["reasons"] for found in told["possible_duplicates"] if found["reference"] == first)
+        return list(found)
+
+    assert "same violations" not in reasons()
+    assert world.coordinator.add(first, "violations", {"code": "lockout"}).status_code == 201
+    assert "same violations" in reasons()

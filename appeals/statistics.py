@@ -51,7 +51,7 @@ Cell = tuple[str, str, str, str]
 NONE = ""
 """The value of a case that has none, and where there is no second dimension."""
 WITHIN = "within"
-AT_ONCE = 100
+AT_ONCE = 25
 FOLD_EVERY_S = 1
 log = logging.getLogger("appeals")
 

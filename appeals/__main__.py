@@ -26,7 +26,7 @@ from appeals.app import create_app, database_of, places
 from appeals.case import Case
 from appeals.database import Busy, Database
 from appeals.errors import ChangeRefused, Invalid
-from appeals.feed import begin_anew, is_numbered_elsewhere
+from appeals.feed import begin_anew, numbered_elsewhere
 from appeals.kept_view import all_counted, render_anew
 from appeals.key import ID, MOST_DAYS, USUAL_DAYS, Key, new_key, revoke, rotate
 from appeals.network import Account, Entity, EntityInput, Membership
@@ -127,7 +127,7 @@ def serve() -> None:
         say(f"admin key: {keys.admin}")
         say(f"coordinator key: {keys.coordinator}")
     with database.writing() as session:
-        if is_numbered_elsewhere(session):
+        if numbered_elsewhere(session):
             begin_anew(session)
     database.engine.dispose()
     say(f"serving on http://{settings.host}:{settings.port}")

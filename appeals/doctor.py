@@ -22,7 +22,7 @@ from appeals.access import CASE_ROLES
 from appeals.case import Case, HistoryEntry
 from appeals.database import Database
 from appeals.errors import Invalid
-from appeals.feed import is_numbered_elsewhere
+from appeals.feed import numbered_elsewhere
 from appeals.kept_view import KeptView, all_counted, differing
 from appeals.key import Key, live_keys
 from appeals.network import Account, Entity, Membership, holders, require_place
@@ -341,9 +341,10 @@ def stale_views(at: Network) -> Iterator[str]:
 
 
 def restored(at: Network) -> Iterator[str]:
-    """Once, where the changes of the feed were numbered by another server."""
-    if is_numbered_elsewhere(at.session):
-        yield ""
+    """How many changes of the feed were numbered by another server."""
+    changes = numbered_elsewhere(at.session)
+    if changes:
+        yield str(changes)
 
 
 def miscounted(at: Network) -> Iterator[str]:
@@ -389,7 +390,7 @@ OF_THE_NETWORK: tuple[Check[Network], ...] = (
     ),
     Check(
         "feed.restored", True, restored,
-        "This database was restored from a copy, and nobody hears of changes: run appeals restored.",
+        "{} changes were numbered by another server, and nobody hears of them: run appeals restored.",
     ),
     Check(
         "statistics.miscounted", True, miscounted,

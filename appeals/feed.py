@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
 from pydantic import Field
-from sqlalchemy import BigInteger, Select, and_, bindparam, null, or_, select, update
+from sqlalchemy import BigInteger, Select, and_, bindparam, func, null, or_, select, update
 from sqlalchemy import case as sql_case
 from sqlalchemy.orm import Session
 
@@ -125,9 +125,9 @@ def head() -> tuple[Any, Any]:
     )
 
 
-def is_numbered_elsewhere(session: Session) -> bool:
-    """Whether changes carry numbers of transactions that are still to come here, as in a copy restored elsewhere."""
-    return session.scalar(select(Change.id).where(Change.transaction_id >= next_transaction()).limit(1)) is not None
+def numbered_elsewhere(session: Session) -> int:
+    """How many changes carry numbers of transactions that are still to come here, as in a copy restored elsewhere."""
+    return session.scalar(select(func.count()).where(Change.transaction_id >= next_transaction())) or 0
 
 
 def begin_anew(session: Session) -> None:

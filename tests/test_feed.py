@@ -433,12 +433,12 @@ def test_after_a_copy_was_restored_everybody_begins_anew(world: World) -> None:
 def test_changes_that_were_numbered_on_another_server_are_noticed(world: World) -> None:
     world.case()
     with world.database.writing() as session:
-        assert not feed.is_numbered_elsewhere(session)
+        assert not feed.numbered_elsewhere(session)
         session.execute(update(Change).values(transaction_id=2**40))
-        assert feed.is_numbered_elsewhere(session)
+        assert feed.numbered_elsewhere(session)
     if not world.database.embedded:
         assert world.coordinator.get("/v1/changes").json()["items"] == []
     with world.database.writing() as session:
         feed.begin_anew(session)
-        assert not feed.is_numbered_elsewhere(session)
+        assert not feed.numbered_elsewhere(session)
     assert len(told(world.coordinator)[0]) == 1

@@ -412,7 +412,7 @@ def test_machine_made_requests_find_no_fault(almighty: Standing) -> None:
     whole = schemathesis.openapi.from_asgi("/openapi.json", almighty.world.app, config=configured(almighty))
     schema = whole.exclude(path="/v1/changes/stream")  # which does not end
     if not THOROUGH:  # then each database is asked half of them
-        schema = schema.include(lambda ctx: is_asked_of(almighty, ctx.operation.label))
+        schema = schema.exclude(lambda ctx: not is_asked_of(almighty, ctx.operation.label))
     asked: Counter[str] = Counter()
     answered: Counter[int] = Counter()
     operations: set[str] = set()
@@ -431,6 +431,7 @@ def test_machine_made_requests_find_no_fault(almighty: Standing) -> None:
     assert faults == []
     there = [f"{door.method} {door.path}" for door in DOORS if not door.streams]
     there += ["GET /healthz", "GET /readyz", "GET /version"]
-    assert operations == {label for label in there if THOROUGH or is_asked_of(almighty, label)}
+    assert operations >= {label for label in there if THOROUGH or is_asked_of(almighty, label)}
+    assert operations <= set(there)
     assert answered[201] > 0 < answered[200]
     assert min(answered) >= 200

@@ -1,7 +1,5 @@
 """All 47 real cases, played over HTTP into a running service: each lands where it was published to stand."""
 
-import json
-import os
 from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
@@ -18,20 +16,12 @@ from tests.live import Live, live
 
 __all__ = ["live"]
 CASES = ROOT / "examples" / "real_cases.jsonl"
-LOOKED_AT = ("id-pt-kizone-severance", "tr-ozak-tekstil", "kh-free-the-23-2014")
-EVERY = int(os.environ.get("APPEALS_TEST_EVERY", "1"))
-"""Of how many cases one is played on PostgreSQL, besides those that are looked at; on SQLite all are."""
 
 
-def play(service: Live, cases: Path, said: Path) -> list[replay.Result]:
+def play(service: Live, said: Path) -> list[replay.Result]:
     keys = {name: service.cast.keys[name] for name in ("coordinator", "caseworker", "reviewer")}
     with said.open("w") as out:
-        return replay.replay(cases, service.url, keys, Console(file=out, width=160))
-
-
-def some_of(lines: list[str], one_in: int) -> list[str]:
-    """Those that are looked at, and of the others one in so many."""
-    return [line for number, line in enumerate(lines) if number % one_in == 0 or json.loads(line)["key"] in LOOKED_AT]
+        return replay.replay(CASES, service.url, keys, Console(file=out, width=160))
 
 
 def rows(service: Live) -> tuple[int | None, int | None, int | None]:
@@ -45,32 +35,24 @@ def rows(service: Live) -> tuple[int | None, int | None, int | None]:
     return cases, entries, revisions
 
 
-def test_all_real_cases_are_played_and_playing_them_again_changes_nothing(
-    live: Live, dialect: str, tmp_path: Path
-) -> None:
-    all_lines, cases = CASES.read_text().splitlines(keepends=True), tmp_path / "cases.jsonl"
-    assert len(all_lines) == 47
-    lines = some_of(all_lines, 1 if dialect == "sqlite" else EVERY)
-    cases.write_text("".join(lines))
+def test_all_real_cases_are_played_and_playing_them_again_changes_nothing(live: Live, tmp_path: Path) -> None:
     before = rows(live)
-    results = play(live, cases, tmp_path / "first.txt")
-    assert len(results) == len(lines)
+    results = play(live, tmp_path / "first.txt")
+    assert len(results) == 47
     assert [result for result in results if not result.fine] == []
     after = rows(live)
-    assert (after[0] or 0) - (before[0] or 0) == len(lines)
+    assert (after[0] or 0) - (before[0] or 0) == 47
 
-    again = play(live, cases, tmp_path / "second.txt")
+    again = play(live, tmp_path / "second.txt")
     assert all(result.fine for result in again)
     assert rows(live) == after
     assert Counter(result.status for result in again) == Counter(result.status for result in results)
     assert "0 writes changed something" in (tmp_path / "second.txt").read_text()
 
-    kizone, ozak, twenty_three = (
-        next(f"/v1/cases/{result.reference}" for result in results if result.key == key) for key in LOOKED_AT
-    )
-    kizone_is_owed_and_paid_in_confidence(live.world, kizone)
-    ozaks_buyer_broke_its_promise(live.world, ozak)
-    the_twenty_three_are_held_and_released(live.world, twenty_three)
+    references = {result.key: f"/v1/cases/{result.reference}" for result in results}
+    kizone_is_owed_and_paid_in_confidence(live.world, references["id-pt-kizone-severance"])
+    ozaks_buyer_broke_its_promise(live.world, references["tr-ozak-tekstil"])
+    the_twenty_three_are_held_and_released(live.world, references["kh-free-the-23-2014"])
 
 
 def read(world: World, path: str) -> Body:

@@ -241,23 +241,26 @@ def lose_roles(world: World, person: Person, left: Role | None = None) -> None:
 # While the first request is still running
 
 
-@pytest.fixture
-def impatient(world: World, database_url: str) -> World:
-    """The service, waiting a fifth of a second for the writes of others."""
-    world.leave()
-    world.database.__init__(database_url, lock_timeout_s=0.2)  # type: ignore[misc]
-    return world
-
-
 @contextmanager
-def running(database_url: str, account: str, reference: str | None = None) -> Iterator[None]:
-    """Another process in the midst of a request with the key: it holds the key and its case, and comes to nothing."""
-    database = Database(database_url)
+def running(world: World, database_url: str, reference: str | None = None) -> Iterator[None]:
+    """Another process in the midst of a coordinator's request with the key; the service waits a fifth of a second.
+
+    It holds the key and its case, and comes to nothing. Afterwards the service is as patient as before.
+    """
+    database, account = Database(database_url), UUID(world.coordinator.account)
+    waiting(world, database_url, 0.2)
     with database.engine.execution_options(writing=True).connect() as connection, Session(connection) as session:
-        claim(session, UUID(account), KEY, b"the same request", datetime.now(UTC))
+        claim(session, account, KEY, b"the same request", datetime.now(UTC))
         session.scalars(select(Case).where(Case.reference == reference).with_for_update()).all()
         yield
     database.engine.dispose()
+    waiting(world, database_url, 10)
+
+
+def waiting(world: World, database_url: str, lock_timeout_s: float) -> None:
+    """Let the service wait so long for the writes of others."""
+    world.leave()
+    world.database.__init__(database_url, lock_timeout_s=lock_timeout_s)  # type: ignore[misc]
 
 
 TO_WAIT = {"postgresql": (409, "idempotency.still_running", "1"), "sqlite": (503, "busy", "2")}
@@ -269,29 +272,29 @@ def told_to_wait(answer: Response) -> tuple[int, str, str | None]:
     return *told(answer), answer.headers.get("Retry-After")
 
 
-def test_while_an_intake_is_running_its_key_waits(impatient: World, database_url: str, dialect: str) -> None:
-    coordinator = impatient.coordinator
-    with running(database_url, coordinator.account):
+def test_while_an_intake_is_running_its_key_waits(world: World, database_url: str, dialect: str) -> None:
+    coordinator = world.coordinator
+    with running(world, database_url):
         assert told_to_wait(coordinator.post("/v1/cases", intake(), Idempotency_Key=KEY)) == TO_WAIT[dialect]
     assert coordinator.post("/v1/cases", intake(), Idempotency_Key=KEY).status_code == 201
-    assert cases_in(impatient) == 1
+    assert cases_in(world) == 1
 
 
-def test_while_a_step_is_running_its_key_waits(impatient: World, database_url: str, dialect: str) -> None:
-    coordinator, reference = impatient.coordinator, impatient.case()
+def test_while_a_step_is_running_its_key_waits(world: World, database_url: str, dialect: str) -> None:
+    coordinator, reference = world.coordinator, world.case()
     body = step_input("suspension")
-    with running(database_url, coordinator.account, reference):
+    with running(world, database_url, reference):
         assert told_to_wait(coordinator.step(reference, "suspension", body, Idempotency_Key=KEY)) == TO_WAIT[dialect]
     assert coordinator.step(reference, "suspension", body, Idempotency_Key=KEY).status_code == 201
-    assert len(impatient.history(reference)) == 2
+    assert len(world.history(reference)) == 2
 
 
-def test_another_key_waits_for_the_case_and_is_told_busy(impatient: World, database_url: str) -> None:
-    coordinator, reference = impatient.coordinator, impatient.case()
-    with running(database_url, coordinator.account, reference):
+def test_another_key_waits_for_the_case_and_is_told_busy(world: World, database_url: str) -> None:
+    coordinator, reference = world.coordinator, world.case()
+    with running(world, database_url, reference):
         refused = coordinator.step(reference, "suspension", step_input("suspension"), Idempotency_Key="another")
     assert told_to_wait(refused) == (503, "busy", "2")
-    assert len(impatient.history(reference)) == 1
+    assert len(world.history(reference)) == 1
 
 
 # A write rolled back only because it and another waited for each other

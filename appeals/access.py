@@ -8,7 +8,9 @@ door without a line stops the start. Printed as `docs/access.md`. Source: domain
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, TypeVarTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, false, or_, select, true
@@ -30,6 +32,9 @@ FIELD_WORK = CASEWORK | {Role.PARTNER}
 TEAM_ROLES = FIELD_WORK | {Role.REVIEWER}
 CASE_ROLES = TEAM_ROLES | {Role.READER}
 """The roles that have to do with cases; to all others no case exists."""
+
+
+Rows = TypeVarTuple("Rows")
 
 
 # How somebody reaches a case
@@ -176,6 +181,20 @@ def _is_at_least(least: Visibility, of: Seen) -> ColumnElement[bool]:
 def visible_to(caller: Caller, of: Seen = Case) -> ColumnElement[bool]:
     """`view_of` gives a view, as a condition on the case table; or gave one, as a condition on the former sights."""
     return _any_of(caller, SIGHTS, of)
+
+
+def statement_for(caller: Caller, make: Callable[..., Select[*Rows]], *of: Any) -> Select[*Rows]:
+    """`make(caller, *of)`, made once for all who are the same account with the same roles: building it is dear.
+
+    It is run with `now` as a parameter, the caller's. Forgotten, nobody would be on a team for a time any more.
+    """
+    made: Select[*Rows] = _made(caller.account_id, caller.held, make, of)
+    return made
+
+
+@lru_cache(maxsize=60)
+def _made(account_id: UUID, held: tuple[Held, ...], make: Callable[..., Any], of: tuple[Any, ...]) -> Any:
+    return make(Caller(account_id, "", held, datetime.max.replace(tzinfo=UTC)), *of)
 
 
 def worked_on_by(caller: Caller) -> ColumnElement[bool]:

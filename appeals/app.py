@@ -22,6 +22,7 @@ from appeals.access_log import Recorder
 from appeals.allowance import Limiter, Pace
 from appeals.database import Database
 from appeals.key import note_use
+from appeals.network import Acquaintances
 from appeals.reader import Reader
 from appeals.settings import Settings, pepper_of
 from appeals.web import (
@@ -123,7 +124,7 @@ def desk_of(settings: Settings, database: Database) -> Desk:
     recorder = Recorder(database, turns, note_use)
     quick = Quick(Reader(database), recorder, limiter, pepper, lambda: desk.now())  # noqa: PLW0108 - the desk is made of it
     loopback = settings.webhooks_to_loopback
-    desk = Desk(database, pepper, settings.body_limit, turns, recorder, limiter, quick, loopback)
+    desk = Desk(database, Acquaintances(pepper), pepper, settings.body_limit, turns, recorder, limiter, quick, loopback)
     return desk
 
 

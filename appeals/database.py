@@ -53,6 +53,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 TRIES = 3  # of a transaction that was rolled back only because another and it waited for each other
+STATEMENTS_KEPT = 500  # of each connection, ready to be run again
 READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
 
 
@@ -287,8 +288,9 @@ class Database:
             url,
             pool_size=READS_AT_ONCE,
             max_overflow=0,
+            pool_use_lifo=True,  # the connection used last has the statements and pages at hand
             hide_parameters=True,  # what was sent stands in no log line and no error
-            connect_args={"check_same_thread": False},
+            connect_args={"check_same_thread": False, "cached_statements": STATEMENTS_KEPT},
         )
 
         @event.listens_for(engine, "do_connect")
@@ -325,10 +327,15 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=30,
+            pool_use_lifo=True,
             pool_pre_ping=True,
             hide_parameters=True,
             connect_args={"options": options},
         )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _: object) -> None:
+            connection.prepared_max = STATEMENTS_KEPT
 
         @event.listens_for(engine, "begin")
         def begin(connection: Any) -> None:

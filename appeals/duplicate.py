@@ -17,10 +17,10 @@ from weakref import WeakKeyDictionary
 
 from anyascii import anyascii
 from rapidfuzz.fuzz import ratio, token_sort_ratio
-from sqlalchemy import Pool, func, select
+from sqlalchemy import Pool, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from appeals.access import visible_to, worked_on_by
+from appeals.access import statement_for, visible_to, worked_on_by
 from appeals.case import Case
 from appeals.field import Model
 from appeals.network import Caller
@@ -93,14 +93,27 @@ def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Du
 
 def _near(session: Session, caller: Caller, case: Case) -> Iterable[Any]:
     """The cases of the same country and months that the caller works on: ids, revisions, references and days."""
-    months = Case.received_on.between(case.received_on - WITHIN, case.received_on + WITHIN)
+    day = case.received_on
+    of = {"case": case.id, "country": case.country, "day": day, "since": day - WITHIN, "until": day + WITHIN}
+    for half in (_received_before, _received_after):
+        yield from session.execute(statement_for(caller, half), {**of, "now": caller.now})
+
+
+def _received_near(caller: Caller) -> Select[*tuple[Any, ...]]:
     near = select(Case.id, Case.revision, Case.reference, Case.received_on)
-    near = near.where(visible_to(caller), worked_on_by(caller))
-    near = near.where(Case.id != case.id, months, Case.country == case.country)
-    before = near.where(Case.received_on <= case.received_on).order_by(Case.received_on.desc(), Case.id.desc())
-    after = near.where(Case.received_on > case.received_on).order_by(Case.received_on, Case.id.desc())
-    for half in (before, after):
-        yield from session.execute(half.limit(COMPARED // 2))
+    months = Case.received_on.between(bindparam("since"), bindparam("until"))
+    there = (Case.id != bindparam("case"), months, Case.country == bindparam("country"))
+    return near.where(visible_to(caller), worked_on_by(caller), *there).limit(COMPARED // 2)
+
+
+def _received_before(caller: Caller) -> Select[*tuple[Any, ...]]:
+    query = _received_near(caller).where(Case.received_on <= bindparam("day"))
+    return query.order_by(Case.received_on.desc(), Case.id.desc())
+
+
+def _received_after(caller: Caller) -> Select[*tuple[Any, ...]]:
+    query = _received_near(caller).where(Case.received_on > bindparam("day"))
+    return query.order_by(Case.received_on, Case.id.desc())
 
 
 def _known(session: Session, cases: Iterable[Any]) -> list[_Known]:
@@ -160,16 +173,18 @@ def _alike(role: PartyRole, case: _Known, other: _Known) -> Literal["same", "ali
 
 def are_alike(name: str, other_name: str) -> bool:
     """Alike as wholes, and no less so without the words that half of all workplaces have in their names."""
-    one, other = sound(name), sound(other_name)
-    own, others = (_own_words(name) for name in (one, other))
+    (one, own), (other, others) = _heard(name), _heard(other_name)
     as_wholes = token_sort_ratio(one, other)
     if own and others:
         return as_wholes >= ALIKE_AS_WHOLES and token_sort_ratio(own, others) >= ALIKE
     return len(one) > 2 and as_wholes >= ALIKE
 
 
-def _own_words(name: str) -> str:
-    return " ".join(word for word in name.split() if not _is_common(word))
+@lru_cache(maxsize=20_000)
+def _heard(name: str) -> tuple[str, str]:
+    """A name by its sound, whole and without the words that are common in the trade."""
+    whole = sound(name)
+    return whole, " ".join(word for word in whole.split() if not _is_common(word))
 
 
 @lru_cache(maxsize=20_000)

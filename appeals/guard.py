@@ -8,6 +8,7 @@ step's input, so that a preview cannot answer them; `unless` names the reasons t
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import TypeVar
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from appeals.demand import Demand
 from appeals.errors import Unmet
 from appeals.field import earliest, latest
 from appeals.lifecycle import ENDED, LADDER, Step, entered_by
-from appeals.network import Account, Caller, Entity, held_by
+from appeals.network import Account, Caller, Entity, Held, held_by
 from appeals.party import Party, is_among
 from appeals.publication import SIGNED_FOR_DAYS, Approval
 from appeals.risk import RiskAssessment
@@ -77,6 +78,11 @@ class Attempt:
     first_action: Action | None = None
     breached: Commitment | Demand | None = None
     beside: list[Unmet] = field(default_factory=list)
+
+    @cached_property
+    def held_by_assignee(self) -> tuple[Held, ...]:
+        """The roles of who is to be the assignee."""
+        return held_by(self.session, self.assignee.id) if self.assignee else ()
 
     @property
     def today(self) -> date:
@@ -214,8 +220,7 @@ def the_lead_is_no_party(a: Attempt) -> bool:
 
 @guard("assignee.is_party", "The assignee belongs to a party of the case; choose somebody else.", hears=True)
 def the_assignee_is_no_party(a: Attempt) -> bool:
-    held = held_by(a.session, a.assignee.id) if a.assignee else ()
-    entities = (a.session.get(Entity, entity_id) for entity_id in {role.entity_id for role in held})
+    entities = (a.session.get(Entity, entity_id) for entity_id in {role.entity_id for role in a.held_by_assignee})
     return not any(entity and is_among(a.case.parties, entity.name) for entity in entities)
 
 
@@ -227,7 +232,7 @@ def the_assignee_is_no_party(a: Attempt) -> bool:
 def the_assignee_may_work_on_it(a: Attempt) -> bool:
     if a.assignee is None or a.lead is None:
         return True
-    held = held_by(a.session, a.assignee.id)
+    held = a.held_by_assignee
     working = (role for role in held if role.role in {Role.CASEWORKER, Role.COORDINATOR})
     return any(a.lead.path.startswith(role.path) for role in working)
 

@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, event, insert, select, update
+from sqlalchemy import LargeBinary, Table, bindparam, event, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals import search, statistics, views
@@ -67,9 +67,11 @@ def keep(session: Session, now: datetime, by: UUID) -> None:
     Views are rendered when it is about to commit, once for each case however often it was written to.
     """
     keep_revisions(session, now, by)
+    rendered = session.info[views.RENDERED] = {}
     written: dict[UUID, Case | None] = {}  # held on to, so that nothing that was read is read again
 
     def note(_: Session, __: object) -> None:
+        rendered.clear()
         for row in (*session.new, *session.dirty):
             if isinstance(row, Case):
                 written[row.id] = row
@@ -88,8 +90,8 @@ def keep(session: Session, now: datetime, by: UUID) -> None:
 
 def keep_case(session: Session, case: Case, now: datetime) -> None:
     """Keep the views of a case as it stands, and that it changed."""
-    known = select(KeptView.sight, KeptView.counted, KeptView.indexed).where(KeptView.case_id == case.id)
-    kept = session.execute(known).one_or_none()  # without the views: those are written, not read
+    connection = session.connection()  # plain statements: each write of a case waits for these
+    kept = connection.execute(_KEPT, {"case": case.id}).one_or_none()
     change = _note_change(session, case, now)
     rendered = kept_of(case)
     if kept is not None and kept.sight != rendered["sight"]:
@@ -97,26 +99,33 @@ def keep_case(session: Session, case: Case, now: datetime) -> None:
     rendered["indexed"] = search.index(session, case, kept.indexed if kept else None)
     statistics.note(session, kept.counted if kept else None, rendered["counted"])
     if kept is None:
-        session.execute(insert(KeptView).values(case_id=case.id, **rendered))
+        connection.execute(insert(_TABLE), {"case_id": case.id, **rendered})
     else:
-        written = update(KeptView).where(KeptView.case_id == case.id).values(**rendered)
-        session.execute(written, execution_options={"synchronize_session": False})
+        connection.execute(update(_TABLE).where(_TABLE.c.case_id == bindparam("case")), {"case": case.id, **rendered})
+
+
+_TABLE = cast(Table, KeptView.__table__)
+_KEPT = select(_TABLE.c.sight, _TABLE.c.counted, _TABLE.c.indexed).where(_TABLE.c.case_id == bindparam("case"))
+"""Without the views: those are written, not read."""
+_CHANGED = insert(Change).values(transaction_id=this_transaction()).returning(Change.id)
 
 
 def _note_change(session: Session, case: Case, now: datetime) -> int:
-    values = {"case_id": case.id, "at": now, "version": case.version, "transaction_id": this_transaction()}
-    return session.scalars(insert(Change).values(**values).returning(Change.id)).one()
+    values = {"case_id": case.id, "at": now, "version": case.version}
+    number: int = session.connection().execute(_CHANGED, values).scalar_one()
+    return number
 
 
 def _note_former_sight(session: Session, change: int, held: dict[str, Any]) -> None:
     columns = {name: UUID(value) if value and name != "visibility" else value for name, value in held["case"].items()}
-    session.execute(insert(FormerSight).values(change_id=change, **columns))
+    connection = session.connection()
+    connection.execute(insert(FormerSight), {"change_id": change, **columns})
     team = [
         {"change_id": change, "account": UUID(account), "until": datetime.fromisoformat(until) if until else None}
         for account, until in held["team"].items()
     ]
     if team:
-        session.execute(insert(FormerMember), team)
+        connection.execute(insert(FormerMember), team)
 
 
 SIGHT = tuple(column.name for column in FormerSight.__table__.columns if not column.primary_key)

@@ -1,8 +1,9 @@
 """The network: entities in a tree, accounts of people and machines, memberships; who holds a key and may do what."""
 
+import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -156,6 +157,10 @@ class Caller:
     """When the key dies of itself."""
     first_use_today: bool = False
     """Whether the use of the key on this day is still to be noted, with `key.note_use`."""
+
+    def is_good(self, now: datetime) -> bool:
+        """False when the key has ended of itself, or is used for the first time on a day, which is to be noted."""
+        return self.now.date() == now.date() and self.good_until is not None and now < self.good_until
 
     def roles_over(self, path: str) -> frozenset[Role]:
         """The roles good for the entity at `path`: those held there or above."""
@@ -401,6 +406,50 @@ def authenticate(session: Session, key: str | None, pepper: bytes, now: datetime
         found.ends_at,
         first_use_today=found.last_used_on is None or found.last_used_on < now.date(),
     )
+
+
+class Acquaintances:
+    """Whom this process met, by their keys: good as long as the network is the one it met them in.
+
+    Of a key a keyed hash is kept, never the text.
+    """
+
+    def __init__(self, pepper: bytes) -> None:
+        self._pepper = pepper
+        self._name_key = hashlib.sha256(b"name of an acquaintance" + pepper).digest()
+        self._met: dict[bytes, tuple[int, Caller]] = {}
+
+    def who(self, session: Session, key: str | None, now: datetime) -> Caller:
+        """Who holds this key, as `authenticate` tells. Raises: Unauthenticated."""
+        # Asked before the caller is looked up, so that they are kept for an older network rather than for a newer one.
+        version: int = session.execute(_NETWORK_VERSION).scalar_one()
+        name = self._name(key)
+        known_in, caller = self._met.get(name, (None, None))
+        if caller is not None and known_in == version and caller.is_good(now):
+            return replace(caller, now=now)
+        self._met.pop(name, None)
+        caller = authenticate(session, key, self._pepper, now)
+        if not caller.first_use_today:
+            if len(self._met) >= MOST_MET:
+                self._met.clear()
+            self._met[name] = version, caller
+        return caller
+
+    def met(self, key: str | None, now: datetime) -> Caller | None:
+        """Who held this key when it was last asked for. Whether they still do, and as what, only `who` can tell."""
+        _, caller = self._met.get(self._name(key), (None, None))
+        return caller if caller is not None and caller.is_good(now) else None
+
+    def forget(self) -> None:
+        """Forget everybody: another database is served now."""
+        self._met.clear()
+
+    def _name(self, key: str | None) -> bytes:
+        return hashlib.blake2b((key or "").encode(), key=self._name_key, digest_size=16).digest()
+
+
+MOST_MET = 10_000
+_NETWORK_VERSION = select(NetworkState.__table__.c.version)
 
 
 def refused(state: str, code: str) -> ChangeRefused:

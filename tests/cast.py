@@ -195,9 +195,7 @@ class World:
     def move_to(self, url: str) -> None:
         """Serve another database with the same application, which is dear to build."""
         self.database.__init__(url, lock_timeout_s=10)  # type: ignore[misc]
-        self.app.state.desk.recorder.forget()
-        self.app.state.desk.limiter.forget()
-        self.app.state.desk.quick.forget()
+        self.app.state.desk.forget()
 
     def leave(self) -> None:
         """Let the database go; another may be moved to."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, product
 from typing import Any
@@ -11,18 +12,19 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from appeals.access import is_on_team, sees, visible_to, worked_on_by
+from appeals.access import is_on_team, sees, statement_for, visible_to, worked_on_by
 from appeals.case import Case, new_reference
 from appeals.database import new_id
 from appeals.directory import Organisation
 from appeals.lifecycle import STEPS
-from appeals.network import Account, Caller, Entity, Held
+from appeals.network import Account, Caller, Entity, Held, authenticate
 from appeals.team import TeamMember
 from appeals.vocabulary import Role, Visibility
 from tests.cast import CONSENTS, PARTIES, PEOPLE, TODAY, Body, World, consent, step_input
+from tests.conftest import PEPPER
 from tests.standing import DOORS, RECORDS
 
 EVERYBODY = set(PEOPLE)
@@ -340,3 +342,25 @@ def require_agreement(session: Session, cases: list[Case], account: UUID, held: 
     assert set(session.scalars(select(Case.id).where(visible_to(caller)))) == decided, held
     team = {case.id for case in cases if case.id in decided and is_on_team(caller, case)}
     assert set(session.scalars(select(Case.id).where(worked_on_by(caller)))) == team, held
+
+
+@pytest.mark.behind_the_back
+def test_a_statement_that_is_kept_lets_nobody_in_who_forgets_to_say_when(world: World) -> None:
+    """Whoever is on a team for a time only: run at no moment, the statement takes that time to be over."""
+    reference = world.case()
+    sealed = world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "sealed"}, If_Match="*")
+    assert sealed.status_code == 200, sealed.text
+    with world.database.writing() as session:
+        session.execute(update(TeamMember).values(until=datetime.now(UTC) + timedelta(hours=1)))
+    with world.database.reading() as session:
+        caller = authenticate(session, world.coordinator.key, PEPPER.encode(), datetime.now(UTC))
+        query = statement_for(caller, cases_seen)
+        assert query is statement_for(replace(caller, now=caller.now + timedelta(hours=2)), cases_seen)
+        assert session.scalars(query).all() == []
+        (found,) = session.scalars(query, {"now": caller.now})
+        assert found.reference == reference
+        assert session.scalars(query, {"now": caller.now + timedelta(hours=2)}).all() == []
+
+
+def cases_seen(caller: Caller) -> Select[Case]:
+    return select(Case).where(visible_to(caller))

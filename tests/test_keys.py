@@ -8,16 +8,18 @@ from uuid import UUID
 
 import pytest
 from httpx2 import Response
-from sqlalchemy import event, select, update
+from sqlalchemy import event, func, select, update
 
 from appeals import key as keys
 from appeals import schema
+from appeals.access_log import AccessEntry
+from appeals.case import Case
 from appeals.database import MIGRATIONS
 from appeals.errors import Unauthenticated
 from appeals.key import ALL_SCOPES, MOST_LIVE, OVERLAP, Key, new_key, note_use
-from appeals.network import Account, account_named, authenticate
+from appeals.network import Account, Membership, account_named, authenticate
 from appeals.vocabulary import Role, Scope
-from tests.cast import Body, Person, World
+from tests.cast import Body, Person, World, intake
 from tests.conftest import PEPPER
 from tests.live import Crowd, Live, live
 
@@ -182,6 +184,35 @@ def test_what_one_process_revokes_is_dead_in_another_on_the_next_request(world: 
     path = f"/v1/accounts/{worker.account}/disabling"
     assert world.as_("admin").post(path, {"reason": "compromised"}).status_code == 201
     assert (worker.get("/v1/me").status_code, elsewhere.get("/v1/me").status_code) == (401, 401)
+
+
+def test_whom_a_process_remembers_is_asked_for_again_before_they_write(world: World, second: World) -> None:
+    remembered = second.app.state.desk.acquaintances
+    for name in ("caseworker", "coordinator"):
+        elsewhere = second.as_(name)
+        for _ in range(2):  # the first use of a key on a day is no acquaintance yet
+            made(elsewhere.post("/v1/cases", intake()))
+        assert remembered.met(elsewhere.key, datetime.now(UTC)).account_id == UUID(elsewhere.account)
+    with world.database.writing() as session:
+        of = Membership.account_id == UUID(world.as_("caseworker").account)
+        session.execute(update(Membership).where(of).values(ended_at=NOW))
+    change_key(world, world.cast.keys["coordinator"], revoked_at=NOW)
+    assert second.as_("caseworker").post("/v1/cases", intake()).status_code == 403
+    assert second.as_("coordinator").post("/v1/cases", intake()).status_code == 401
+    with world.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Case)) == 4
+        (denied,) = session.scalars(select(AccessEntry).where(AccessEntry.status == 401))
+    assert denied.account_id is None
+
+
+def test_a_process_remembers_no_key_and_nobody_beyond_their_day(world: World) -> None:
+    for _ in range(2):
+        world.coordinator.get("/v1/me")
+    remembered = world.app.state.desk.acquaintances
+    assert str(world.coordinator.key)[3:40] not in repr(remembered.__dict__)
+    assert remembered.met(world.coordinator.key, datetime.now(UTC))
+    assert remembered.met(world.coordinator.key, datetime.now(UTC) + DAY) is None
+    assert remembered.met(mistyped(str(world.coordinator.key)), datetime.now(UTC)) is None
 
 
 def mistyped(key: str) -> str:

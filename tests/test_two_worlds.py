@@ -130,9 +130,7 @@ class Ground:
         self.world.leave()
         self.template.drop(self.served)
         self.template.copy(url, self.served)
-        self.world.app.state.desk.recorder.forget()
-        self.world.app.state.desk.limiter.forget()
-        self.world.app.state.desk.quick.forget()
+        self.world.app.state.desk.forget()
 
 
 @pytest.fixture(scope="module")

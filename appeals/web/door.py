@@ -46,7 +46,7 @@ from appeals.errors import (
 from appeals.field import CASE_REFERENCE
 from appeals.idempotency import KeptAnswer, claim, fingerprint, keep
 from appeals.kept_view import keep as keep_views
-from appeals.network import Caller, authenticate, outsider
+from appeals.network import Acquaintances, Caller, outsider
 from appeals.publication import TOKEN
 from appeals.vocabulary import Logged
 from appeals.web import body as body_reading
@@ -66,6 +66,7 @@ class Desk:
     """
 
     database: Database
+    acquaintances: Acquaintances
     pepper: bytes
     body_limit: int
     turns: CapacityLimiter
@@ -77,6 +78,11 @@ class Desk:
     def now(self) -> datetime:
         """The server's time."""
         return datetime.now(UTC)
+
+    def forget(self) -> None:
+        """Forget all that was learnt of a database: another is served now."""
+        for knows in (self.acquaintances, self.recorder, self.limiter, self.quick):
+            knows.forget()
 
 
 Finder = Callable[[Visit, Case | None], Any]
@@ -337,7 +343,7 @@ class DoorRoute(APIRoute):
                 if not entry.door.writes:
                     return await entry.allowed(lambda: ordinary(request))
                 # Nobody unknown stands in the queue of those who write.
-                await entry.allowed(lambda: run_in_threadpool(entry.know_caller, request))
+                await entry.allowed(lambda: entry.know(request))
                 await entry.write_down(request)
                 async with entry.desk.turns:
                     return await ordinary(request)
@@ -402,8 +408,15 @@ class _Entry:
     door: Door
     desk: Desk
 
-    def know_caller(self, request: Request) -> None:
-        """Only see who calls. Raises: Unauthenticated."""
+    async def know(self, request: Request) -> None:
+        """Only see who calls; whom this process met, the transaction will ask for again. Raises: Unauthenticated."""
+        met = None if self.door.policy.public else self.desk.acquaintances.met(_key(request), self.desk.now())
+        if met is None:
+            await run_in_threadpool(self._know_caller, request)
+        else:
+            self._greet(request, met)
+
+    def _know_caller(self, request: Request) -> None:
         with self.desk.database.reading() as session:
             self._caller(request, session)
 
@@ -458,14 +471,20 @@ class _Entry:
             self._count(noted, self.desk.limiter.of_address(host, self.desk.now()))
             return outsider(self.desk.now())
         try:
-            caller = authenticate(session, _key(request), self.desk.pepper, self.desk.now())
+            caller = self.desk.acquaintances.who(session, _key(request), self.desk.now())
         except Unauthenticated:
             # Who guesses slows down their own address, and nobody's account.
+            noted.caller = None
             self._count(noted, self.desk.limiter.of_address(host, self.desk.now()))
             raise
+        self._greet(request, caller)
+        return caller
+
+    def _greet(self, request: Request, caller: Caller) -> None:
+        """Note who calls, and count it. Raises: Unportioned."""
+        noted = _noted(request)
         self._count(noted, self.desk.limiter.of_account(caller.account_id))
         noted.caller = caller
-        return caller
 
     def _count(self, noted: _Noted, bucket: str) -> None:
         """Count a request once, however often its key is looked at. Raises: Unportioned."""

@@ -1,14 +1,14 @@
 """The gate before every door: who calls, what the path names, and whether the policy lets them pass."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from re import fullmatch
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from appeals.access import Policy, is_on_team, visible_to
+from appeals.access import Policy, is_on_team, statement_for, visible_to
 from appeals.case import Case
 from appeals.errors import Forbidden, NotFound
 from appeals.field import CASE_REFERENCE
@@ -16,6 +16,8 @@ from appeals.network import Caller
 from appeals.vocabulary import View
 
 Params = dict[str, str]
+Condition = Callable[[Caller], ColumnElement[bool]]
+"""Of which cases something holds for a caller."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,14 @@ def require_scope(caller: Caller, policy: Policy) -> None:
 
 def seen_case(visit: Visit) -> Case:
     """The case in the path, if the caller may see it, locked when it is about to be written to. Raises: NotFound."""
-    return case_in_path(visit, visible_to(visit.caller))
+    return case_in_path(visit, visible_to)
 
 
-def case_in_path(visit: Visit, *conditions: ColumnElement[bool]) -> Case:
-    """The case in the path, if the conditions hold of it. Raises: NotFound."""
+def case_in_path(visit: Visit, policy: Condition) -> Case:
+    """The case in the path, if the condition holds of it for the caller. Raises: NotFound."""
     reference = visit.params["ref"]
     known = fullmatch(CASE_REFERENCE, reference)
-    found = _case(visit.session, reference, conditions, lock=visit.writes) if known else None
+    found = _case(visit.session, visit.caller, reference, policy, lock=visit.writes) if known else None
     if found is None:
         raise NotFound
     return found
@@ -70,12 +72,17 @@ def case_in_path(visit: Visit, *conditions: ColumnElement[bool]) -> Case:
 
 def visible_case(session: Session, caller: Caller, reference: str, *, lock: bool) -> Case | None:
     """The case of this reference, if the caller may see it."""
-    return _case(session, reference, [visible_to(caller)], lock=lock)
+    return _case(session, caller, reference, visible_to, lock=lock)
 
 
-def _case(session: Session, reference: str, conditions: Iterable[ColumnElement[bool]], *, lock: bool) -> Case | None:
-    query = select(Case).where(Case.reference == reference, *conditions)
-    found = session.scalar(query.with_for_update(of=Case) if lock else query)
+def _case(session: Session, caller: Caller, reference: str, policy: Condition, *, lock: bool) -> Case | None:
+    query = statement_for(caller, _one_case, policy, lock)
+    found: Case | None = session.scalar(query, {"reference": reference, "now": caller.now})
     if found is not None and lock:
         found.look_what_there_is(session)
     return found
+
+
+def _one_case(caller: Caller, policy: Condition, lock: bool) -> Select[Case]:
+    query = select(Case).where(Case.reference == bindparam("reference"), policy(caller))
+    return query.with_for_update(of=Case) if lock else query

@@ -85,8 +85,7 @@ class Plan:
 
     def is_good(self, now: datetime) -> bool:
         """False when the key has ended, or is used for the first time on a day, which the door notes."""
-        ends_at = self.caller.good_until
-        return self.caller.now.date() == now.date() and ends_at is not None and now < ends_at
+        return self.caller.is_good(now)
 
 
 def tag_of(content: bytes) -> str:

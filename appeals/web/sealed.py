@@ -52,7 +52,7 @@ def list_openings(call: Call) -> Answer:
 
 def glazed_case(visit: Visit, _: Case | None) -> Case:
     """The case in the path, for those who may break its glass. Raises: NotFound."""
-    return case_in_path(visit, behind_glass(visit.caller))
+    return case_in_path(visit, behind_glass)
 
 
 def break_glass(call: Call) -> Answer:

@@ -1,8 +1,8 @@
 """Kept views: a case is written seldom and read often, so each write renders its views once, in its own transaction.
 
 What is kept is what everybody gets who has that view and sees no other case. The case that it was merged into is put
-in for those who may see that (`naming_survivor`); for those who see the other end of a link it is rendered when they
-ask. With the views go a row of the feed (`change.py`), the words by which the case is found (`search.py`), and how it
+in for those who may see that (`naming_survivor`), and so are links for those who see the other end (`telling_links`).
+With the views go a row of the feed (`change.py`), the words by which the case is found (`search.py`), and how it
 is counted (`statistics.py`).
 """
 
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import LargeBinary, Table, bindparam, event, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -20,6 +21,7 @@ from appeals import search, statistics, views
 from appeals.case import Case
 from appeals.change import Change, FormerMember, FormerSight
 from appeals.database import Base, Database, refers_to, this_transaction
+from appeals.link import LinkOutput
 from appeals.network import outsider
 from appeals.record import Record
 from appeals.revision import keep_revisions
@@ -165,6 +167,15 @@ def render(case: Case, view: View) -> Rendered:
 
 
 UNNAMED = b'"merged_into_reference":null'
+
+
+NO_LINKS = b'"links":[]'
+_LINKS = TypeAdapter(list[LinkOutput])
+
+
+def telling_links(shown: bytes, links: list[LinkOutput]) -> bytes:
+    """A kept work view that tells of links."""
+    return shown.replace(NO_LINKS, NO_LINKS[:-2] + _LINKS.dump_json(links), 1) if links else shown
 
 
 def naming_survivor(shown: bytes, reference: str | None) -> bytes:

@@ -1,12 +1,12 @@
 """The register: finding many cases by filters, in pages by key."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
-from sqlalchemy import ColumnElement, Select, and_, bindparam, false, not_, null, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, false, null, or_, select, true, tuple_
 from sqlalchemy import case as sql_case
 from sqlalchemy.orm import Session, aliased
 
@@ -15,7 +15,7 @@ from appeals.case import URGENCY, Case
 from appeals.database import Found
 from appeals.field import Country, Day, Instant, Model, NameOrId, as_uuid
 from appeals.kept_view import KeptView, naming_survivor
-from appeals.link import Link
+from appeals.link import Link, LinkOutput
 from appeals.network import Account, Caller, Entity
 from appeals.party import BUYERS, Party
 from appeals.search import found_by
@@ -142,28 +142,39 @@ def page_of(rows: Sequence[Any], limit: int) -> tuple[list[bytes], list[Any] | N
 def kept_view_of(caller: Caller, reference: str, view: View | None) -> Select[Any]:
     """A case as it is kept, in a view or the fullest one the caller has of it; no row where they have none.
 
-    Columns: whether it is the work view, its tag, the view unless its tag is the parameter `known`, and the case it
-    was merged into if the caller may see that. The case stands in the parameter `reference`. Nor is there a row where
-    the caller is to be told of a link, which nobody is told of who does not see both ends.
+    Columns: whether it is the work view, its tag, the view unless its tag is the parameter `known`, the case it was
+    merged into if the caller may see that, and those of `links_in`: a row for each link of which the work view tells
+    the caller, or one without. The case stands in the parameter `reference`.
     """
     works = worked_on_by(caller) if view is not View.STATUS else false()
     is_work = sql_case((works, true()), else_=false()).label("is_work")
     tag = sql_case((works, KeptView.work_tag), else_=KeptView.status_tag)
     kept = sql_case((works, KeptView.work_view), else_=KeptView.status_view)
     fresh = sql_case((tag == bindparam("known", ""), null()), else_=kept).label("kept")
-    query = select(is_work, tag.label("tag"), fresh, survivor_for(caller).label("survivor"))
-    query = query.join_from(Case, KeptView, KeptView.case_id == Case.id)
+    far = select(OtherEnd.reference).where(OtherEnd.id == _FAR_END, visible_to(caller, OtherEnd)).correlate(Case, Link)
+    told = and_(works, or_(Link.case_id == Case.id, Link.other == Case.id), far.exists())
+    link = (getattr(Link, name).label(f"link_{name}") for name in _OF_LINK)
+    made_here, other = (Link.case_id == Case.id).label("made_here"), far.scalar_subquery().label("far_end")
+    query = select(is_work, tag.label("tag"), fresh, survivor_for(caller).label("survivor"), made_here, other, *link)
+    query = query.join_from(Case, KeptView, KeptView.case_id == Case.id).outerjoin(Link, told)
     query = query.where(Case.reference == bindparam("reference", reference), visible_to(caller))
     if view is View.WORK:
         query = query.where(works)
-    return query.where(not_(and_(works, _is_linked_for(caller))))
+    return query
 
 
-def _is_linked_for(caller: Caller) -> ColumnElement[bool]:
-    """Whether a link leads to or from another case that the caller sees."""
-    ends = ((Link.case_id, Link.other), (Link.other, Link.case_id))
-    seen = select(Link.id).where(visible_to(caller, OtherEnd)).correlate(Case)
-    return or_(*(seen.where(here == Case.id, there == OtherEnd.id).exists() for here, there in ends))
+_FAR_END = sql_case((Link.case_id == Case.id, Link.other), else_=Link.case_id)
+_OF_LINK = ("id", "label", "recorded_at", "recorded_by", "kind", "note")
+
+
+def links_in(rows: Iterable[Any], reference: str) -> list[LinkOutput]:
+    """The links in rows of `kept_view_of` the case of this reference, in the order in which the case has them."""
+    told = [(*row[4:6], dict(zip(_OF_LINK, row[6:], strict=True))) for row in rows if row[5] is not None]
+    told.sort(key=lambda found: (not found[0], found[2]["id"]))
+    return [
+        LinkOutput(**link, reference=reference if here else far, other_reference=far if here else reference)
+        for here, far, link in told
+    ]
 
 
 def _order(sort: Sort, found: Found | None) -> list[ColumnElement[Any]]:

@@ -58,23 +58,40 @@ def cases(world: World) -> dict[str, str]:
 def test_everybody_gets_the_same_case_either_way(
     world: World, cases: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quickly = 0
+    quickly = linked = 0
     for name in PEOPLE:
         person = world.as_(name)
         for label, reference in cases.items():
             path = f"/v1/cases/{reference}"
             seen = person.get(path)
-            linked_work = label in ("network South Asia", "network Europe") and seen.json().get("view") == "work"
-            if seen.status_code == 200 and not linked_work:
+            if seen.status_code == 200:
                 quick = both_ways(world, person, path, monkeypatch)
                 again = both_ways(world, person, path, monkeypatch, If_None_Match=quick.headers["etag"])
                 assert (again.status_code, again.content) == (304, b"")
                 quickly += 1
-            elif seen.status_code == 200:
-                assert person.get(path).content == seen.content
+                linked += label.startswith("network") and bool(seen.json().get("links"))
             else:
                 assert (seen.status_code, person.get(path).status_code) in {(404, 404), (403, 403)}
-    assert quickly > 40
+    assert (quickly > 40, linked > 4) == (True, True)
+
+
+def test_links_to_and_from_are_told_in_their_order_and_only_those_of_which_both_ends_are_seen(
+    world: World, cases: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, others = cases["network South Asia"], [*cases.values()][:5]
+    for number, other in enumerate(others):
+        one, another = (here, other) if number % 2 else (other, here)
+        if one != another:
+            link = {"kind": "part_of", "other": another, "label": f"l{number}", "note": '"links":[]'}
+            assert world.coordinator.add(one, "links", link).status_code == 201
+    told = {}
+    for name in ("coordinator", "asia caseworker", "asia coordinator"):
+        shown = both_ways(world, world.as_(name), f"/v1/cases/{here}", monkeypatch)
+        told[name] = [link["label"] for link in shown.json()["links"]]
+        tag = shown.headers["etag"]
+        assert both_ways(world, world.as_(name), f"/v1/cases/{here}", monkeypatch, If_None_Match=tag).status_code == 304
+    assert len(told["coordinator"]) == 6
+    assert 0 < len(told["asia caseworker"]) < 6
 
 
 @pytest.mark.parametrize(

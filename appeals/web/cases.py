@@ -15,11 +15,11 @@ from appeals.duplicate import Duplicate, possible_duplicates
 from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, NotFound
 from appeals.field import Instant, Model
 from appeals.guard import GUARDS, Attempt, resumable, unmet
-from appeals.kept_view import naming_survivor
+from appeals.kept_view import naming_survivor, telling_links
 from appeals.lifecycle import BY_NOUN, STEPS, Step
 from appeals.network import Account, Caller, existing_account
 from appeals.records import Writing, name_on_team
-from appeals.register import CaseQuery, PageQuery, cases_asked_for, kept_view_of, page_of, place_after
+from appeals.register import CaseQuery, PageQuery, cases_asked_for, kept_view_of, links_in, page_of, place_after
 from appeals.step_input import CaseChange, Intake
 from appeals.views import CaseOutput, HistoryOutput, StatusView, WorkView
 from appeals.vocabulary import Logged, Role, Status, View, Visibility
@@ -147,7 +147,7 @@ def show(call: Call) -> Answer:
 
 
 def show_quickly(call: Call) -> Recipe | None:
-    """Any case in the same view. What names other cases to some of the team only is left to the door."""
+    """Any case in the same view."""
     query: ViewQuery = call.query
     if query.as_of is not None:
         return None
@@ -156,15 +156,15 @@ def show_quickly(call: Call) -> Recipe | None:
         return {"reference": asked.reference, "known": asked.known[0] if asked.known else ""}
 
     def make(rows: list[Any], asked: Asked) -> Answered | None:
-        is_work, tag, content, survivor = rows[0]
+        is_work, tag, content, survivor, *_ = rows[0]
         if tag is None:
             return None
-        logged = Logged.VIEW if is_work else None
+        logged, links = Logged.VIEW if is_work else None, links_in(rows, asked.reference)
         if content is None:
-            # Whoever has it without the name of its survivor, and may see that one by now, has not what they get now.
-            return None if survivor else Answered(None, tag, logged=logged)
-        if survivor:
-            content = naming_survivor(content, survivor)
+            # Whoever has it without the names of other cases, and may see those by now, has not what they get now.
+            return None if survivor or links else Answered(None, tag, logged=logged)
+        if survivor or links:
+            content = telling_links(naming_survivor(content, survivor), links)
             tag = views.tag_of(int(tag[1:].partition("-")[0]), content)
         return unless_known(content, tag, asked, logged=logged)
 

@@ -31,7 +31,7 @@ from appeals.address import NotPublic, PublicOnly
 from appeals.case import Case
 from appeals.change import Change
 from appeals.database import Database, new_id
-from appeals.feed import BEGINNING, Place, Reading, changes_for, head, place_after, places_of
+from appeals.feed import BEGINNING, Place, Reading, changes_for, head, place_after, places_of, reached
 from appeals.network import Account, Caller, NetworkState, held_by
 from appeals.vocabulary import DeliveryFault, DeliveryState, WebhookState
 from appeals.webhook import (
@@ -89,8 +89,8 @@ class Outcome:
 def beginning(session: Session, caller: Caller, pepper: bytes) -> Beginning:
     """Where a webhook of this caller begins: with what changes from now on."""
     version = session.scalars(select(NetworkState.version)).one()
-    now = session.execute(select(*head())).one()
-    return Beginning((now[0] or 0, now[1] or 0), places_of(session, caller, pepper).standing, version)
+    end = reached(session.execute(select(*head())).one())
+    return Beginning(end, places_of(session, caller, pepper).standing, version)
 
 
 def caller_for(session: Session, account: Account, now: datetime) -> Caller:

@@ -125,6 +125,12 @@ def head() -> tuple[Any, Any]:
     )
 
 
+def reached(now: Sequence[int | None]) -> Place:
+    """The place that the columns of `head` tell of; the beginning, before there is one."""
+    transaction, number = now
+    return (transaction or 0, number or 0)
+
+
 def numbered_elsewhere(session: Session) -> int:
     """How many changes carry numbers of transactions that are still to come here, as in a copy restored elsewhere."""
     return session.scalar(select(func.count()).where(Change.transaction_id >= next_transaction())) or 0
@@ -144,12 +150,12 @@ def items_of(rows: Sequence[Any], limit: int) -> list[bytes]:
     return [_item(*row[2:]) for row in rows[:limit]]
 
 
-def place_after(rows: Sequence[Any], limit: int, head_now: tuple[int | None, int | None]) -> Place:
+def place_after(rows: Sequence[Any], limit: int, now: Sequence[int | None]) -> Place:
     """Where the page after this one begins: after its last item where more follow, else after all that is settled."""
     if len(rows) > limit:
         transaction, number, *_ = rows[limit - 1]
         return transaction, number
-    return head_now[0] or 0, head_now[1] or 0
+    return reached(now)
 
 
 _CHANGED = b'{"kind":"changed","at":"%s","reference":"%s","version":%d,"case":%s}'

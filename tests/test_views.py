@@ -6,13 +6,17 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
 from appeals.case import Case
-from appeals.kept_view import differing
+from appeals.kept_view import NOBODY, differing, keep
+from appeals.views import of_case
+from appeals.vocabulary import View
 from tests.cast import CONSENTS, PARTIES, Body, World, day
 from tests.conftest import PEPPER, Template
 from tests.standing import RECORDS, bodies_for
@@ -263,3 +267,16 @@ def test_what_is_kept_as_a_document_is_told_in_one_order(world: World) -> None:
         assert list(differing(session, [case])) == []
     read = world.coordinator.get(f"/v1/cases/{reference}/approvals/{signed.json()['id']}")
     assert read.text == signed.text
+
+
+def test_a_view_is_rendered_once_in_a_transaction_until_the_case_is_written_to_again(world: World) -> None:
+    world.case()
+    now = datetime.now(UTC)
+    with world.database.writing() as session:
+        keep(session, now, UUID(world.coordinator.account))
+        case = session.scalars(select(Case)).one()
+        first = of_case(NOBODY, case, View.STATUS)
+        assert of_case(NOBODY, case, View.STATUS) is first
+        case.title = "Another title"
+        session.flush()
+        assert of_case(NOBODY, case, View.STATUS).title == "Another title"

@@ -21,6 +21,7 @@ from appeals.feed import (
     parameters,
     place_after,
     places_of,
+    reached,
 )
 from appeals.field import Model
 from appeals.web.door import Answer, Call, Door
@@ -67,7 +68,7 @@ def _read(places: Places, asked: Asked) -> Reading:
 
 def _read_on(reading: Reading, after: Place, now: tuple[int | None, int | None]) -> Reading:
     """Having read on; who had just begun began where the feed ends now."""
-    return Reading(after, (now[0] or 0, now[1] or 0) if reading is ANEW else reading.began)
+    return Reading(after, reached(now) if reading is ANEW else reading.began)
 
 
 def changes_quickly(call: Call) -> Recipe:
@@ -94,8 +95,7 @@ def begin_stream(call: Call) -> Answer:
     if since:
         places.unseal(since)
     else:
-        now = call.session.execute(select(*head())).one()
-        end = now[0] or 0, now[1] or 0
+        end = reached(call.session.execute(select(*head())).one())
         since = places.seal(Reading(end, end))
     return Answer(event(since, b"begin", b"{}"), media_type=STREAM)
 

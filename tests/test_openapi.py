@@ -27,7 +27,7 @@ from appeals.database import Busy
 from appeals.errors import RateExceeded, StillRunning
 from appeals.feed import Places
 from appeals.field import CONTROLS
-from appeals.network import account_named, entity_named, grant
+from appeals.network import Acquaintances, account_named, entity_named, grant
 from appeals.vocabulary import Role
 from appeals.web import door as door_module
 from appeals.web.door import Door
@@ -121,7 +121,7 @@ def refusals(standing: Standing, door: Door, body: Any, monkeypatch: pytest.Monk
         patched.setattr(Limiter, "spend", failing(RateExceeded(1)))
         found.add(given())
         patched.setattr(Limiter, "spend", failing(Busy()))
-        patched.setattr(door_module, "authenticate", failing(Busy()))
+        patched.setattr(Acquaintances, "who", failing(Busy()))
         found.add(given())
     return found - {200, 201}
 

@@ -53,7 +53,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 TRIES = 3  # of a transaction that was rolled back only because another and it waited for each other
-STATEMENTS_KEPT = 500  # of each connection, ready to be run again
+STATEMENTS_KEPT = 200  # of each connection, ready to be run again
 READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import ColumnElement, Select, and_, bindparam, false, null, or_, select, true, tuple_
 from sqlalchemy import case as sql_case
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.elements import False_
 
 from appeals.access import visible_to, worked_on_by
 from appeals.case import URGENCY, Case
@@ -143,24 +144,28 @@ def kept_view_of(caller: Caller, reference: str, view: View | None) -> Select[An
     """A case as it is kept, in a view or the fullest one the caller has of it; no row where they have none.
 
     Columns: whether it is the work view, its tag, the view unless its tag is the parameter `known`, the case it was
-    merged into if the caller may see that, and those of `links_in`: a row for each link of which the work view tells
-    the caller, or one without. The case stands in the parameter `reference`.
+    merged into if the caller may see that; and for who may have the work view, those of `links_in`: a row for each link
+    of which it tells them, or one without. The case stands in the parameter `reference`.
     """
     works = worked_on_by(caller) if view is not View.STATUS else false()
     is_work = sql_case((works, true()), else_=false()).label("is_work")
     tag = sql_case((works, KeptView.work_tag), else_=KeptView.status_tag)
     kept = sql_case((works, KeptView.work_view), else_=KeptView.status_view)
     fresh = sql_case((tag == bindparam("known", ""), null()), else_=kept).label("kept")
-    far = select(OtherEnd.reference).where(OtherEnd.id == _FAR_END, visible_to(caller, OtherEnd)).correlate(Case, Link)
-    told = and_(works, or_(Link.case_id == Case.id, Link.other == Case.id), far.exists())
-    link = (getattr(Link, name).label(f"link_{name}") for name in _OF_LINK)
-    made_here, other = (Link.case_id == Case.id).label("made_here"), far.scalar_subquery().label("far_end")
-    query = select(is_work, tag.label("tag"), fresh, survivor_for(caller).label("survivor"), made_here, other, *link)
-    query = query.join_from(Case, KeptView, KeptView.case_id == Case.id).outerjoin(Link, told)
+    query = select(is_work, tag.label("tag"), fresh, survivor_for(caller).label("survivor"))
+    query = query.join_from(Case, KeptView, KeptView.case_id == Case.id)
     query = query.where(Case.reference == bindparam("reference", reference), visible_to(caller))
     if view is View.WORK:
         query = query.where(works)
-    return query
+    return query if isinstance(works, False_) else _with_links(query, caller, works)
+
+
+def _with_links(query: Select[Any], caller: Caller, works: ColumnElement[bool]) -> Select[Any]:
+    far = select(OtherEnd.reference).where(OtherEnd.id == _FAR_END, visible_to(caller, OtherEnd)).correlate(Case, Link)
+    told = and_(works, or_(Link.case_id == Case.id, Link.other == Case.id), far.exists())
+    made_here, other = (Link.case_id == Case.id).label("made_here"), far.scalar_subquery().label("far_end")
+    link = (getattr(Link, name).label(f"link_{name}") for name in _OF_LINK)
+    return query.add_columns(made_here, other, *link).outerjoin(Link, told)
 
 
 _FAR_END = sql_case((Link.case_id == Case.id, Link.other), else_=Link.case_id)
@@ -169,7 +174,8 @@ _OF_LINK = ("id", "label", "recorded_at", "recorded_by", "kind", "note")
 
 def links_in(rows: Iterable[Any], reference: str) -> list[LinkOutput]:
     """The links in rows of `kept_view_of` the case of this reference, in the order in which the case has them."""
-    told = [(*row[4:6], dict(zip(_OF_LINK, row[6:], strict=True))) for row in rows if row[5] is not None]
+    linked = [row[4:] for row in rows if len(row) > 4 and row[5] is not None]
+    told = [(here, far, dict(zip(_OF_LINK, link, strict=True))) for here, far, *link in linked]
     told.sort(key=lambda found: (not found[0], found[2]["id"]))
     return [
         LinkOutput(**link, reference=reference if here else far, other_reference=far if here else reference)

@@ -13,13 +13,12 @@ import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from itertools import combinations, islice, product
 from typing import Any, Literal, TypeVar, get_args
 from uuid import UUID
 
 import anyio
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Identity, Select, String, delete, insert, null, select, type_coerce, union_all
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -51,7 +50,7 @@ Cell = tuple[str, str, str, str]
 NONE = ""
 """The value of a case that has none, and where there is no second dimension."""
 WITHIN = "within"
-AT_ONCE = 25
+AT_ONCE, LEFT = 25, 500
 FOLD_EVERY_S = 1
 log = logging.getLogger("appeals")
 
@@ -138,24 +137,26 @@ def _places(case: Counted, tables: Iterable[str]) -> list[Place]:
 # Folding
 
 
-async def run(database: Database, turns: AbstractAsyncContextManager[None]) -> None:
+async def run(database: Database, turns: CapacityLimiter) -> None:
     """Fold some of what there is, now and every second, until cancelled. It takes its turn among those who write.
 
-    After many writes at once more wait than are folded in a turn: then it rests only as long as folding took. They are
-    counted all the same meanwhile, and nobody who writes waits long.
+    While others wait for theirs it leaves `LEFT` deltas for later. After many writes at once more wait than are folded
+    in a turn: then it rests only as long as folding took. They are counted all the same meanwhile, and nobody who
+    writes waits long.
     """
     while True:
         async with turns:
-            began = anyio.current_time()
-            folded = await to_thread.run_sync(_try_to_fold, database)
+            began, others_wait = anyio.current_time(), turns.statistics().tasks_waiting > 0
+            folded = await to_thread.run_sync(_try_to_fold, database, LEFT if others_wait else 0)
             took = anyio.current_time() - began
         await asyncio.sleep(FOLD_EVERY_S if folded < AT_ONCE else took)
 
 
-def _try_to_fold(database: Database) -> int:
+def _try_to_fold(database: Database, left: int) -> int:
+    """Fold, if there are more deltas than may be left for later; how many were folded."""
     try:
         with database.reading() as session:
-            waiting = session.scalar(select(StatisticDelta.id).limit(1))
+            waiting = session.scalar(select(StatisticDelta.id).offset(left).limit(1))
         return 0 if waiting is None else fold(database)
     except Exception as error:  # whatever is wrong now may be right the next time
         log.error("statistics could not be folded: %s", type(error).__name__)

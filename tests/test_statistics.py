@@ -612,5 +612,32 @@ def test_the_service_folds_by_itself(
     assert "statistics could not be folded: Invalid" in caplog.text
 
 
+@pytest.mark.parametrize(("left", "folded"), [(1, False), (0, True)])
+def test_while_others_wait_for_their_turn_some_are_left_for_later(
+    world: World, monkeypatch: pytest.MonkeyPatch, left: int, folded: bool
+) -> None:
+    monkeypatch.setattr(statistics, "FOLD_EVERY_S", 0.01)
+    monkeypatch.setattr(statistics, "LEFT", left)
+    world.case()
+    turns = CapacityLimiter(1)
+
+    async def write_again_and_again() -> None:
+        while True:
+            async with turns:
+                await anyio.sleep(0.005)
+
+    async def a_while() -> None:
+        with anyio.move_on_after(2):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    tasks.start_soon(write_again_and_again)
+                tasks.start_soon(statistics.run, world.database, turns)
+
+    anyio.run(a_while)
+    with world.database.reading() as session:
+        assert (session.scalar(select(func.count()).select_from(StatisticDelta)) == 0) is folded
+    require_exact(world.database)
+
+
 def stop_folding(_: Database) -> None:
     raise Invalid([])

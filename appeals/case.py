@@ -24,7 +24,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from appeals.action import Action
 from appeals.commitment import Commitment
 from appeals.consent import Consent
-from appeals.database import Base, new_id, refers_to
+from appeals.database import Base, index_among, new_id, refers_to
 from appeals.demand import Demand, current
 from appeals.directory import CROCKFORD, Organisation
 from appeals.field import COUNTRIES
@@ -112,6 +112,7 @@ class Case(Base):
         *(index_of_list(column, "received_on", "id") for column in LISTED_BY),
         index_of_list("received_on", "id"),
         index_of_list("updated_at", "id"),
+        index_among("ix_case_merged_into_id", "merged_into_id", condition="merged_into_id IS NOT NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

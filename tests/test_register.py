@@ -8,12 +8,13 @@ from urllib.parse import quote
 from uuid import UUID
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy import text as sql
 
 from appeals import duplicate
 from appeals.network import authenticate
 from appeals.register import CaseQuery, cases_asked_for
-from tests.cast import CONSENTS, Body, World, day, intake, organisation, step_input
+from tests.cast import CONSENTS, Body, World, action, day, intake, organisation, step_input
 from tests.conftest import PEPPER, Template
 
 
@@ -332,6 +333,34 @@ def test_the_most_pressing_are_found_by_an_index_on_every_page(world: World) -> 
             plan = session.execute(sql(f"EXPLAIN QUERY PLAN {text}")).all()
             assert any("ix_case_urgency_id" in row[3] for row in plan), plan
             assert not any("TEMP B-TREE" in row[3] for row in plan), plan
+
+
+def test_no_write_reads_through_a_table(world: World) -> None:
+    if not world.database.embedded:
+        pytest.skip("what PostgreSQL does depends on how much there is")
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, given: Any, ___: Any, many: bool) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")) and not many:
+            asked.append((statement, given))
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    reference = world.case_in("engagement")
+    assert world.coordinator.add(reference, "actions", action()).status_code == 201
+    assert world.coordinator.patch(f"/v1/cases/{reference}", {"title": "New"}, If_Match="*").status_code == 200
+    event.remove(world.database.engine, "before_cursor_execute", note)
+    with world.database.engine.connect() as connection:
+        plans = {
+            (row[3], statement)
+            for statement, given in asked
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+        }
+    read_through = {plan for plan in plans if plan[0].startswith("SCAN") and plan[0] not in SMALL}
+    assert (len(plans) > 50, read_through) == (True, set())
+
+
+SMALL = {"SCAN network_state", "SCAN CONSTANT ROW"}
+"""What has one row."""
 
 
 def test_a_case_is_compared_as_it_stands_though_it_was_compared_before(world: World) -> None:

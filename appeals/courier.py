@@ -32,7 +32,7 @@ from appeals.case import Case
 from appeals.change import Change
 from appeals.database import Database, new_id
 from appeals.feed import BEGINNING, Place, Reading, changes_for, head, place_after, places_of, reached
-from appeals.network import Account, Caller, NetworkState, held_by
+from appeals.network import Account, Caller, NetworkState, held_by, network_version
 from appeals.vocabulary import DeliveryFault, DeliveryState, WebhookState
 from appeals.webhook import (
     Beginning,
@@ -88,8 +88,7 @@ class Outcome:
 
 def beginning(session: Session, caller: Caller, pepper: bytes) -> Beginning:
     """Where a webhook of this caller begins: with what changes from now on."""
-    version = session.scalars(select(NetworkState.version)).one()
-    end = reached(session.execute(select(*head())).one())
+    version, end = network_version(session), reached(session.execute(select(*head())).one())
     return Beginning(end, places_of(session, caller, pepper).standing, version)
 
 

@@ -100,6 +100,15 @@ class NetworkState(Base):
     epoch: Mapped[UUID]
 
 
+_VERSION = select(NetworkState.__table__.c.version)
+
+
+def network_version(session: Session) -> int:
+    """How often the network changed: what was known in one of this number is so as long as it is this number."""
+    version: int = session.execute(_VERSION).scalar_one()
+    return version
+
+
 class EntityInput(Model):
     name: Name
     kind: EntityKind
@@ -421,10 +430,12 @@ class Acquaintances:
 
     def who(self, session: Session, key: str | None, now: datetime) -> Caller:
         """Who holds this key, as `authenticate` tells. Raises: Unauthenticated."""
-        # Asked before the caller is looked up, so that they are kept for an older network rather than for a newer one.
-        version: int = session.execute(_NETWORK_VERSION).scalar_one()
         name = self._name(key)
         known_in, caller = self._met.get(name, (None, None))
+        if caller is None:
+            keys.parts(key or "")  # what is no key is refused before the database is asked
+        # Asked before the caller is looked up, so that they are kept for an older network rather than for a newer one.
+        version = network_version(session)
         if caller is not None and known_in == version and caller.is_good(now):
             return replace(caller, now=now)
         self._met.pop(name, None)
@@ -449,7 +460,6 @@ class Acquaintances:
 
 
 MOST_MET = 10_000
-_NETWORK_VERSION = select(NetworkState.__table__.c.version)
 
 
 def refused(state: str, code: str) -> ChangeRefused:

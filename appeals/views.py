@@ -234,9 +234,9 @@ def most(caller: Caller, case: Case) -> StatusView | WorkView:
 def of_case(caller: Caller, case: Case, view: View) -> StatusView | WorkView:
     """The case in a view."""
     session = object_session(case)
-    known: dict[tuple[UUID, View], StatusView | WorkView] = session.info.get(RENDERED, {}) if session else {}
-    if case.merged_into is not None or case.links or case.links_here:
-        known = {}  # what names another case depends on who asks
+    known: dict[tuple[UUID, View], StatusView | WorkView] | None = session.info.get(RENDERED) if session else None
+    if known is None or case.merged_into is not None or case.links or case.links_here:
+        return FORMS[view].model_validate(_Seen(caller, case, view))  # what names another case depends on who asks
     if (case.id, view) not in known:
         known[case.id, view] = FORMS[view].model_validate(_Seen(caller, case, view))
     return known[case.id, view]

@@ -24,7 +24,7 @@ from appeals.allowance import Limiter, Unportioned
 from appeals.database import Busy
 from appeals.errors import Gone, Invalid, RateExceeded
 from appeals.field import CASE_REFERENCE
-from appeals.network import Caller, NetworkState
+from appeals.network import Caller, NetworkState, network_version
 from appeals.reader import Question, Reader, Unreadable
 from appeals.vocabulary import Logged
 
@@ -130,7 +130,7 @@ class Quick:
         name = self._name(request.scope)
         if name is None or caller.first_use_today:  # the day is noted by the door
             return
-        network, stands = session.scalars(select(NetworkState.version)).one(), self._plans.get(name)
+        network, stands = network_version(session), self._plans.get(name)
         if stands is not None and stands.network == network and stands.is_good(self._now()):
             return
         inner = recipe.statement.subquery()

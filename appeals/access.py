@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, false, or_, select, true
+from sqlalchemy import ColumnElement, Exists, Select, and_, bindparam, false, or_, select, true
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import AliasedClass
 from sqlalchemy.sql.elements import False_
@@ -208,9 +208,10 @@ def works(caller: Caller) -> bool:
 
 
 def _any_of(caller: Caller, sights: Iterable[Sight], of: Seen) -> ColumnElement[bool]:
-    """What never holds is left out: the statement is run for every answer."""
-    reached = ((_is_at_least(sight.least, of), sight.reach.condition(caller, sight.roles, of)) for sight in sights)
-    open_to = [and_(wide_enough, met) for wide_enough, met in reached if not isinstance(met, False_)]
+    """What never holds is left out, and what is looked up elsewhere comes last: it is run for every answer."""
+    reached = [(sight.reach.condition(caller, sight.roles, of), _is_at_least(sight.least, of)) for sight in sights]
+    reached.sort(key=lambda found: isinstance(found[0], Exists))
+    open_to = [and_(wide_enough, met) for met, wide_enough in reached if not isinstance(met, False_)]
     return or_(*open_to) if open_to else false()
 
 

@@ -50,6 +50,7 @@ class Unreadable(Exception):
 
 
 Process = Callable[[Any], Any] | None
+_NOWHERE: tuple[Process, list[int]] = (None, [])
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,17 @@ class Question:
     statement: Select[Any] | None
     text: str
     usual: tuple[Any, ...]
-    places: Mapping[str, tuple[tuple[int, Process], ...]]
+    places: Mapping[str, tuple[Process, list[int]]]
     columns: tuple[Process, ...]
 
     def bound(self, given: Mapping[str, Any]) -> list[Any]:
         """The values of the parameters; those that are not given are what they were when it was written."""
         values = list(self.usual)
         for name, value in given.items():
-            for place, process in self.places.get(name, ()):
-                values[place] = _put(value, process)
+            process, places = self.places.get(name, _NOWHERE)
+            put = _put(value, process) if places else None
+            for place in places:
+                values[place] = put
         return values
 
     def read(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
@@ -107,9 +110,9 @@ class Reader:
         kinds = (types.get(name, types.get(name.rpartition("_")[0])) for name in names)
         processes = [_putting(kind, dialect) for kind in kinds]
         usual = tuple(_put(values[name], process) for name, process in zip(names, processes, strict=True))
-        places: dict[str, tuple[tuple[int, Process], ...]] = {}
+        places: dict[str, tuple[Process, list[int]]] = {}
         for place, (name, process) in enumerate(zip(names, processes, strict=True)):
-            places[name] = (*places.get(name, ()), (place, process))
+            places.setdefault(name, (process, []))[1].append(place)
         columns = (column.type.dialect_impl(dialect) for column in statement.selected_columns)
         reading = tuple(kind.result_processor(dialect, None) for kind in columns)
         kept = None if self._reaches(self._database.engine.url) else statement

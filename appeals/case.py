@@ -15,10 +15,11 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     exists,
+    inspect,
     literal_column,
     select,
 )
-from sqlalchemy.orm import Mapped, Session, class_mapper, mapped_column, relationship
+from sqlalchemy.orm import Mapped, RelationshipProperty, Session, class_mapper, mapped_column, relationship
 from sqlalchemy.orm.attributes import set_committed_value
 
 from appeals.action import Action
@@ -37,6 +38,7 @@ from appeals.party import Party
 from appeals.payment import Money, Payment, money
 from appeals.proceeding import Proceeding
 from appeals.publication import Approval, Publication
+from appeals.record import Record
 from appeals.risk import RiskAssessment
 from appeals.tally import Charges, Detention, Headline, Tally, charges, detention, headline, headlines
 from appeals.team import TeamMember
@@ -180,15 +182,21 @@ class Case(Base):
     team: Mapped[list[TeamMember]] = relationship(order_by=TeamMember.id)
     openings: Mapped[list[Opening]] = relationship(order_by=Opening.id)
 
-    def look_what_there_is(self, session: Session) -> None:
-        """Ask once which kinds of record the case holds, so that none is asked for that is not there.
+    def load(self, session: Session) -> None:
+        """Ask once which lists of the case hold anything, and load those of records.
 
-        To be called under its lock, when much of the case is about to be looked at.
+        To be called under its lock: whoever writes to a case looks at all its records, if only to keep its views.
         """
-        there = session.execute(_what_there_is(), {"case_id": self.id}).one()
+        number = {"case_id": self.id}
+        there = session.execute(_what_there_is(), number).one()
+        unloaded = inspect(self).unloaded
         for name, found in there._mapping.items():
+            if name not in unloaded:
+                continue
             if not found:
                 set_committed_value(self, name, [])
+            elif issubclass(class_mapper(Case).relationships[name].mapper.class_, Record):
+                set_committed_value(self, name, session.scalars(_list_of(name), number).all())
 
     def move(self, entry: HistoryEntry, now: datetime) -> None:
         """Take the status of a new history entry, and keep the entry: the only way a status changes."""
@@ -346,6 +354,15 @@ def _what_there_is() -> Select[*tuple[Any, ...]]:
     return select(
         *(exists().where(*(there == number for _, there in of.local_remote_pairs)).label(of.key) for of in lists)
     )
+
+
+@cache
+def _list_of(name: str) -> Select[Any]:
+    """A list of a case, of the one in the parameter `case_id`. Made once: to make it takes as long as to run it."""
+    relation: RelationshipProperty[Any] = class_mapper(Case).relationships[name]
+    ((_, there),) = relation.local_remote_pairs
+    query = select(relation.mapper.class_).where(there == bindparam("case_id", type_=Uuid()))
+    return query.order_by(*relation.order_by or ())
 
 
 def new_reference(country: str, year: int) -> str:

@@ -64,8 +64,9 @@ class _Named(NamedTuple):
 class _Known:
     """What a case is compared by."""
 
-    reference: str
     id: UUID
+    revision: int
+    reference: str
     received_on: date
     named: dict[PartyRole, list[_Named]] = field(default_factory=dict)
     codes: set[str] = field(default_factory=set)
@@ -118,21 +119,23 @@ def _received_after(caller: Caller) -> Select[*tuple[Any, ...]]:
 
 def _known(session: Session, cases: Iterable[Any]) -> list[_Known]:
     """What these cases are compared by, in their order; each is looked up once in a process as it stands."""
-    told = {(number, revision): what for number, revision, *what in cases}
     kept = _KEPT.setdefault(session.connection().engine.pool, {})
     if len(kept) > MOST_KEPT:
         kept.clear()
-    known = {at: found for at in told if (found := kept.get(at)) is not None}
-    new = {at: _Known(what[0], at[0], what[1]) for at, what in told.items() if at not in known}
-    _look_up(session, {found.id: found for found in new.values()})
+    known, new = [], {}
+    for number, revision, *what in cases:
+        found = kept.get(number)
+        if found is None or found.revision != revision:
+            found = new[number] = _Known(number, revision, *what)
+        known.append(found)
+    _look_up(session, new)
     kept.update(new)
-    known |= new
-    return [known[at] for at in told]
+    return known
 
 
 MOST_KEPT = 20_000
-_KEPT: WeakKeyDictionary[Pool, dict[tuple[UUID, int], "_Known"]] = WeakKeyDictionary()
-"""For each database, by case and revision, which counts every write to it. Who may hear of it is asked each time."""
+_KEPT: WeakKeyDictionary[Pool, dict[UUID, "_Known"]] = WeakKeyDictionary()
+"""For each database, as of a revision, which counts every write to a case. Who may hear of it is asked each time."""
 
 
 def _look_up(session: Session, found: dict[UUID, "_Known"]) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Self
@@ -232,6 +232,12 @@ def _checksum(text: str) -> str:
         rest, digit = divmod(rest, 62)
         digits = BASE62[digit] + digits
     return digits
+
+
+def naming(what: str, pepper: bytes) -> Callable[[bytes], bytes]:
+    """Names, for what a process remembers by keys, that tell nothing of them: keyed hashes of 16 bytes."""
+    name_key = hashlib.sha256(f"name of {what}".encode() + pepper).digest()
+    return lambda told: hashlib.blake2b(told, key=name_key, digest_size=16).digest()
 
 
 def _digest(secret: str, pepper: bytes) -> bytes:

@@ -1,6 +1,5 @@
 """The network: entities in a tree, accounts of people and machines, memberships; who holds a key and may do what."""
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -425,12 +424,12 @@ class Acquaintances:
 
     def __init__(self, pepper: bytes) -> None:
         self._pepper = pepper
-        self._name_key = hashlib.sha256(b"name of an acquaintance" + pepper).digest()
+        self._named = keys.naming("an acquaintance", pepper)
         self._met: dict[bytes, tuple[int, Caller]] = {}
 
     def who(self, session: Session, key: str | None, now: datetime) -> Caller:
         """Who holds this key, as `authenticate` tells. Raises: Unauthenticated."""
-        name = self._name(key)
+        name = self._named((key or "").encode())
         known_in, caller = self._met.get(name, (None, None))
         if caller is None:
             keys.parts(key or "")  # what is no key is refused before the database is asked
@@ -448,15 +447,12 @@ class Acquaintances:
 
     def met(self, key: str | None, now: datetime) -> Caller | None:
         """Who held this key when it was last asked for. Whether they still do, and as what, only `who` can tell."""
-        _, caller = self._met.get(self._name(key), (None, None))
+        _, caller = self._met.get(self._named((key or "").encode()), (None, None))
         return caller if caller is not None and caller.is_good(now) else None
 
     def forget(self) -> None:
         """Forget everybody: another database is served now."""
         self._met.clear()
-
-    def _name(self, key: str | None) -> bytes:
-        return hashlib.blake2b((key or "").encode(), key=self._name_key, digest_size=16).digest()
 
 
 MOST_MET = 10_000

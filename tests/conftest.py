@@ -52,7 +52,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 LONG = {
     "test_canaries", "test_consent_histories", "test_crisis", "test_deployment", "test_figures", "test_lifecycle_model",
-    "test_matrix", "test_races", "test_random_ledgers", "test_readme", "test_replay_live", "test_two_worlds",
+    "test_matrix", "test_openapi", "test_races", "test_random_ledgers", "test_readme", "test_replay_live",
+    "test_two_worlds",
 }  # fmt: skip
 """They go the ways that others have gone, thousands of times: to trace them would take minutes and cover no line."""
 

@@ -252,9 +252,12 @@ def running(world: World, database_url: str, reference: str | None = None) -> It
     with database.engine.execution_options(writing=True).connect() as connection, Session(connection) as session:
         claim(session, account, KEY, b"the same request", datetime.now(UTC))
         session.scalars(select(Case).where(Case.reference == reference).with_for_update()).all()
-        yield
+        try:
+            yield
+        finally:
+            session.rollback()
+            waiting(world, database_url, 10)
     database.engine.dispose()
-    waiting(world, database_url, 10)
 
 
 def waiting(world: World, database_url: str, lock_timeout_s: float) -> None:

@@ -212,9 +212,9 @@ def test_a_key_ends_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> No
     quick = world.app.state.desk.quick
     (plan,) = quick._plans.values()
     ends = plan.caller.good_until
-    assert plan.is_good(datetime.now(UTC))
-    assert not plan.is_good(ends)
-    assert not plan.is_good(datetime.now(UTC) + timedelta(days=1))  # that day is noted by the door first
+    assert plan.caller.is_good(datetime.now(UTC))
+    assert not plan.caller.is_good(ends)
+    assert not plan.caller.is_good(datetime.now(UTC) + timedelta(days=1))  # that day is noted by the door first
 
 
 def test_what_the_team_reads_quickly_is_on_the_access_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, TypeVar, get_origin
 from urllib.parse import unquote_to_bytes
 
@@ -504,9 +505,8 @@ class _Entry:
             visit, subject = self._visit(request, session, self._caller(request, session), writes=False)
             call = Call(visit, subject, None, query, request, self.desk)
             answer = self.door.work(call)
-            recipe = self.door.quick(call) if self.door.quick else None
-            if recipe is not None:
-                self.desk.quick.learn(session, request, self.door.name, call.caller, recipe)
+            if self.door.quick:
+                self.desk.quick.learn(session, request, self.door.name, call.caller, partial(self.door.quick, call))
         tag = answer.headers.get("ETag") or tag_of(answer.content)
         headers = {**answer.headers, "ETag": tag, **(OPENLY if self.door.policy.public else {"Vary": VARIES})}
         if is_known(tag, tags_of(",".join(request.headers.getlist("if-none-match")))):

@@ -79,7 +79,7 @@ def _case(session: Session, caller: Caller, reference: str, policy: Condition, *
     query = statement_for(caller, _one_case, policy, lock)
     found: Case | None = session.scalar(query, {"reference": reference, "now": caller.now})
     if found is not None and lock:
-        found.look_what_there_is(session)
+        found.load(session)
     return found
 
 

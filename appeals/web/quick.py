@@ -24,6 +24,7 @@ from appeals.allowance import Limiter, Unportioned
 from appeals.database import Busy
 from appeals.errors import Gone, Invalid, RateExceeded
 from appeals.field import CASE_REFERENCE
+from appeals.key import naming
 from appeals.network import Caller, NetworkState, network_version
 from appeals.reader import Question, Reader, Unreadable
 from appeals.vocabulary import Logged
@@ -83,10 +84,6 @@ class Plan:
     bucket: str
     network: int
 
-    def is_good(self, now: datetime) -> bool:
-        """False when the key has ended, or is used for the first time on a day, which the door notes."""
-        return self.caller.is_good(now)
-
 
 def tag_of(content: bytes) -> str:
     """The validator of an answer that has none of its own."""
@@ -118,20 +115,25 @@ class Quick:
     ) -> None:
         self.reader, self._now = reader, now
         self._recorder, self._limiter = recorder, limiter
-        self._name_key = hashlib.sha256(b"name of a plan" + pepper).digest()
+        self._named = naming("a plan", pepper)
         self._plans: OrderedDict[bytes, Plan] = OrderedDict()
 
     def forget(self) -> None:
         """Forget every plan: another database is served now."""
         self._plans.clear()
 
-    def learn(self, session: Session, request: Request, door: str, caller: Caller, recipe: Recipe) -> None:
+    def learn(
+        self, session: Session, request: Request, door: str, caller: Caller, recipe_of: Callable[[], Recipe | None]
+    ) -> None:
         """Keep how a question is answered that its door has just answered, in the snapshot in which it did."""
         name = self._name(request.scope)
         if name is None or caller.first_use_today:  # the day is noted by the door
             return
         network, stands = network_version(session), self._plans.get(name)
-        if stands is not None and stands.network == network and stands.is_good(self._now()):
+        if stands is not None and stands.network == network and self.is_good(stands):
+            return
+        recipe = recipe_of()
+        if recipe is None:
             return
         inner = recipe.statement.subquery()
         state = NetworkState.__table__
@@ -150,15 +152,15 @@ class Quick:
         plan = self._plans.get(name) if name else None
         if name is None or plan is None:
             return None
-        if not plan.is_good(self._now()):
+        if not self.is_good(plan):
             self._plans.pop(name, None)
             return None
         self._plans.move_to_end(name)
         return plan
 
     def is_good(self, plan: Plan) -> bool:
-        """Whether the plan may still be used."""
-        return plan.is_good(self._now())
+        """False when the key has ended, or is used for the first time on a day, which the door notes."""
+        return plan.caller.is_good(self._now())
 
     async def answered(self, plan: Plan, asked: Asked) -> Answered | None:
         """What is answered, from one snapshot; None where the door has to be asked.
@@ -204,7 +206,7 @@ class Quick:
         if question is None:
             return None
         whole = b"\n".join((_place(scope["path"]).encode(), question, *said))
-        return hashlib.blake2b(whole, key=self._name_key, digest_size=16).digest()
+        return self._named(whole)
 
 
 _TELLING = (b"authorization", b"accept")

@@ -168,6 +168,7 @@ def application() -> FastAPI:
     What is loaded by then stays: to look through it for garbage would stop everybody for a tenth of a second.
     """
     app = create_app(of_the_environment())
+    gc.collect()
     gc.freeze()
     return app
 

@@ -1,6 +1,6 @@
 """Waiting for what is new: long polls and streams. They take no thread and no connection while they wait.
 
-One question in a quarter of a second, for all who wait in this process, tells whether anything has changed; then each
+One question in a tenth of a second, for all who wait in this process, tells whether anything has changed; then each
 asks anew, the quick way. Who waits is let in by the door like everybody else, and again whenever the network changed.
 """
 
@@ -21,7 +21,7 @@ from appeals.feed import head
 from appeals.reader import Reader, Unreadable
 from appeals.web.quick import Answered, Asked, Plan, Quick, answer_of, asked_in
 
-EVERY_S = 0.25
+EVERY_S = 0.1
 STILL_HERE_S = 15
 ASKED_AGAIN = 3
 TOGETHER_S = 0.5

@@ -3,7 +3,6 @@
 Only `serve` makes something out of nothing: a database, a network, a pepper. What is refused makes nothing.
 """
 
-import gc
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -163,14 +162,8 @@ def _render_missing(database: Database) -> None:
 
 
 def application() -> FastAPI:
-    """The application for the settings of the environment; what each worker process loads.
-
-    What is loaded by then stays: to look through it for garbage would stop everybody for a tenth of a second.
-    """
-    app = create_app(of_the_environment())
-    gc.collect()
-    gc.freeze()
-    return app
+    """The application for the settings of the environment; what each worker process loads."""
+    return create_app(of_the_environment())
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})  # "-1" is a revision, not an option

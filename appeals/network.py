@@ -429,7 +429,7 @@ class Acquaintances:
 
     def who(self, session: Session, key: str | None, now: datetime) -> Caller:
         """Who holds this key, as `authenticate` tells. Raises: Unauthenticated."""
-        name = self._named((key or "").encode())
+        name = self._name(key)
         known_in, caller = self._met.get(name, (None, None))
         if caller is None:
             keys.parts(key or "")  # what is no key is refused before the database is asked
@@ -447,12 +447,15 @@ class Acquaintances:
 
     def met(self, key: str | None, now: datetime) -> Caller | None:
         """Who held this key when it was last asked for. Whether they still do, and as what, only `who` can tell."""
-        _, caller = self._met.get(self._named((key or "").encode()), (None, None))
+        _, caller = self._met.get(self._name(key), (None, None))
         return caller if caller is not None and caller.is_good(now) else None
 
     def forget(self) -> None:
         """Forget everybody: another database is served now."""
         self._met.clear()
+
+    def _name(self, key: str | None) -> bytes:
+        return self._named((key or "").encode())
 
 
 MOST_MET = 10_000

@@ -128,7 +128,9 @@ def line_for(caller: Caller) -> ColumnElement[bytes]:
     return sql_case((worked_on_by(caller), KeptView.work_line), else_=KeptView.status_line)
 
 
-def survivor_for(caller: Caller, merged_into: ColumnElement[UUID | None] = Case.__table__.c.merged_into_id) -> Any:
+def survivor_for(
+    caller: Caller, merged_into: ColumnElement[UUID | None] = Case.__table__.c.merged_into_id
+) -> ColumnElement[str | None]:
     """The reference of the case that a case was merged into, if the caller may see it."""
     seen = select(Survivor.reference).where(Survivor.id == merged_into, visible_to(caller, Survivor))
     return seen.correlate_except(Survivor).scalar_subquery()

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, Select, and_, bindparam, false, or_, select, true
+from sqlalchemy import ColumnElement, Executable, Exists, Select, and_, bindparam, false, or_, select, true
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import AliasedClass
 from sqlalchemy.sql.elements import False_
@@ -34,7 +34,7 @@ CASE_ROLES = TEAM_ROLES | {Role.READER}
 """The roles that have to do with cases; to all others no case exists."""
 
 
-Rows = TypeVarTuple("Rows")
+Statement = TypeVar("Statement", bound=Executable)
 
 
 # How somebody reaches a case
@@ -183,12 +183,12 @@ def visible_to(caller: Caller, of: Seen = Case) -> ColumnElement[bool]:
     return _any_of(caller, SIGHTS, of)
 
 
-def statement_for(caller: Caller, make: Callable[..., Select[*Rows]], *of: Any) -> Select[*Rows]:
+def statement_for(caller: Caller, make: Callable[..., Statement], *of: Any) -> Statement:
     """`make(caller, *of)`, made once for all who are the same account with the same roles: building it is dear.
 
     It is run with `now` as a parameter, the caller's. Forgotten, nobody would be on a team for a time any more.
     """
-    made: Select[*Rows] = _made(caller.account_id, caller.held, make, of)
+    made: Statement = _made(caller.account_id, caller.held, make, of)
     return made
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.orm import Mapped, RelationshipProperty, Session, class_mapper, mapped_column, relationship
+from sqlalchemy.orm import Mapped, RelationshipProperty, Session, class_mapper, joinedload, mapped_column, relationship
 from sqlalchemy.orm.attributes import set_committed_value
 
 from appeals.action import Action
@@ -183,10 +183,11 @@ class Case(Base):
     openings: Mapped[list[Opening]] = relationship(order_by=Opening.id)
 
     def load(self, session: Session) -> None:
-        """Ask once which lists of the case hold anything, and load those of records.
+        """Load its entities; ask once which lists of the case hold anything, and load those of records.
 
         To be called under its lock: whoever writes to a case looks at all its records, if only to keep its views.
         """
+        self._load_entities(session)
         number = {"case_id": self.id}
         there = session.execute(_what_there_is(), number).one()
         unloaded = inspect(self).unloaded
@@ -197,6 +198,14 @@ class Case(Base):
                 set_committed_value(self, name, [])
             elif issubclass(class_mapper(Case).relationships[name].mapper.class_, Record):
                 set_committed_value(self, name, session.scalars(_list_of(name), number).all())
+
+    def _load_entities(self, session: Session) -> None:
+        unloaded = [place.key for place in _PLACES if place.key in inspect(self).unloaded]
+        numbers = {name: getattr(self, f"{name}_id") for name in unloaded}
+        wanted = {number for number in numbers.values() if number}
+        found = {one.id: one for one in session.scalars(_ENTITIES, {"numbers": list(wanted)})} if wanted else {}
+        for name, number in numbers.items():
+            set_committed_value(self, name, found.get(number))
 
     def move(self, entry: HistoryEntry, now: datetime) -> None:
         """Take the status of a new history entry, and keep the entry: the only way a status changes."""
@@ -354,6 +363,15 @@ def _what_there_is() -> Select[*tuple[Any, ...]]:
     return select(
         *(exists().where(*(there == number for _, there in of.local_remote_pairs)).label(of.key) for of in lists)
     )
+
+
+_PLACES = (Case.lead_entity, Case.intake_entity, Case.handover_to)
+WITH_ENTITIES = tuple(map(joinedload, _PLACES))
+"""Options of a statement that asks for a case: the entities by which it is decided who may do what come along.
+
+Not of one that waits for a lock: PostgreSQL joins before it waits, and then finds that what it joined is another.
+"""
+_ENTITIES = select(Entity).where(Entity.id.in_(bindparam("numbers", expanding=True)))
 
 
 @cache

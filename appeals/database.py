@@ -312,9 +312,10 @@ class Database:
         def begin(connection: Any) -> None:
             # A deferred transaction that writes later fails at once when another has written meanwhile.
             options = connection.get_execution_options()
-            if options.get("writing", False):
-                patience_s = options.get("patience_s", self.lock_timeout_s)
+            patience_s = options.get("patience_s", self.lock_timeout_s)
+            if options.get("writing", False) and connection.info.get("patience_s", self.lock_timeout_s) != patience_s:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience_s * 1000)}")
+                connection.info["patience_s"] = patience_s
             connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writing", False) else "BEGIN")
 
         return engine

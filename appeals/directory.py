@@ -7,6 +7,7 @@ a case they may not see speaks of it: not from its details, and not from its id,
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -121,8 +122,7 @@ def organisation(session: Session, given: UUID | OrganisationInput, *, listed: b
     """The organisation of this id, which the caller was found to know; or of this kind, country and name, even new."""
     if isinstance(given, UUID):
         return session.get_one(Organisation, given)
-    identity = identity_of_organisation(given.kind, given.country, given.name)
-    return _one(session, Organisation, identity, given.model_dump(), listed=listed)
+    return _one(session, Organisation, _identity_of_organisation(given), given.model_dump(), listed=listed)
 
 
 def facility(session: Session, given: UUID | FacilityInput, *, listed: bool = False) -> Facility:
@@ -130,8 +130,15 @@ def facility(session: Session, given: UUID | FacilityInput, *, listed: bool = Fa
     if isinstance(given, UUID):
         return session.get_one(Facility, given)
     owner = organisation(session, given.owner, listed=listed) if given.owner else None
-    identity = _identity(given.os_id) if given.os_id else identity_of_workplace(given.country, given.name)
-    return _one(session, Facility, identity, _details(given, owner), listed=listed)
+    return _one(session, Facility, _identity_of_facility(given), _details(given, owner), listed=listed)
+
+
+def _identity_of_organisation(given: OrganisationInput) -> str:
+    return identity_of_organisation(given.kind, given.country, given.name)
+
+
+def _identity_of_facility(given: FacilityInput) -> str:
+    return _identity(given.os_id) if given.os_id else identity_of_workplace(given.country, given.name)
 
 
 def identity_of_organisation(kind: str, country: str | None, name: str) -> str:
@@ -171,12 +178,31 @@ def _identity(*parts: str) -> str:
 Row = TypeVar("Row", Organisation, Facility)
 
 
+def look_up(session: Session, given: Iterable[UUID | OrganisationInput | FacilityInput | None]) -> None:
+    """Find at once those of these rows that are there, for this transaction to name: each alone is a statement."""
+    known = session.info.setdefault(_KNOWN, {})
+    named = list(given)
+    organisations = {_identity_of_organisation(one) for one in named if isinstance(one, OrganisationInput)}
+    facilities = {_identity_of_facility(one) for one in named if isinstance(one, FacilityInput)}
+    for table, identities in ((Organisation, organisations), (Facility, facilities)):
+        if identities:
+            rows: Iterable[Any] = session.scalars(select(table).where(table.identity.in_(sorted(identities))))
+            known.update({(table, row.identity): row for row in rows})
+
+
+_KNOWN = "rows of the directory, by table and identity, that this transaction has found"
+
+
 def _one(session: Session, table: type[Row], identity: str, details: dict[str, Any], *, listed: bool) -> Row:
+    known = session.info.setdefault(_KNOWN, {})
+    row: Row | None = known.get((table, identity))
     found = select(table).where(table.identity == identity)
-    row = session.scalar(found)
+    if row is None:
+        row = session.scalar(found)
     if row is None:
         insert_if_absent(session, table, {"id": uuid4(), "identity": identity, "listed": listed, **details})
         row = session.scalars(found).one()
+    known[table, identity] = row
     if listed and not row.listed:
         # What cases said of it stays theirs: it is listed as whoever lists it knows it.
         for name, value in {**details, "listed": True}.items():

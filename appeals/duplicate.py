@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from anyascii import anyascii
 from rapidfuzz.fuzz import ratio, token_sort_ratio
-from sqlalchemy import Pool, Select, bindparam, func, select
+from sqlalchemy import CompoundSelect, Pool, and_, bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from appeals.access import statement_for, worked_on_by
@@ -96,25 +96,18 @@ def _near(session: Session, caller: Caller, case: Case) -> Iterable[Any]:
     """The cases of the same country and months that the caller works on: ids, revisions, references and days."""
     day = case.received_on
     of = {"case": case.id, "country": case.country, "day": day, "since": day - WITHIN, "until": day + WITHIN}
-    for half in (_received_before, _received_after):
-        yield from session.execute(statement_for(caller, half), {**of, "now": caller.now})
+    return session.execute(statement_for(caller, _received_near), {**of, "now": caller.now})
 
 
-def _received_near(caller: Caller) -> Select[*tuple[Any, ...]]:
+def _received_near(caller: Caller) -> CompoundSelect[*tuple[Any, ...]]:
+    """The nearest before and after, half of them each: both ends of an index."""
     near = select(Case.id, Case.revision, Case.reference, Case.received_on)
-    months = Case.received_on.between(bindparam("since"), bindparam("until"))
-    there = (Case.id != bindparam("case"), months, Case.country == bindparam("country"))
-    return near.where(worked_on_by(caller), *there).limit(COMPARED // 2)
-
-
-def _received_before(caller: Caller) -> Select[*tuple[Any, ...]]:
-    query = _received_near(caller).where(Case.received_on <= bindparam("day"))
-    return query.order_by(Case.received_on.desc(), Case.id.desc())
-
-
-def _received_after(caller: Caller) -> Select[*tuple[Any, ...]]:
-    query = _received_near(caller).where(Case.received_on > bindparam("day"))
-    return query.order_by(Case.received_on, Case.id.desc())
+    there = (Case.id != bindparam("case"), Case.country == bindparam("country"), worked_on_by(caller))
+    before = Case.received_on.between(bindparam("since"), bindparam("day"))
+    after = and_(Case.received_on > bindparam("day"), Case.received_on <= bindparam("until"))
+    earlier = near.where(before, *there).order_by(Case.received_on.desc(), Case.id.desc()).limit(COMPARED // 2)
+    later = near.where(after, *there).order_by(Case.received_on, Case.id.desc()).limit(COMPARED // 2)
+    return union_all(select(earlier.subquery("earlier")), select(later.subquery("later")))
 
 
 def _known(session: Session, cases: Iterable[Any]) -> list[_Known]:

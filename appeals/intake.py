@@ -10,7 +10,7 @@ from appeals import records
 from appeals import step_input as asks
 from appeals.case import Case, HistoryEntry, new_reference
 from appeals.database import new_id
-from appeals.directory import Organisation, organisation
+from appeals.directory import Organisation, look_up, organisation
 from appeals.errors import ChangeRefused, Forbidden, Unmet
 from appeals.lifecycle import INTAKE_ROLES
 from appeals.network import Caller, Entity, Held, existing_entity
@@ -36,6 +36,8 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
     entity = session.get_one(Entity, held.entity_id) if said.entity is None else _named(session, said)
     given, at = said.requesting_organisation, "/requesting_organisation"
     records.require_known(session, caller, Organisation, given, at)
+    parties = said.records.parties
+    look_up(session, [given, *(party.organisation for party in parties), *(party.facility for party in parties)])
     asking = organisation(session, given)
     first = said.violations[0].code
     case = Case(

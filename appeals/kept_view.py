@@ -71,9 +71,11 @@ def keep(session: Session, now: datetime, by: UUID) -> None:
     keep_revisions(session, now, by)
     rendered = session.info[views.RENDERED] = {}
     written: dict[UUID, Case | None] = {}  # held on to, so that nothing that was read is read again
+    logged: set[UUID] = set()
 
     def note(_: Session, __: object) -> None:
         rendered.clear()
+        logged.update(row.id for row in session.new if isinstance(row, Case))
         for row in (*session.new, *session.dirty):
             if isinstance(row, Case):
                 written[row.id] = row
@@ -83,22 +85,23 @@ def keep(session: Session, now: datetime, by: UUID) -> None:
     def render(_: Session) -> None:
         session.flush()
         for number, case in written.items():
-            keep_case(session, case or session.get_one(Case, number), now)
+            keep_case(session, case or session.get_one(Case, number), now, is_new=number in logged)
         written.clear()
+        logged.clear()
 
     event.listen(session, "after_flush", note)
     event.listen(session, "before_commit", render)
 
 
-def keep_case(session: Session, case: Case, now: datetime) -> None:
+def keep_case(session: Session, case: Case, now: datetime, *, is_new: bool) -> None:
     """Keep the views of a case as it stands, and that it changed."""
     connection = session.connection()  # plain statements: each write of a case waits for these
-    kept = connection.execute(_KEPT, {"case": case.id}).one_or_none()
+    kept = None if is_new else connection.execute(_KEPT, {"case": case.id}).one_or_none()
     change = _note_change(session, case, now)
     rendered = kept_of(case)
     if kept is not None and kept.sight != rendered["sight"]:
         _note_former_sight(session, change, kept.sight)
-    rendered["indexed"] = search.index(session, case, kept.indexed if kept else None)
+    rendered["indexed"] = search.index(session, case, kept.indexed if kept else None, is_new=is_new)
     statistics.note(session, kept.counted if kept else None, rendered["counted"])
     if kept is None:
         connection.execute(insert(_TABLE), {"case_id": case.id, **rendered})
@@ -189,6 +192,7 @@ def naming_survivor(shown: bytes, reference: str | None) -> bytes:
 def differing(session: Session, cases: Iterable[Case]) -> Iterator[Case]:
     """Those of these cases of which something else is kept than a fresh rendering gives, or nothing."""
     for case in cases:
+        case.load(session)
         kept, fresh = session.get(KeptView, case.id), kept_of(case)
         if kept is None or any(getattr(kept, name) != value for name, value in fresh.items()):
             yield case
@@ -212,6 +216,7 @@ def render_anew(database: Database, *, all_of_them: bool) -> int:
             cases = session.scalars(query.with_for_update(of=Case)).all()
             indexed = search.reindex(session, cases)
             for case in cases:
+                case.load(session)
                 kept, rendered = session.get(KeptView, case.id), kept_of(case)
                 statistics.note(session, kept.counted if kept else None, rendered["counted"])
                 session.merge(KeptView(case_id=case.id, **rendered, indexed=indexed[case.id]))

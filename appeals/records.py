@@ -171,7 +171,7 @@ def _of_demand(writing: Writing, said: demand.DemandInput, at: str) -> dict[str,
 
 
 def _of_action(writing: Writing, _said: Any, _at: str) -> dict[str, Any]:
-    return {"by_entity": writing.case.lead_entity.id}
+    return {"by_entity": writing.case.lead_entity.id, "responses": []}
 
 
 def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[str, Any]:

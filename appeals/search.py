@@ -61,14 +61,17 @@ def _wanted(terms: Iterable[Term], *readers: str) -> Wanted:
     return [[reader + term.text + "*" * term.begins for reader in readers] for term in terms]
 
 
-def index(session: Session, case: Case, known: str | None) -> str:
+def index(session: Session, case: Case, known: str | None, *, is_new: bool = False) -> str:
     """Write the words of a case, unless they are those of which the digest is `known`; their digest.
 
-    `known` is what this returned the last time. The case's own changes are flushed.
+    `known` is what this returned the last time. The case's own changes are flushed. Of one that is new, nothing was
+    written before.
     """
     words = lexemes(case)
     digest = digest_of(words)
-    if digest != known:
+    if is_new:
+        index_new(session, {case.id: case.received_on}, {case.id: words})
+    elif digest != known:
         _write(session, [case], {case.id: words})
     return digest
 

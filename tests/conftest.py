@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy import URL, create_engine, make_url, select, text
 from appeals.case import Case
 from appeals.database import Database
 from appeals.kept_view import differing
-from tests.cast import Cast, World, found_cast
+from tests.cast import Cast, World, found_cast, today
 
 PEPPER = "a pepper for tests only"
 _server: list[Any] = []
@@ -92,6 +93,8 @@ class Template:
         self.cast = self._fill()
         self.world = World(self.url(self.name), PEPPER, self.cast)
         self.world.leave()
+        self.world.brought_to = self._brought_to
+        self.brought: dict[tuple[str, date], tuple[str, str]] = {}
 
     def url(self, name: str) -> str:
         """Where the database of this name is."""
@@ -131,6 +134,23 @@ class Template:
             run_on_server(f'CREATE DATABASE "{name}" TEMPLATE "{source}" STRATEGY file_copy')
         return self.url(name)
 
+    def _brought_to(self, state: str) -> str:
+        """A case in a state, in a database in place of the one that `world` serves; its reference."""
+        here = self.world.database.engine.url.render_as_string(hide_password=False)
+        self.world.leave()
+        if (state, today()) not in self.brought:
+            there = self.copy()
+            self.world.move_to(there)
+            self.world.is_as_copied = False
+            self.brought[state, today()] = there, self.world.case_in(state)
+            self.world.leave()
+        there, reference = self.brought[state, today()]
+        self.drop(here)
+        self.copy(of=there, to=here)
+        self.world.move_to(here)
+        self.world.is_as_copied = False
+        return reference
+
     def drop(self, url: str) -> None:
         """Remove a copy."""
         if self.dialect == "postgresql":
@@ -142,7 +162,8 @@ class Template:
     def end(self) -> None:
         """Remove the template itself."""
         self.world.end()
-        self.drop(self.url(self.name))
+        for url in (self.url(self.name), *(url for url, _ in self.brought.values())):
+            self.drop(url)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from appeals.lifecycle import STEPS
 from appeals.network import Account, Caller, Entity, Held, authenticate
 from appeals.team import TeamMember
 from appeals.vocabulary import Role, Visibility
-from tests.cast import CONSENTS, PARTIES, PEOPLE, TODAY, Body, World, consent, step_input
+from tests.cast import CONSENTS, PARTIES, PEOPLE, Body, World, consent, step_input, today
 from tests.conftest import PEPPER
 from tests.standing import DOORS, RECORDS
 
@@ -150,7 +150,7 @@ def intake_at(entity: str) -> Body:
     """A bare request logged at an entity."""
     from_ = {"name": "Union", "kind": "union_factory", "country": "BD"}
     return {
-        "requesting_organisation": from_, "channel": "email", "received_on": TODAY.isoformat(), "country": "BD",
+        "requesting_organisation": from_, "channel": "email", "received_on": today().isoformat(), "country": "BD",
         "narrative": "N.", "narrative_language": "en", "violations": [{"code": "threat"}], "affected": "unknown",
         "help_asked": "H.", "danger": False, "entity": entity,
     }  # fmt: skip
@@ -285,7 +285,7 @@ def all_kinds_of_cases(world: World) -> Iterator[tuple[Session, list[Case], list
                 "status": "received", "visibility": visibility, "publication": "none", "priority": "normal",
                 "danger": False, "requester_id": requester.id, "intake_entity_id": intake.id,
                 "lead_entity_id": lead.id, "region_id": lead.region_id, "handover_to_id": to.id if to else None,
-                "assignee_id": None, "received_on": TODAY, "received_precision": "exact", "reopen_count": 0,
+                "assignee_id": None, "received_on": today(), "received_precision": "exact", "reopen_count": 0,
                 "version": 1, "revision": 1, "recorded_at": datetime.now(UTC), "updated_at": datetime.now(UTC),
                 "recorded_by": people[len(people) // 2],
             }

@@ -270,6 +270,7 @@ def test_the_service_acts_without_being_called_and_survives_kills(
 
 
 def test_what_was_just_logged_is_left_for_the_next_look(world: World) -> None:
+    world.case()  # so that the other is brought there now
     reference, letter = engaged(world)
     assert pass_time(world.database, later(), timedelta(minutes=1)) == 0
     assert answers_to(world, reference, letter)["answer"] == "awaiting"

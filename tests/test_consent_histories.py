@@ -23,7 +23,7 @@ from sqlalchemy import update
 
 from appeals.consent import Consent
 from appeals.database import Database
-from tests.cast import CONSENTS, TODAY, Body, consent, day, intake, step_input
+from tests.cast import CONSENTS, Body, consent, day, intake, step_input, today
 from tests.conftest import Template
 from tests.live import Live, Remote, served
 
@@ -31,23 +31,25 @@ HISTORIES = int(os.environ.get("APPEALS_TEST_HISTORIES", "2"))
 TURNS = 10
 READERS = 2
 A_MOMENT_S = 0.025
-YESTERDAY = TODAY - timedelta(days=1)
 LEVELS = ["anonymised", "named", "person"]
 SIGNED_UP = [given for given in CONSENTS if not given["scope"].startswith("publish")]
 SIDES = [{"workers", "workers_union"}, {"local_partner"}]
-KINDS_OF_CONSENT: list[tuple[Body, bool, bool, bool]] = [
-    ({}, True, False, False),
-    ({"given_on": day()}, True, False, False),
-    ({"expires_on": day(-30)}, True, False, False),
-    ({"expires_on": day()}, True, False, False),
-    ({"state": "given_with_conditions", "conditions": "No photographs."}, True, False, False),
-    ({"recipients": ["Evening Post"]}, True, True, False),
-    ({"expires_on": day(1)}, True, False, True),
-    ({"state": "requested", "given_on": None, "method": None}, False, False, False),
-    ({"state": "refused", "given_on": None, "method": None}, False, False, True),
-]
-"""What is said of a consent; and whether it is given, is limited to some, and is over."""
 log = logging.getLogger(__name__)
+
+
+def kinds_of_consent() -> list[tuple[Body, bool, bool, bool]]:
+    """What is said of a consent; and whether it is given, is limited to some, and is over."""
+    return [
+        ({}, True, False, False),
+        ({"given_on": day()}, True, False, False),
+        ({"expires_on": day(-30)}, True, False, False),
+        ({"expires_on": day()}, True, False, False),
+        ({"state": "given_with_conditions", "conditions": "No photographs."}, True, False, False),
+        ({"recipients": ["Evening Post"]}, True, True, False),
+        ({"expires_on": day(1)}, True, False, True),
+        ({"state": "requested", "given_on": None, "method": None}, False, False, False),
+        ({"state": "refused", "given_on": None, "method": None}, False, False, True),
+    ]
 
 
 # What outsiders got, and when
@@ -231,7 +233,9 @@ class History:
         """A consent runs out: its last day was yesterday, and nobody asked the service for anything."""
         told = self.chance.choice([told for told in played.consents if told.given])
         with self.database.writing() as session:
-            session.execute(update(Consent).where(Consent.id == UUID(told.id)).values(expires_on=YESTERDAY))
+            session.execute(
+                update(Consent).where(Consent.id == UUID(told.id)).values(expires_on=today() - timedelta(days=1))
+            )
         self.answered = time.monotonic()
         told.over = True
         self.said.append("time passes")
@@ -243,7 +247,7 @@ class History:
         subject = self.chance.choice(
             ["workers", "workers_union", "local_partner", "local_partner", "person", "requester"]
         )
-        more, given, limited, over = self.chance.choice(KINDS_OF_CONSENT)
+        more, given, limited, over = self.chance.choice(kinds_of_consent())
         answer = self.world.caseworker.add(played.reference, "consents", consent(f"publish_{scope}", subject, **more))
         self._heard(f"{subject} agree to {scope} {more}", answer, 201)
         played.consents.append(Told(answer.json()["id"], subject, f"publish_{scope}", given, limited, over))

@@ -15,14 +15,14 @@ from appeals.guard import GUARDS
 from appeals.lifecycle import STEPS
 from appeals.network import account_named, entity_named, grant
 from appeals.vocabulary import Role
-from tests.cast import CONSENTS, PARTIES, TODAY, Body, World, action, consent, day, organisation, step_input
+from tests.cast import CONSENTS, PARTIES, Body, World, action, consent, day, organisation, step_input, today
 
 RISK: list[Body] = [{"level": "elevated", "assessed_on": day(5)}]
 UNION = "Bright Stitch Workers Union"
 
 
 def later(days: int) -> str:
-    return (TODAY + timedelta(days=days)).isoformat()
+    return (today() + timedelta(days=days)).isoformat()
 
 
 def records(*, lacking: tuple[str, str] | None = None, **changed: Any) -> Body:
@@ -178,219 +178,224 @@ def trip(noun: str, case: Arrange, lift: Lift, said: Body | Callable[[World], Bo
     return Trip(noun, case, lift, said, tuple(beside.split()))
 
 
-TRIPS: dict[str, Trip] = {
-    # Dates
-    "date.before_last_step": trip("screening", in_("received"), say(occurred_on=day(30)), {"occurred_on": day(31)}),
-    "acknowledgement.before_receipt": trip(
-        "acknowledgement", in_("received"), say(occurred_on=day(30)), {"occurred_on": day(31)}
-    ),
-    "due.not_in_future": trip("information-request", in_("screening"), say(due_on=later(1)), {"due_on": day()}),
-    # Who acts
-    "lead.is_party": trip(
-        "screening",
-        in_("received", add("parties", role="local_partner", organisation=organisation("SOUTH  Asia", "ngo"))),
-        say(lead_entity="Europe"),
-    ),
-    "assignee.is_party": trip(
-        "screening",
-        in_("received", add("parties", role="local_partner", organisation=organisation("South Asia", "ngo"))),
-        say(lead_entity="Garment Workers Centre", assignee="coordinator"),
-        {"lead_entity": "Garment Workers Centre", "assignee": "asia coordinator"},
-    ),
-    "assignee.without_role": trip(
-        "screening", in_("received"), say(assignee="asia caseworker"), {"assignee": "europe caseworker"}
-    ),
-    "handover.to_itself": trip(
-        "handover", in_("received"), say(receiving_entity="Europe"), {"receiving_entity": "International Office"}
-    ),
-    "handover.not_proposed": trip("handover-acceptance", in_("received"), do(take("handover"))),
-    "verifier.is_target": trip(
-        "verification",
-        in_("received"),
-        say(verifying_organisation=organisation("Legal Aid Fund", "ngo")),
-        {"verifying_organisation": organisation("Sample Brand", "company", "SE")},
-    ),
-    "verifier.is_requester": trip(
-        "verification",
-        in_("received"),
-        say(verifying_organisation=organisation(UNION), same_as_requester_because="Nobody else may enter."),
-        {"verifying_organisation": organisation(UNION)},
-    ),
-    # Taking a case up, or not
-    "consent.take_up.workers.missing": trip(
-        "acceptance",
-        in_("screening", VERIFIED, records=records(lacking=("take_up", "workers"))),
-        do(add("consents", **consent("take_up"))),
-    ),
-    "consent.take_up.renewed.missing": trip(
-        "reopening", in_("closed"), do(add("consents", **consent("take_up", given_on=day()))), {"records": {}}
-    ),
-    "demand.missing": trip("acceptance", in_("screening", VERIFIED), say(demands=[DEMAND]), {"demands": []}),
-    "violation.unverified": trip("acceptance", in_("screening"), do(VERIFIED)),
-    "target.missing": trip(
-        "acceptance",
-        in_("screening", VERIFIED, records=records(parties=parties("union"))),
-        do(add("parties", **parties("brand")[0])),
-        {"demands": [{**DEMAND, "addressees": ["#union"]}]},
-        beside="leverage.missing",
-    ),
-    "leverage.missing": trip(
-        "acceptance",
-        in_("screening", VERIFIED, records=records(parties=parties("factory"))),
-        do(add("parties", **parties("ministry")[0])),
-        {"demands": [{**DEMAND, "addressees": ["#factory"]}]},
-    ),
-    "requester.not_told": trip(
-        "decline",
-        in_("received"),
-        say(requester_told_on=None, telling_is_unsafe=True),
-        {"requester_told_on": None},
-    ),
-    "consent.share_external.missing": trip(
-        "referral",
-        in_("screening"),
-        do(add("consents", **consent("share_external", recipients=["Other Fund"]))),
-        {"receiving_body": "Other Fund"},
-    ),
-    "receiver.not_accepted": trip(
-        "referral", in_("screening"), say(receiver_accepted_on=day()), {"receiver_accepted_on": None}
-    ),
-    # Risk
-    "risk.missing": trip(
-        "acceptance",
-        in_("screening", VERIFIED, records=records(risk_assessments=[])),
-        do(add("risk-assessments", **RISK[0])),
-    ),
-    "risk.stale": trip(
-        "escalation",
-        in_("engagement", sign(), records=records(risk_assessments=[{"level": "low", "assessed_on": day(15)}])),
-        do(add("risk-assessments", level="low", assessed_on=day(14))),
-    ),
-    "risk.critical": trip(
-        "escalation",
-        in_("engagement", sign(), records=records(risk_assessments=[{"level": "critical", "assessed_on": day()}])),
-        say(reason="workers_request"),
-    ),
-    # Contact
-    "consent.contact_brand.missing": trip(
-        "engagement",
-        in_("accepted", withdraw("contact_brand")),
-        do(add("consents", **consent("contact_brand"))),
-    ),
-    "consent.contact_factory.missing": trip(
-        "engagement",
-        in_("accepted", withdraw("contact_factory")),
-        do(add("consents", **consent("contact_factory", "workers_union"))),
-        {"first_action": action(kind="factory_letter", target="#factory")},
-    ),
-    "consent.contact_government.missing": trip(
-        "engagement",
-        in_("accepted", withdraw("contact_government")),
-        do(add("consents", **consent("contact_government"))),
-        {"first_action": action(kind="government_letter", target="#ministry")},
-    ),
-    "supply_link.weak": trip(
-        "engagement",
-        in_("accepted", amend("parties", "brand", link_strength="claimed")),
-        do(amend("parties", "brand", link_strength="disclosed_list")),
-    ),
-    # Going public
-    "consent.publish.workers.missing": trip(
-        "escalation",
-        in_("engagement", sign(), records=records(lacking=("publish_named", "workers"))),
-        do(add("consents", **consent("publish_named", "workers_union"))),
-    ),
-    "consent.publish.partner.missing": trip(
-        "escalation",
-        in_("engagement", sign(), records=records(lacking=("publish_named", "local_partner"))),
-        do(add("consents", **consent("publish_named", "local_partner"))),
-    ),
-    "consent.publish.person.missing": trip(
-        "escalation",
-        in_("engagement", sign("person"), records=records(consents=NAMED_BY_ALL)),
-        do(add("consents", **consent("publish_person", "person"))),
-        {"publication_level": "person"},
-    ),
-    "quiet_action.missing": trip(
-        "escalation",
-        in_("accepted", take("engagement", first_action=action(label="letter", answer_due_on=day())), sign()),
-        do(add("responses", action="#letter", received_on=day(), grade="denies_link")),
-    ),
-    "escalation.skips_quiet_work": trip(
-        "escalation", in_("accepted", sign()), say(reason="already_public"), beside="quiet_action.missing"
-    ),
-    "signature.missing": trip("escalation", in_("engagement"), do(sign())),
-    "signature.same_person": trip("escalation", in_("engagement", make_reviewer, sign(who="coordinator")), do(sign())),
-    "workers.not_consulted": trip(
-        "de-escalation",
-        in_("public_campaign"),
-        say(workers_consulted_on=day()),
-        {"workers_consulted_on": None},
-    ),
-    # Promises
-    "commitment.missing": trip("agreement", in_("engagement"), say(commitments=[PROMISE]), {"commitments": []}),
-    "agreement.not_accepted": trip(
-        "agreement",
-        in_("engagement"),
-        say(workers_accepted=False, workers_objection="The date is too late."),
-        {"workers_accepted": False},
-    ),
-    "breach.not_due": trip(
-        "breach",
-        in_("engagement", take("agreement", commitments=[{**PROMISE, "due_on": day()}])),
-        say(contrary_act=True),
-    ),
-    "commitment.unsettled": trip(
-        "monitoring", in_("remediation", dispose("met")), do(amend("commitments", "promise", **KEPT))
-    ),
-    "review.too_far": trip(
-        "monitoring", in_("engagement", dispose("met")), say(review_on=later(365)), {"review_on": later(366)}
-    ),
-    # Ending, and beginning again
-    "demand.undisposed": trip("monitoring", in_("engagement"), do(dispose("not_met"))),
-    "commitment.open": trip(
-        "closure",
-        in_("remediation", dispose("met")),
-        do(amend("commitments", "promise", status="waived_by_workers")),
-        {"reason": "demands_met"},
-    ),
-    "detention.open": trip(
-        "closure",
-        in_("engagement", dispose("met"), add("tallies", kind="held", low=0, high=1, as_of=day())),
-        do(add("tallies", kind="held", low=0, high=0, as_of=day())),
-        {"reason": "demands_met"},
-    ),
-    "charges.open": trip(
-        "closure",
-        in_("engagement", dispose("met"), add("tallies", kind="charged_unnamed", low=30, high=40, as_of=day(3))),
-        do(add("tallies", kind="charges_dropped", low=40, high=40, as_of=day())),
-        {"reason": "demands_met"},
-    ),
-    "close_reason.disagrees": trip(
-        "closure", in_("engagement", dispose("met")), say(reason="demands_met"), {"reason": "no_result"}
-    ),
-    "settlement.not_accepted": trip(
-        "closure",
-        in_("engagement", dispose("partly_met")),
-        say(workers_accept=True),
-        {"reason": "settled_partial"},
-    ),
-    "review.pending": trip(
-        "closure",
-        in_("monitoring"),
-        do(
-            take("breach", commitment=None, demand="#reinstate", contrary_act=True),
-            dispose("met"),
-            take("monitoring", occurred_on=day(20), occurred_precision="estimate", review_on=day()),
+def trips() -> dict[str, Trip]:
+    """How each guard is tripped, by the days as they now are."""
+    return {
+        # Dates
+        "date.before_last_step": trip("screening", in_("received"), say(occurred_on=day(30)), {"occurred_on": day(31)}),
+        "acknowledgement.before_receipt": trip(
+            "acknowledgement", in_("received"), say(occurred_on=day(30)), {"occurred_on": day(31)}
         ),
-        {"reason": "demands_met"},
-    ),
-    "survivor.unrelated": trip("merger", in_("received"), say(same_dispute="One strike."), another_survivor),
-    "survivor.ended": trip("merger", in_("received"), reopen_survivor, ended_survivor),
-    "resumption.not_offered": trip(
-        "resumption", in_("accepted", take("suspension")), say(resume_to="screening"), {"resume_to": "received"}
-    ),
-}
+        "due.not_in_future": trip("information-request", in_("screening"), say(due_on=later(1)), {"due_on": day()}),
+        # Who acts
+        "lead.is_party": trip(
+            "screening",
+            in_("received", add("parties", role="local_partner", organisation=organisation("SOUTH  Asia", "ngo"))),
+            say(lead_entity="Europe"),
+        ),
+        "assignee.is_party": trip(
+            "screening",
+            in_("received", add("parties", role="local_partner", organisation=organisation("South Asia", "ngo"))),
+            say(lead_entity="Garment Workers Centre", assignee="coordinator"),
+            {"lead_entity": "Garment Workers Centre", "assignee": "asia coordinator"},
+        ),
+        "assignee.without_role": trip(
+            "screening", in_("received"), say(assignee="asia caseworker"), {"assignee": "europe caseworker"}
+        ),
+        "handover.to_itself": trip(
+            "handover", in_("received"), say(receiving_entity="Europe"), {"receiving_entity": "International Office"}
+        ),
+        "handover.not_proposed": trip("handover-acceptance", in_("received"), do(take("handover"))),
+        "verifier.is_target": trip(
+            "verification",
+            in_("received"),
+            say(verifying_organisation=organisation("Legal Aid Fund", "ngo")),
+            {"verifying_organisation": organisation("Sample Brand", "company", "SE")},
+        ),
+        "verifier.is_requester": trip(
+            "verification",
+            in_("received"),
+            say(verifying_organisation=organisation(UNION), same_as_requester_because="Nobody else may enter."),
+            {"verifying_organisation": organisation(UNION)},
+        ),
+        # Taking a case up, or not
+        "consent.take_up.workers.missing": trip(
+            "acceptance",
+            in_("screening", VERIFIED, records=records(lacking=("take_up", "workers"))),
+            do(add("consents", **consent("take_up"))),
+        ),
+        "consent.take_up.renewed.missing": trip(
+            "reopening", in_("closed"), do(add("consents", **consent("take_up", given_on=day()))), {"records": {}}
+        ),
+        "demand.missing": trip("acceptance", in_("screening", VERIFIED), say(demands=[DEMAND]), {"demands": []}),
+        "violation.unverified": trip("acceptance", in_("screening"), do(VERIFIED)),
+        "target.missing": trip(
+            "acceptance",
+            in_("screening", VERIFIED, records=records(parties=parties("union"))),
+            do(add("parties", **parties("brand")[0])),
+            {"demands": [{**DEMAND, "addressees": ["#union"]}]},
+            beside="leverage.missing",
+        ),
+        "leverage.missing": trip(
+            "acceptance",
+            in_("screening", VERIFIED, records=records(parties=parties("factory"))),
+            do(add("parties", **parties("ministry")[0])),
+            {"demands": [{**DEMAND, "addressees": ["#factory"]}]},
+        ),
+        "requester.not_told": trip(
+            "decline",
+            in_("received"),
+            say(requester_told_on=None, telling_is_unsafe=True),
+            {"requester_told_on": None},
+        ),
+        "consent.share_external.missing": trip(
+            "referral",
+            in_("screening"),
+            do(add("consents", **consent("share_external", recipients=["Other Fund"]))),
+            {"receiving_body": "Other Fund"},
+        ),
+        "receiver.not_accepted": trip(
+            "referral", in_("screening"), say(receiver_accepted_on=day()), {"receiver_accepted_on": None}
+        ),
+        # Risk
+        "risk.missing": trip(
+            "acceptance",
+            in_("screening", VERIFIED, records=records(risk_assessments=[])),
+            do(add("risk-assessments", **RISK[0])),
+        ),
+        "risk.stale": trip(
+            "escalation",
+            in_("engagement", sign(), records=records(risk_assessments=[{"level": "low", "assessed_on": day(15)}])),
+            do(add("risk-assessments", level="low", assessed_on=day(14))),
+        ),
+        "risk.critical": trip(
+            "escalation",
+            in_("engagement", sign(), records=records(risk_assessments=[{"level": "critical", "assessed_on": day()}])),
+            say(reason="workers_request"),
+        ),
+        # Contact
+        "consent.contact_brand.missing": trip(
+            "engagement",
+            in_("accepted", withdraw("contact_brand")),
+            do(add("consents", **consent("contact_brand"))),
+        ),
+        "consent.contact_factory.missing": trip(
+            "engagement",
+            in_("accepted", withdraw("contact_factory")),
+            do(add("consents", **consent("contact_factory", "workers_union"))),
+            {"first_action": action(kind="factory_letter", target="#factory")},
+        ),
+        "consent.contact_government.missing": trip(
+            "engagement",
+            in_("accepted", withdraw("contact_government")),
+            do(add("consents", **consent("contact_government"))),
+            {"first_action": action(kind="government_letter", target="#ministry")},
+        ),
+        "supply_link.weak": trip(
+            "engagement",
+            in_("accepted", amend("parties", "brand", link_strength="claimed")),
+            do(amend("parties", "brand", link_strength="disclosed_list")),
+        ),
+        # Going public
+        "consent.publish.workers.missing": trip(
+            "escalation",
+            in_("engagement", sign(), records=records(lacking=("publish_named", "workers"))),
+            do(add("consents", **consent("publish_named", "workers_union"))),
+        ),
+        "consent.publish.partner.missing": trip(
+            "escalation",
+            in_("engagement", sign(), records=records(lacking=("publish_named", "local_partner"))),
+            do(add("consents", **consent("publish_named", "local_partner"))),
+        ),
+        "consent.publish.person.missing": trip(
+            "escalation",
+            in_("engagement", sign("person"), records=records(consents=NAMED_BY_ALL)),
+            do(add("consents", **consent("publish_person", "person"))),
+            {"publication_level": "person"},
+        ),
+        "quiet_action.missing": trip(
+            "escalation",
+            in_("accepted", take("engagement", first_action=action(label="letter", answer_due_on=day())), sign()),
+            do(add("responses", action="#letter", received_on=day(), grade="denies_link")),
+        ),
+        "escalation.skips_quiet_work": trip(
+            "escalation", in_("accepted", sign()), say(reason="already_public"), beside="quiet_action.missing"
+        ),
+        "signature.missing": trip("escalation", in_("engagement"), do(sign())),
+        "signature.same_person": trip(
+            "escalation", in_("engagement", make_reviewer, sign(who="coordinator")), do(sign())
+        ),
+        "workers.not_consulted": trip(
+            "de-escalation",
+            in_("public_campaign"),
+            say(workers_consulted_on=day()),
+            {"workers_consulted_on": None},
+        ),
+        # Promises
+        "commitment.missing": trip("agreement", in_("engagement"), say(commitments=[PROMISE]), {"commitments": []}),
+        "agreement.not_accepted": trip(
+            "agreement",
+            in_("engagement"),
+            say(workers_accepted=False, workers_objection="The date is too late."),
+            {"workers_accepted": False},
+        ),
+        "breach.not_due": trip(
+            "breach",
+            in_("engagement", take("agreement", commitments=[{**PROMISE, "due_on": day()}])),
+            say(contrary_act=True),
+        ),
+        "commitment.unsettled": trip(
+            "monitoring", in_("remediation", dispose("met")), do(amend("commitments", "promise", **KEPT))
+        ),
+        "review.too_far": trip(
+            "monitoring", in_("engagement", dispose("met")), say(review_on=later(365)), {"review_on": later(366)}
+        ),
+        # Ending, and beginning again
+        "demand.undisposed": trip("monitoring", in_("engagement"), do(dispose("not_met"))),
+        "commitment.open": trip(
+            "closure",
+            in_("remediation", dispose("met")),
+            do(amend("commitments", "promise", status="waived_by_workers")),
+            {"reason": "demands_met"},
+        ),
+        "detention.open": trip(
+            "closure",
+            in_("engagement", dispose("met"), add("tallies", kind="held", low=0, high=1, as_of=day())),
+            do(add("tallies", kind="held", low=0, high=0, as_of=day())),
+            {"reason": "demands_met"},
+        ),
+        "charges.open": trip(
+            "closure",
+            in_("engagement", dispose("met"), add("tallies", kind="charged_unnamed", low=30, high=40, as_of=day(3))),
+            do(add("tallies", kind="charges_dropped", low=40, high=40, as_of=day())),
+            {"reason": "demands_met"},
+        ),
+        "close_reason.disagrees": trip(
+            "closure", in_("engagement", dispose("met")), say(reason="demands_met"), {"reason": "no_result"}
+        ),
+        "settlement.not_accepted": trip(
+            "closure",
+            in_("engagement", dispose("partly_met")),
+            say(workers_accept=True),
+            {"reason": "settled_partial"},
+        ),
+        "review.pending": trip(
+            "closure",
+            in_("monitoring"),
+            do(
+                take("breach", commitment=None, demand="#reinstate", contrary_act=True),
+                dispose("met"),
+                take("monitoring", occurred_on=day(20), occurred_precision="estimate", review_on=day()),
+            ),
+            {"reason": "demands_met"},
+        ),
+        "survivor.unrelated": trip("merger", in_("received"), say(same_dispute="One strike."), another_survivor),
+        "survivor.ended": trip("merger", in_("received"), reopen_survivor, ended_survivor),
+        "resumption.not_offered": trip(
+            "resumption", in_("accepted", take("suspension")), say(resume_to="screening"), {"resume_to": "received"}
+        ),
+    }
+
 
 SOFT = {"risk.stale", "supply_link.weak", "quiet_action.missing", "review.pending"}
 AT_ONCE = ["imminent_danger", "workers_request", "already_public"]
@@ -412,7 +417,7 @@ def stands(world: World, reference: str) -> tuple[Body, list[Body]]:
 
 
 def test_every_guard_is_tripped_by_a_test_of_its_own() -> None:
-    assert set(TRIPS) == set(GUARDS)
+    assert set(trips()) == set(GUARDS)
 
 
 def test_every_guard_is_asked_by_a_step_and_every_step_asks_guards_that_exist() -> None:
@@ -431,9 +436,9 @@ def test_just_four_guards_are_soft() -> None:
     assert {code for code, guard in GUARDS.items() if guard.soft} == SOFT
 
 
-@pytest.mark.parametrize("code", TRIPS)
+@pytest.mark.parametrize("code", GUARDS)
 def test_a_guard_refuses_under_its_code_and_lets_pass_when_the_fact_is_put_right(world: World, code: str) -> None:
-    trip = TRIPS[code]
+    trip = trips()[code]
     reference = trip.case(world)
     said = {**step_input(trip.noun), **(trip.said(world) if callable(trip.said) else trip.said)}
     before, told = stands(world, reference), told_before(world, reference, trip.noun)
@@ -459,7 +464,7 @@ def test_a_guard_refuses_under_its_code_and_lets_pass_when_the_fact_is_put_right
 
 @pytest.mark.parametrize("code", sorted(SOFT))
 def test_a_coordinator_overrides_a_soft_guard_with_a_reason_that_history_shows(world: World, code: str) -> None:
-    trip = TRIPS[code]
+    trip = trips()[code]
     assert not callable(trip.said)
     reference, why = trip.case(world), "The workers cannot wait."
     said = {**step_input(trip.noun), **trip.said}
@@ -552,7 +557,7 @@ def test_no_other_reason_leaves_demands_promises_or_people_behind(world: World, 
 
 @pytest.mark.parametrize("reason", ["imminent_danger", "already_public", "quiet_work_exhausted"])
 def test_a_critical_risk_is_not_lifted_by(world: World, reason: str) -> None:
-    reference = TRIPS["risk.critical"].case(world)
+    reference = trips()["risk.critical"].case(world)
     refused = world.coordinator.step(reference, "escalation", {**step_input("escalation"), "reason": reason})
     assert codes(refused) == ["risk.critical"]
 

@@ -247,8 +247,9 @@ def running(world: World, database_url: str, reference: str | None = None) -> It
 
     It holds the key and its case, and comes to nothing. Afterwards the service is as patient as before.
     """
-    database, account = Database(database_url), UUID(world.coordinator.account)
-    waiting(world, database_url, 0.2)
+    database, account, usual = Database(database_url), UUID(world.coordinator.account), dict(vars(world.database))
+    world.leave()
+    world.database.__init__(database_url, lock_timeout_s=0.2)  # type: ignore[misc]
     with database.engine.execution_options(writing=True).connect() as connection, Session(connection) as session:
         claim(session, account, KEY, b"the same request", datetime.now(UTC))
         session.scalars(select(Case).where(Case.reference == reference).with_for_update()).all()
@@ -256,14 +257,9 @@ def running(world: World, database_url: str, reference: str | None = None) -> It
             yield
         finally:
             session.rollback()
-            waiting(world, database_url, 10)
+            world.leave()
+            vars(world.database).update(usual)
     database.engine.dispose()
-
-
-def waiting(world: World, database_url: str, lock_timeout_s: float) -> None:
-    """Let the service wait so long for the writes of others."""
-    world.leave()
-    world.database.__init__(database_url, lock_timeout_s=lock_timeout_s)  # type: ignore[misc]
 
 
 TO_WAIT = {"postgresql": (409, "idempotency.still_running", "1"), "sqlite": (503, "busy", "2")}

@@ -31,7 +31,7 @@ from appeals.network import Acquaintances, account_named, entity_named, grant
 from appeals.vocabulary import Role
 from appeals.web import door as door_module
 from appeals.web.door import Door
-from tests.cast import STEP_INPUTS, TODAY, Body, intake, organisation, step_input
+from tests.cast import STEP_INPUTS, Body, intake, organisation, step_input, today
 from tests.conftest import Template
 from tests.standing import ABSENT, DOORS, NOBODY, RECORDS, Standing, stand, standing
 
@@ -395,7 +395,7 @@ def hooks(almighty: Standing) -> Iterator[None]:
         told["filter_case"] = one_of_each_sort(half=almighty.world.database.embedded)
     for name, hook in told.items():
         schemathesis.hook(name)(hook)
-    schemathesis.openapi.format("date", st.dates(date(1900, 1, 1), TODAY).map(str))
+    schemathesis.openapi.format("date", st.dates(date(1900, 1, 1), today()).map(str))
     yield
     unregister_string_format("date")
     for hook in told.values():

@@ -17,7 +17,7 @@ from appeals.database import new_id
 from appeals.publication import Publication, Reliance, readable
 from appeals.vocabulary import AccountKind, ConsentState, Role
 from appeals.web.door import Desk
-from tests.cast import CONSENTS, PARTIES, TODAY, Body, World, consent, day, intake, organisation, step_input
+from tests.cast import CONSENTS, PARTIES, Body, World, consent, day, intake, organisation, step_input, today
 
 SIGNED_UP = [given for given in CONSENTS if not given["scope"].startswith("publish")]
 ABSENT = "A" * 22
@@ -450,7 +450,7 @@ def random_rows(world: World) -> World:
     with world.database.writing() as session:
         case = session.scalars(select(Case).where(Case.reference == reference)).one()
         common = {"case_id": case.id, "recorded_at": case.recorded_at, "recorded_by": case.recorded_by}
-        days = [None, *(TODAY + timedelta(days=ahead) for ahead in range(-2, 3))]
+        days = [None, *(today() + timedelta(days=ahead) for ahead in range(-2, 3))]
         dates = list(product(ConsentState, days, days, days))
         consents = [
             {
@@ -478,7 +478,7 @@ def random_rows(world: World) -> World:
 @pytest.mark.behind_the_back
 def test_in_force_and_readable_are_the_same_rule_in_sql(random_rows: World) -> None:
     for ahead in range(-4, 5):
-        on = TODAY + timedelta(days=ahead)
+        on = today() + timedelta(days=ahead)
         with random_rows.database.reading() as session:
             in_force = set(session.scalars(select(Consent.id).where(Consent.in_force_on(on))))
             not_in_force = set(session.scalars(select(Consent.id).where(~Consent.in_force_on(on))))

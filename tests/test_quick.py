@@ -10,6 +10,8 @@ from httpx2 import Response
 from sqlalchemy import text
 
 from appeals import reader
+from appeals.reader import Reader
+from appeals.vocabulary import Role
 from appeals.web.door import Door
 from tests.cast import PEOPLE, Person, World
 
@@ -233,6 +235,36 @@ def test_an_answer_that_cannot_be_logged_is_not_given(world: World, monkeypatch:
     with world.database.writing() as session:
         session.execute(text("ALTER TABLE access_log RENAME TO access_log_gone"))
     assert world.coordinator.get(f"/v1/cases/{reference}").status_code == 503
+
+
+def test_after_a_change_of_the_network_a_question_is_written_anew_only_where_it_is_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, written = world.case(), []
+    person = world.newcomer("newcomer", Role.CASEWORKER)
+    usual = Reader.written
+
+    def note(at: Reader, statement: Any) -> Any:
+        written.append(statement)
+        return usual(at, statement)
+
+    monkeypatch.setattr(Reader, "written", note)
+
+    def asks() -> int:
+        """How many questions are written until one is answered the quick way."""
+        before = len(written)
+        for _ in range(2):
+            assert person.get(f"/v1/cases/{reference}").status_code == 200
+        with doors_shut(monkeypatch):
+            assert person.get(f"/v1/cases/{reference}").status_code == 200
+        return len(written) - before
+
+    assert (asks(), asks()) == (1, 0)
+    world.newcomer("somebody else", Role.READER)
+    assert asks() == 0
+    role = {"role": "reader", "entity": "Europe"}
+    assert world.as_("admin").post(f"/v1/accounts/{person.account}/memberships", role).status_code == 201
+    assert asks() == 1
 
 
 def test_a_cursor_of_another_is_refused_either_way(world: World, cases: dict[str, Any]) -> None:

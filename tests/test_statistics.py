@@ -312,7 +312,7 @@ def test_cells_that_come_to_nothing_go(world: World) -> None:
 
 def test_a_write_that_tells_nothing_of_before_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "note", lambda session, _, after: note(session, None, after))
-    world.case_in("screening")
+    world.take(world.case(), "screening")
     with world.database.reading() as session:
         assert miscounted(session, all_counted) > 0
     with pytest.raises(AssertionError):

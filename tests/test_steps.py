@@ -16,7 +16,6 @@ from tests.cast import (
     CONSENTS,
     PARTIES,
     PEOPLE,
-    TODAY,
     Body,
     Person,
     World,
@@ -26,6 +25,7 @@ from tests.cast import (
     intake,
     organisation,
     step_input,
+    today,
 )
 
 INTAKE = ["received", "screening", "info_requested"]
@@ -496,7 +496,7 @@ def test_nobody_goes_public_by_resuming(world: World) -> None:
 def test_the_review_of_the_monitoring_is_due_again_after_a_pause(world: World) -> None:
     reference = world.case_in("monitoring")
     due = world.show(reference)["review_on"]
-    assert due == (TODAY + timedelta(days=180)).isoformat()
+    assert due == (today() + timedelta(days=180)).isoformat()
     assert world.take(reference, "suspension")["case"]["review_on"] != due
     assert _resume(world, reference).json()["case"]["review_on"] == due
 

@@ -96,6 +96,7 @@ def hook(world: World, person: Person, receiver: Receiver, monkeypatch: pytest.M
     """A webhook of somebody to a receiver on this machine."""
     desk = world.app.state.desk
     monkeypatch.setitem(desk.__dict__, "webhooks_to_loopback", True)
+    settle(world.coordinator)  # what is not settled when a webhook is made, it is told
     answer = person.post("/v1/webhooks", {"url": receiver.url})
     assert answer.status_code == 201, answer.text
     made: Body = answer.json()

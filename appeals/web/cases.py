@@ -8,7 +8,7 @@ from pydantic import Field, RootModel
 
 from appeals import intake, revision, views
 from appeals import step as steps
-from appeals.access import foremost, is_on_team, policy_of, roles_on, view_of
+from appeals.access import foremost, is_on_team, policy_of, roles_on, statement_for, view_of
 from appeals.case import Case
 from appeals.cursor import unseal
 from appeals.duplicate import Duplicate, possible_duplicates
@@ -139,6 +139,7 @@ def show(call: Call) -> Answer:
     view = _view_asked(call, case)
     if view is View.WORK:
         call.log(Logged.VIEW)
+    case.load(call.session)
     then = as_it_was(call, case)
     if then is None:
         raise NotFound
@@ -168,7 +169,7 @@ def show_quickly(call: Call) -> Recipe | None:
             tag = views.tag_of(int(tag[1:].partition("-")[0]), content)
         return unless_known(content, tag, asked, logged=logged)
 
-    return Recipe(kept_view_of(call.caller, call.visit.params["ref"], query.view), given, make)
+    return Recipe(statement_for(call.caller, kept_view_of, query.view), given, make)
 
 
 def as_it_was(call: Call, case: Case) -> Case | None:

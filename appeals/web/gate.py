@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from appeals.access import Policy, is_on_team, statement_for, visible_to
-from appeals.case import Case
+from appeals.case import WITH_ENTITIES, Case
 from appeals.errors import Forbidden, NotFound
 from appeals.field import CASE_REFERENCE
 from appeals.network import Caller
@@ -85,4 +85,4 @@ def _case(session: Session, caller: Caller, reference: str, policy: Condition, *
 
 def _one_case(caller: Caller, policy: Condition, lock: bool) -> Select[Case]:
     query = select(Case).where(Case.reference == bindparam("reference"), policy(caller))
-    return query.with_for_update(of=Case) if lock else query
+    return query.with_for_update(of=Case) if lock else query.options(*WITH_ENTITIES)

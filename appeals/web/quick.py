@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fastapi import Request
 from sqlalchemy import ColumnElement, Select, select, true
@@ -117,6 +118,7 @@ class Quick:
         self._recorder, self._limiter = recorder, limiter
         self._named = naming("a plan", pepper)
         self._plans: OrderedDict[bytes, Plan] = OrderedDict()
+        self._written: WeakKeyDictionary[Select[Any], Question] = WeakKeyDictionary()
 
     def forget(self) -> None:
         """Forget every plan: another database is served now."""
@@ -135,16 +137,24 @@ class Quick:
         recipe = recipe_of()
         if recipe is None:
             return
-        inner = recipe.statement.subquery()
-        state = NetworkState.__table__
-        whole = select(NetworkState.version, *recipe.beside, *inner.c).select_from(state.outerjoin(inner, true()))
-        question = self.reader.written(whole)
+        question = self._question(recipe)
         bucket = self._limiter.of_account(caller.account_id)
         plan = Plan(question, recipe.given, recipe.make, recipe.goes_on, door, caller, bucket, network)
         self._plans[name] = plan
         self._plans.move_to_end(name)
         if len(self._plans) > PLANS_KEPT:
             self._plans.popitem(last=False)
+
+    def _question(self, recipe: Recipe) -> Question:
+        """The recipe as a question; written once for as long as others keep its statement."""
+        question = self._written.get(recipe.statement)
+        if question is None:
+            inner, state = recipe.statement.subquery(), NetworkState.__table__
+            whole = select(NetworkState.version, *recipe.beside, *inner.c).select_from(state.outerjoin(inner, true()))
+            question = self.reader.written(whole)
+            if question.statement is None and not recipe.beside:
+                self._written[recipe.statement] = question
+        return question
 
     def plan(self, scope: Scope) -> Plan | None:
         """How this is answered, if that is known and the key is still good."""

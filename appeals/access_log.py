@@ -85,15 +85,18 @@ def record(session: Session, accesses: Sequence[Access]) -> None:
     ]
     try:
         connection = session.connection()  # plain inserts: each view waits for this
-        connection.execute(insert(AccessEntry), [_row(number, access) for number, access in numbered])
+        connection.execute(_ENTERED, [_row(number, access) for number, access in numbered])
         if subjects:
-            connection.execute(insert(AccessSubject), subjects)
+            connection.execute(_SPOKEN_OF, subjects)
     except OperationalError as error:
         if gave_no_way(error):
             raise
         raise _unwritten(error) from error
     except SQLAlchemyError as error:
         raise _unwritten(error) from error
+
+
+_ENTERED, _SPOKEN_OF = insert(AccessEntry), insert(AccessSubject)
 
 
 def _row(number: UUID, access: Access) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Action(Record):
     note: Mapped[str | None]
     result_note: Mapped[str | None]
     status: Mapped[str]
-    responses: Mapped[list[Response]] = relationship(order_by=Response.id, lazy="selectin")
+    responses: Mapped[list[Response]] = relationship(order_by=Response.id, lazy="selectin", viewonly=True)
 
     def contradiction(self) -> tuple[str, str] | None:
         """Done and the day it was done go together; an answer is not due before."""

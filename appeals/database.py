@@ -455,9 +455,9 @@ def claim_rows(session: Session, table: type[Base], rows: list[dict[str, Any]], 
     Waits for transactions that are inserting the same keys, so that afterwards their rows can be read.
     """
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table).on_conflict_do_nothing()
+    insert = dialect.insert(table.__table__).on_conflict_do_nothing()
     # RETURNING tells for certain; the count of rows is -1 with some drivers.
-    return set(session.scalars(insert.returning(told_by), rows))
+    return set(session.connection().execute(insert.returning(told_by), rows).scalars())
 
 
 Wanted = list[list[str]]

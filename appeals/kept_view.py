@@ -104,14 +104,16 @@ def keep_case(session: Session, case: Case, now: datetime, *, is_new: bool) -> N
     rendered["indexed"] = search.index(session, case, kept.indexed if kept else None, is_new=is_new)
     statistics.note(session, kept.counted if kept else None, rendered["counted"])
     if kept is None:
-        connection.execute(insert(_TABLE), {"case_id": case.id, **rendered})
+        connection.execute(_ADDED, {"case_id": case.id, **rendered})
     else:
-        connection.execute(update(_TABLE).where(_TABLE.c.case_id == bindparam("case")), {"case": case.id, **rendered})
+        connection.execute(_REPLACED, {"case": case.id, **rendered})
 
 
 _TABLE = cast(Table, KeptView.__table__)
 _KEPT = select(_TABLE.c.sight, _TABLE.c.counted, _TABLE.c.indexed).where(_TABLE.c.case_id == bindparam("case"))
 """Without the views: those are written, not read."""
+_ADDED = insert(_TABLE)
+_REPLACED = update(_TABLE).where(_TABLE.c.case_id == bindparam("case"))
 _CHANGED = insert(Change).values(transaction_id=this_transaction()).returning(Change.id)
 
 

@@ -51,10 +51,13 @@ def keep_revisions(session: Session, now: datetime, by: UUID) -> None:
         # Who waited for another's write to the case wrote after it, whenever they came.
         last = {row.id: row.updated_at for row in session if isinstance(row, Case)}
         revised = [_revision(row, max(now, last.get(_case_of(row), now)), by) for row in written]
-        session.connection().execute(insert(Revision), revised)
+        session.connection().execute(_REVISED, revised)
 
     # Before it is flushed, a row does not know the ids of what it was given as objects.
     event.listen(session, "after_flush", keep)
+
+
+_REVISED = insert(Revision)
 
 
 def _case_of(row: Case | Record) -> UUID:

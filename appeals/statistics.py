@@ -112,7 +112,10 @@ def note(session: Session, before: Counted | None, after: Counted | None) -> Non
     """Have a case counted otherwise: to be called in the transaction that changes it, with what was told of it last."""
     if before != after:
         values = {"before": before and json.dumps(before), "after": after and json.dumps(after)}
-        session.connection().execute(insert(StatisticDelta), values)
+        session.connection().execute(_COUNTED, values)
+
+
+_COUNTED = insert(StatisticDelta)
 
 
 def _entities_on(path: str) -> list[str]:

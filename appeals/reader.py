@@ -23,7 +23,7 @@ from appeals.database import Busy, Database
 
 log = logging.getLogger("appeals")
 ANSWERS_WITHIN_S = 10
-PAGES_KEPT_KB = 16_000
+PAGES_KEPT_KB = 8_000
 """How much of an embedded database is kept in memory."""
 LONGEST_S, OPERATIONS = 0.05, 10_000
 """An embedded database is asked in the loop, where everybody waits: a question that takes longer is broken off, and

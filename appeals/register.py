@@ -88,9 +88,6 @@ class CaseQuery(PageQuery):
     sort: Sort = "received_on"
 
 
-Survivor, OtherEnd = aliased(Case), aliased(Case)
-
-
 def cases_asked_for(session: Session, caller: Caller, asked: CaseQuery, after: list[Any] | None) -> Select[Any]:
     """One more than a page of the cases the caller may see, newest or most pressing first, from a place on.
 
@@ -132,8 +129,9 @@ def survivor_for(
     caller: Caller, merged_into: ColumnElement[UUID | None] = Case.__table__.c.merged_into_id
 ) -> ColumnElement[str | None]:
     """The reference of the case that a case was merged into, if the caller may see it."""
-    seen = select(Survivor.reference).where(Survivor.id == merged_into, visible_to(caller, Survivor))
-    return seen.correlate_except(Survivor).scalar_subquery()
+    survivor = aliased(Case)
+    seen = select(survivor.reference).where(survivor.id == merged_into, visible_to(caller, survivor))
+    return seen.correlate_except(survivor).scalar_subquery()
 
 
 def page_of(rows: Sequence[Any], limit: int) -> tuple[list[bytes], list[Any] | None]:
@@ -167,7 +165,8 @@ def kept_view_of(caller: Caller, view: View | None) -> Select[Any]:
 def _with_links(query: Select[Any], caller: Caller, case: CTE) -> Select[Any]:
     made_here = (Link.case_id == case.c.id).label("made_here")
     far_end = sql_case((made_here, Link.other), else_=Link.case_id)
-    far = select(OtherEnd.reference).where(OtherEnd.id == far_end, visible_to(caller, OtherEnd)).correlate(case, Link)
+    other = aliased(Case)
+    far = select(other.reference).where(other.id == far_end, visible_to(caller, other)).correlate(case, Link)
     told = and_(case.c.is_work, or_(Link.case_id == case.c.id, Link.other == case.c.id), far.exists())
     link = (getattr(Link, name).label(f"link_{name}") for name in _OF_LINK)
     return query.add_columns(made_here, far.scalar_subquery().label("far_end"), *link).outerjoin(Link, told)

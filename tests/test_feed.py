@@ -400,18 +400,21 @@ def test_a_long_poll_ends_when_something_happens_and_only_for_those_who_may_know
     _, place = told(coordinator)
     answers: list[Any] = []
 
-    def wait() -> None:
+    def wait(spelt: str) -> None:
         headers = {"Authorization": f"Bearer {coordinator.key}"}
         with httpx2.Client(base_url=live.url, timeout=PATIENCE_S, trust_env=False) as client:
-            answers.append(client.get(f"/v1/changes?since={place}&wait=30", headers=headers))
+            answers.append(client.get(f"/v1/changes?since={place}&wait={spelt}", headers=headers))
 
-    waiting = threading.Thread(target=wait)
-    waiting.start()
+    waiting = [threading.Thread(target=wait, args=(spelt,)) for spelt in ("30", "030")]
+    for one in waiting:
+        one.start()
     time.sleep(0.5)
     assert answers == []
     reference = live.world.case()
-    waiting.join(PATIENCE_S)
-    assert [item["reference"] for item in answers[0].json()["items"]] == [reference]
+    for one in waiting:
+        one.join(PATIENCE_S)
+    told_of = [[item["reference"] for item in answer.json()["items"]] for answer in answers]
+    assert told_of == [[reference], [reference]]
     assert reader.get(f"/v1/changes?since={unseen}&wait=1").json()["items"] == []
 
 

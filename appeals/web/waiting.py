@@ -27,7 +27,7 @@ ASKED_AGAIN = 3
 TOGETHER_S = 0.5
 """How long an answer is given to others who wait at the same place; then what they may see is asked anew."""
 PAGE, STREAM = "/v1/changes", "/v1/changes/stream"
-_WAIT = re.compile(rb"(?:^|&)wait=([1-9]|[12][0-9]|30)(?=&|$)")
+_WAIT = re.compile(rb"(?:^|&)wait=0*([1-9]|[12][0-9]|30)(?=&|$)")
 _NOTHING = b'{"items":[],'
 _PLACE = re.compile(rb"id: ([A-Za-z0-9_-]+)\n")
 

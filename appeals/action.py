@@ -1,6 +1,6 @@
 """Actions and what came of them: pressure, the answer expected, the answer given, the rejoinder."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -118,11 +118,16 @@ class Action(Record):
     @property
     def answer(self) -> AnswerStatus:
         """Where the answer stands. Silence stays on record: an answer that came late stands beside it."""
-        answers = [response for response in self.responses if not response.is_silence]
-        if self.silence is None and not answers:
-            return AnswerStatus.AWAITING if self.answer_due_on else AnswerStatus.NONE_EXPECTED
-        in_time = self.silence is None or any(response.received_on <= self.answer_by for response in answers)
-        return AnswerStatus.RECEIVED if in_time else AnswerStatus.NO_RESPONSE
+        if any(self.is_in_time(response) for response in self.responses):
+            return AnswerStatus.RECEIVED
+        if self.responses:
+            return AnswerStatus.NO_RESPONSE
+        return AnswerStatus.AWAITING if self.answer_due_on else AnswerStatus.NONE_EXPECTED
+
+    def is_in_time(self, response: Response) -> bool:
+        """True for an answer that came, or may have come, by the day it was due."""
+        first = earliest(response.received_on, response.received_precision)
+        return not response.is_silence and first <= self.answer_by
 
     @property
     def silence(self) -> Response | None:
@@ -186,6 +191,12 @@ class ResponseInput(ResponseBody):
     """An answer, and the action it answers."""
 
     action: ActionRef
+
+
+def silence_of(asked: Action) -> ResponseInput:
+    """What says on record that no answer came by the day it was due; told of an action with such a day."""
+    came_to_nothing = asked.answer_by + timedelta(days=1)
+    return ResponseInput(action=str(asked.id), received_on=came_to_nothing, grade=ResponseGrade.NO_RESPONSE)
 
 
 class ResponseChange(RecordInput):

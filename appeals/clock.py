@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from appeals import step
-from appeals.action import Action, ResponseInput
+from appeals.action import Action, silence_of
 from appeals.case import Case
 from appeals.consent import Consent, ConsentChange
 from appeals.database import Busy, Database, claim_row
@@ -27,7 +27,7 @@ from appeals.kept_view import keep
 from appeals.network import Account, Caller, Entity, Held
 from appeals.records import BY_NOUN, Writing
 from appeals.team import TeamMember
-from appeals.vocabulary import AccountKind, ConsentState, DueKind, ResponseGrade, Role, TeamStatus
+from appeals.vocabulary import AccountKind, ConsentState, DueKind, Role, TeamStatus
 
 CLOCK = UUID(int=0)
 AT_ONCE, IN_A_TURN = 100, 10
@@ -144,10 +144,7 @@ def _note_silence(writing: Writing, due: DueDate) -> None:
     """Where nothing came, put the silence on record (invariant 15)."""
     asked: Action = next(made for made in writing.case.actions if made.id == due.subject_id)
     if not asked.responses:
-        said = ResponseInput(
-            action=str(asked.id), received_on=due.due_on + timedelta(days=1), grade=ResponseGrade.NO_RESPONSE
-        )
-        step.add(writing, BY_NOUN["responses"], said)
+        step.add(writing, BY_NOUN["responses"], silence_of(asked))
 
 
 def _end_consent(writing: Writing, due: DueDate) -> None:

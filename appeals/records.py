@@ -181,9 +181,18 @@ def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[
         raise Invalid([Fault(f"{at}/received_on", "lies before the action it answers")])
     if said.grade is ResponseGrade.NO_RESPONSE and answered.answer_due_on and received <= answered.answer_due_on:
         raise Invalid([Fault(f"{at}/grade", "is known when the answer is overdue, and not before")])
+    _note_silence(writing, answered, said)
     if said.party is not None:
         return {}
     return {"party": answered.target}
+
+
+def _note_silence(writing: Writing, answered: action.Action, said: action.ResponseInput) -> None:
+    """A late answer stands beside the silence, also where it is told before anybody noted that (domain.md 3)."""
+    late = earliest(said.received_on, said.received_precision) > answered.answer_by
+    told = answered.responses or said.grade is ResponseGrade.NO_RESPONSE
+    if late and not told and answered.status == ActionStatus.DONE:
+        write(writing, BY_NOUN["responses"], action.silence_of(answered))
 
 
 def _silence_told(writing: Writing, made: action.Response) -> list[Unmet]:

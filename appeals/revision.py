@@ -113,6 +113,20 @@ def as_of(session: Session, case: Case, at: datetime) -> Case | None:
     return then
 
 
+def states_of(session: Session, case: Case, until: datetime | None) -> dict[UUID, list[tuple[datetime, Any]]]:
+    """The states that each record of the case had, up to a moment, oldest first, and since when each was on record.
+
+    Only of records that were changed: the others are as they were recorded.
+    """
+    kept = select(Revision).where(Revision.case_id == case.id, Revision.record_id != case.id)
+    if until is not None:
+        kept = kept.where(Revision.at <= until)
+    found: dict[UUID, list[tuple[datetime, Any]]] = defaultdict(list)
+    for one in session.scalars(kept.order_by(Revision.at, Revision.id)):
+        found[one.record_id].append((one.at, _row_of(_TABLES[one.kind], one.holds)))
+    return {number: states for number, states in found.items() if len(states) > 1}
+
+
 _AS_THEY_ARE: tuple[type[Base], ...] = (HistoryEntry, Link)
 """What never changes, so that it needs no revisions to be read as it was."""
 _TABLES = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}

@@ -55,14 +55,20 @@ class Told(NamedTuple):
     says: str
 
 
-def story(caller: Caller, case: Case, as_it_was: Callable[[Case], Case | None]) -> list[StoryItem]:
+States = dict[UUID, list[tuple[datetime, Any]]]
+"""Of each record that was changed the states it had, oldest first, and since when each was on record."""
+
+
+def story(
+    caller: Caller, case: Case, as_it_was: Callable[[Case], Case | None], states_of: Callable[[Case], States]
+) -> list[StoryItem]:
     """Everything dated of a case as this caller may see it, and of those it is merged with, the oldest first.
 
     `as_it_was` gives a case as it is to be told of, if at all; who may see it is asked of the case as it is now.
     """
     found: list[StoryItem] = []
     for one, then in _whole(caller, case, as_it_was):
-        found += _items(then, of_team=is_on_team(caller, one))
+        found += _items(then, states_of(one), of_team=is_on_team(caller, one))
     return sorted(found, key=place_of)
 
 
@@ -88,11 +94,12 @@ def place_of(item: StoryItem) -> tuple[str, ...]:
     return (*days, str(item.record_id), item.kind, item.code, item.says)
 
 
-def _items(case: Case, *, of_team: bool) -> Iterator[StoryItem]:
+def _items(case: Case, states: States, *, of_team: bool) -> Iterator[StoryItem]:
     for kind, (place, told, public) in TELLS.items():
         if not (public or of_team):
             continue
         for record in place(case):
+            heard = _heard(told, states.get(record.id, []))
             for item in told(record):
                 if item.on is not None:
                     yield StoryItem(
@@ -102,9 +109,20 @@ def _items(case: Case, *, of_team: bool) -> Iterator[StoryItem]:
                         code=item.code,
                         says=item.says,
                         record_id=record.id if of_team else None,
-                        recorded_at=record.recorded_at,
+                        recorded_at=heard.get(item, record.recorded_at),
                         reference=case.reference,
                     )
+
+
+def _heard(told: Callable[[Any], Iterator[Told]], states: list[tuple[datetime, Any]]) -> dict[Told, datetime]:
+    """Since when each item is on record that was not told of the record from the first."""
+    heard: dict[Told, datetime] = {}
+    before = set(told(states[0][1])) if states else set()
+    for at, state in states[1:]:
+        now = set(told(state))
+        heard |= dict.fromkeys(now - before, at)
+        before = now
+    return heard
 
 
 def _step(entry: Any) -> Iterator[Told]:

@@ -88,6 +88,26 @@ def test_a_late_answer_stands_beside_the_silence_and_one_that_was_told_late_ends
     assert (told["answer"], len(told["responses"])) == ("received", 3)
 
 
+def test_a_late_answer_that_is_told_before_anybody_noted_the_silence_is_late_all_the_same(world: World) -> None:
+    reference, letter = engaged(world)
+    path = f"/v1/cases/{reference}/actions/{letter}/responses"
+    for _ in range(2):
+        assert world.coordinator.post(path, {"received_on": day(9), "grade": "partial"}).status_code == 201
+    assert pass_time(world.database, later()) == 2
+    told = answers_to(world, reference, letter)
+    noted = [(answer["grade"], answer["received_on"]) for answer in told["responses"]]
+    assert (told["answer"], noted) == ("no_response", [("no_response", day(9)), *[("partial", day(9))] * 2])
+
+
+def test_an_answer_whose_day_is_an_estimate_may_have_come_in_time(world: World) -> None:
+    reference, letter = engaged(world)
+    path = f"/v1/cases/{reference}/actions/{letter}/responses"
+    said = {"received_on": day(1), "received_precision": "estimate", "grade": "partial"}
+    assert world.coordinator.post(path, said).status_code == 201
+    told = answers_to(world, reference, letter)
+    assert (told["answer"], len(told["responses"])) == ("received", 1)
+
+
 def test_nobody_says_a_second_time_that_no_answer_came(world: World) -> None:
     reference, letter = engaged(world)
     pass_time(world.database, later())

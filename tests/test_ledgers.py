@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 import pytest
@@ -19,7 +19,7 @@ from appeals.kept_view import keep
 from appeals.payment import Payment, money, quoted
 from appeals.tally import NO_LONGER_HELD, ONCE_HELD, Tally, charges, day_by_day, detention, more_out_than_in
 from appeals.vocabulary import PaymentKind, TallyKind
-from tests.cast import Body, Person, World, action, day, intake
+from tests.cast import Body, Person, World, action, consent, day, intake
 from tests.standing import RECORDS
 
 
@@ -376,6 +376,30 @@ def test_the_story_merges_everything_dated(world: World) -> None:
         pages += page["items"]
         query = f"?limit=3&cursor={page['next']}" if page["next"] else ""
     assert pages == told
+
+
+def test_what_became_of_a_record_is_told_with_the_moment_it_came_on_record(world: World) -> None:
+    reference = world.case()
+    first, second = (
+        world.coordinator.add(reference, "consents", consent(scope, given_on=day(0))).json()["id"]
+        for scope in ("take_up", "share_network")
+    )
+    between = moment()
+    withdrawn = {"state": "withdrawn", "withdrawn_on": day(0)}
+    assert world.coordinator.patch(f"/v1/cases/{reference}/consents/{first}", withdrawn).status_code == 200
+
+    def told(query: str = "") -> list[Body]:
+        items = story(world.coordinator, reference, query)
+        return [item for item in items if item["record_id"] in (first, second)]
+
+    assert [(item["record_id"], item["code"]) for item in told()] == [
+        (first, "given"), (second, "given"), (first, "withdrawn"),
+    ]  # fmt: skip
+    recorded = [datetime.fromisoformat(item["recorded_at"]) for item in told()]
+    given = {record["id"]: record["recorded_at"] for record in world.records(reference, "consents")}
+    assert [item["recorded_at"] for item in told()[:2]] == [given[first], given[second]]
+    assert recorded[1] < datetime.fromisoformat(unquote(between)) < recorded[2]
+    assert told(f"&as_of={between}") == told()[:2]
 
 
 def test_a_merged_story_is_read_from_either_reference(world: World) -> None:

@@ -1,7 +1,10 @@
 """Doors of what follows from the records: the story of a case, its counts, the record of a brand, attention."""
 
+from datetime import datetime
+from functools import partial
 from typing import Any
 
+from appeals import revision
 from appeals.attention import AttentionItem, attention, pressing
 from appeals.case import Case
 from appeals.errors import NotFound
@@ -22,7 +25,9 @@ class StoryQuery(AsOf, PageQuery):
 def show_story(call: Call) -> Answer:
     case: Case = call.subject
     log_work(call, case)
-    return in_order(call, StoryItem, story(call.caller, case, lambda one: as_it_was(call, one)), place_of)
+    until: datetime | None = call.query.as_of
+    told = story(call.caller, case, partial(as_it_was, call), partial(revision.states_of, call.session, until=until))
+    return in_order(call, StoryItem, told, place_of)
 
 
 def show_counts(call: Call) -> Answer:

@@ -21,11 +21,20 @@ from appeals.commitment import OPEN, Commitment
 from appeals.consent import GIVEN, Consent
 from appeals.field import Model
 from appeals.guard import RISK_REVIEW_DAYS, RISK_REVIEW_DAYS_ELSEWHERE
-from appeals.lifecycle import COORDINATION, ENDED
+from appeals.lifecycle import COORDINATION, ENDED, TAKEN_UP
 from appeals.network import Caller
 from appeals.proceeding import OVER, Proceeding
 from appeals.risk import RiskAssessment
-from appeals.vocabulary import ActionStatus, AttentionReason, Priority, ResponseGrade, RiskLevel, Status
+from appeals.vocabulary import (
+    ActionStatus,
+    AttentionReason,
+    ConsentScope,
+    ConsentSubject,
+    Priority,
+    ResponseGrade,
+    RiskLevel,
+    Status,
+)
 
 FIRST_ACTION_DAYS = {Priority.URGENT: 1, Priority.HIGH: 3, Priority.NORMAL: 14}
 """Within how many days of its receipt something is done for a case (domain.md 5, priority)."""
@@ -115,6 +124,16 @@ def pressing(item: AttentionItem) -> tuple[Any, ...]:
 # Each reason
 
 
+def _consent_ended(a: Asked) -> Iterable[Select[Any]]:
+    """While the case is not paused, which is what follows; or they give a new one."""
+    of_workers = (Consent.subject == ConsentSubject.WORKERS, Consent.scope == ConsentScope.TAKE_UP)
+    theirs = select(Consent.id).where(Consent.case_id == Case.id, *of_workers)
+    last = select(func.max(func.coalesce(Consent.withdrawn_on, Consent.expires_on)))
+    since = last.where(Consent.case_id == Case.id, *of_workers).scalar_subquery()
+    ended = ~theirs.where(Consent.in_force_on(a.today)).exists()
+    yield a.of_cases(func.coalesce(since, Case.accepted_on, Case.received_on), Case.status.in_(TAKEN_UP), ended)
+
+
 def _first_action_late(a: Asked) -> Iterable[Select[Any]]:
     for priority, days in FIRST_ACTION_DAYS.items():
         late = Case.received_on < a.today - timedelta(days=days)
@@ -193,6 +212,7 @@ def _guard_overridden(a: Asked) -> Iterable[Select[Any]]:
 
 
 REASONS: dict[AttentionReason, tuple[str, Query]] = {
+    AttentionReason.CONSENT_ENDED: ("", _consent_ended),
     AttentionReason.FIRST_ACTION_LATE: ("", _first_action_late),
     AttentionReason.HEARING_NEAR: ("proceedings", _hearing_near),
     AttentionReason.COMMITMENT_LAPSED: ("commitments", _commitment_lapsed),

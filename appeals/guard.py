@@ -22,7 +22,7 @@ from appeals.consent import WORKERS_SIDE, Consent, first_in_force, publishing
 from appeals.demand import Demand
 from appeals.errors import Unmet
 from appeals.field import earliest, latest
-from appeals.lifecycle import ENDED, LADDER, Step, entered_by
+from appeals.lifecycle import ENDED, LADDER, TAKEN_UP, Step, entered_by
 from appeals.network import Account, Caller, Entity, Held, held_by
 from appeals.party import Party, is_among
 from appeals.publication import SIGNED_FOR_DAYS, Approval
@@ -170,9 +170,11 @@ def _each_once(found: list[Unmet]) -> list[Unmet]:
 
 
 def standing_guards(state: Status) -> list[Guard]:
-    """The guards of entering a state that can be asked at any time."""
+    """The guards of going on in a state that can be asked at any time: those of entering it, and what it all rests on."""
     step = entered_by(state)
-    return [GUARDS[code] for code in step.guards if GUARDS[code].standing] if step else []
+    codes = step.guards if step else ()
+    rests_on = ("consent.take_up.workers.missing",) if state in TAKEN_UP else ()
+    return [GUARDS[code] for code in dict.fromkeys((*rests_on, *codes)) if GUARDS[code].standing]
 
 
 def resumable(attempt: Attempt) -> Status | None:

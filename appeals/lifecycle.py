@@ -18,6 +18,8 @@ OPEN = frozenset(state for state in Status if GROUP[state] is not StatusGroup.EN
 ENDED = frozenset(Status) - OPEN
 LADDER = (RECEIVED, SCREENING, INFO_REQUESTED, ACCEPTED, ENGAGEMENT, PUBLIC_CAMPAIGN, REMEDIATION, MONITORING)
 """Open states from earlier to later; a resumption that may not return looks down this ladder."""
+TAKEN_UP = LADDER[LADDER.index(ACCEPTED) :]
+"""Those in which the network acts for the workers, as long as they want it."""
 
 CASEWORK = frozenset({Role.CASEWORKER, Role.COORDINATOR})
 COORDINATION = frozenset({Role.COORDINATOR})

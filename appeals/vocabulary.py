@@ -916,6 +916,7 @@ class StoryKind(Code):
 class AttentionReason(Code):
     """Why a case needs somebody now, the most pressing first."""
 
+    CONSENT_ENDED = "consent.ended", "The workers' consent to take the case up is no longer in force"
     FIRST_ACTION_LATE = "first_action.late", "Nothing was done yet within the time its priority gives"
     HEARING_NEAR = "hearing.near", "A hearing or deadline of a proceeding is near, or has passed without news"
     COMMITMENT_LAPSED = "commitment.lapsed", "A promise is past its day and neither verified, waived nor broken"

@@ -19,7 +19,7 @@ from appeals.kept_view import keep
 from appeals.payment import Payment, money, quoted
 from appeals.tally import NO_LONGER_HELD, ONCE_HELD, Tally, charges, day_by_day, detention, more_out_than_in
 from appeals.vocabulary import PaymentKind, TallyKind
-from tests.cast import Body, Person, World, action, consent, day, intake
+from tests.cast import Body, Person, World, action, consent, day, intake, step_input
 from tests.standing import RECORDS
 
 
@@ -595,6 +595,26 @@ def test_each_reason_for_attention(world: World) -> None:
     world.take(asked, "handover")
     assert reasons(world.as_("europe coordinator")) == [(asked, "handover.offered")]
     assert {of for of, _ in reasons(world.caseworker)} == {reference, asked, worn}
+
+
+def test_a_case_that_goes_on_without_the_workers_consent_needs_somebody_and_is_not_resumed(world: World) -> None:
+    reference = world.case_in("remediation")
+    assert "consent.ended" not in {reason for _, reason in reasons(world.coordinator)}
+    taken_up = next(found for found in world.records(reference, "consents") if found["scope"] == "take_up")
+    path = f"/v1/cases/{reference}/consents/{taken_up['id']}"
+    assert world.coordinator.patch(path, {"state": "withdrawn", "withdrawn_on": day(3)}).status_code == 200
+    items = world.coordinator.get("/v1/attention").json()["items"]
+    assert (items[0]["reference"], items[0]["reason"], items[0]["since"]) == (reference, "consent.ended", day(3))
+    world.take(reference, "suspension")
+    assert "consent.ended" not in {reason for _, reason in reasons(world.coordinator)}
+    answer = world.coordinator.step(reference, "resumption", step_input("resumption"))
+    assert (answer.status_code, [item["code"] for item in answer.json()["unmet"]]) == (
+        409, ["consent.take_up.workers.missing"],
+    )  # fmt: skip
+    assert answer.json()["resume_to"] == "screening"
+    world.take(reference, "resumption", records={"consents": [consent("take_up", given_on=day(0))]})
+    assert world.coordinator.get(f"/v1/cases/{reference}").json()["status"] == "remediation"
+    assert "consent.ended" not in {reason for _, reason in reasons(world.coordinator)}
 
 
 def test_a_case_that_was_sealed_calls_nobody_it_is_offered_to(world: World) -> None:

@@ -277,6 +277,8 @@ class Model:
 
     def against_entering(self, state: str, on: str, reason: str | None, who: str) -> Iterator[str]:
         """What speaks against being in a state, whoever came there how."""
+        if state in LADDER[LADDER.index("engagement") :]:
+            yield from self.against_going_on(on)
         if state == "accepted":
             yield from self.against_taking_up(on)
         elif state == "engagement":
@@ -295,9 +297,12 @@ class Model:
         elif state == "monitoring":
             yield from self.against_monitoring(on)
 
-    def against_taking_up(self, on: str) -> Iterator[str]:
+    def against_going_on(self, on: str) -> Iterator[str]:
         if not self.agreed_throughout("take_up", on, {"workers"}):
             yield "consent.take_up.workers.missing"
+
+    def against_taking_up(self, on: str) -> Iterator[str]:
+        yield from self.against_going_on(on)
         if not any(demand["disposition"] == "active" for demand in self.current):
             yield "demand.missing"
         if self.grade not in TRUE_ENOUGH:

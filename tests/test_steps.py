@@ -418,7 +418,8 @@ def test_a_resumption_offers_the_nearest_state_whose_guards_hold(world: World) -
     preview = world.coordinator.get(f"/v1/cases/{reference}/steps").json()["items"]
     told = next(item for item in preview if item["noun"] == "resumption")
     assert (told["resume_to"], told["to_status"], told["allowed"]) == ("screening", "engagement", False)
-    assert [item["code"] for item in told["unmet"]] == ["consent.contact_brand.missing"]
+    missing = ["consent.take_up.workers.missing", "consent.contact_brand.missing"]
+    assert [item["code"] for item in told["unmet"]] == missing
 
 
 @pytest.mark.parametrize("state", ["closed", "monitoring", "declined", "suspended"])

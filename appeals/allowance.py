@@ -17,10 +17,9 @@ from uuid import UUID
 
 from anyio import to_thread
 from sqlalchemy import BigInteger, delete
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from appeals.database import Base, Busy, Database, claim_row
+from appeals.database import Base, Database, claim_row
 from appeals.errors import RateExceeded
 
 PATIENCE_S = 0.25
@@ -196,7 +195,7 @@ class Limiter:
                 held.left, held.owed = held.left + taken.given, max(0, held.owed - owed)
                 held.refused_until = now + timedelta(microseconds=taken.wait)
             self._now_and_then(now)
-        except (Busy, SQLAlchemyError) as error:
+        except Exception as error:  # whatever it is: nobody waits for a portion that does not come
             log.warning("the allowance could not be asked: %s", type(error).__name__)
             self._credit(bucket)
 

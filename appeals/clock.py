@@ -137,7 +137,7 @@ def _caller(session: Session, now: datetime) -> Caller:
     if session.get(Account, CLOCK) is None:
         claim_row(session, Account, account)
     root = session.scalars(select(Entity).where(Entity.parent_id.is_(None))).one()
-    return Caller(CLOCK, "the clock", (Held(Role.COORDINATOR, root.id, root.path),), now)
+    return Caller(CLOCK, "the clock", (Held(Role.COORDINATOR, root.id, root.path, CLOCK),), now)
 
 
 def _note_silence(writing: Writing, due: DueDate) -> None:

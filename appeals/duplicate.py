@@ -107,7 +107,8 @@ def _received_near(caller: Caller) -> CompoundSelect[*tuple[Any, ...]]:
     after = and_(Case.received_on > bindparam("day"), Case.received_on <= bindparam("until"))
     earlier = near.where(before, *there).order_by(Case.received_on.desc(), Case.id.desc()).limit(COMPARED // 2)
     later = near.where(after, *there).order_by(Case.received_on, Case.id.desc()).limit(COMPARED // 2)
-    return union_all(select(earlier.subquery("earlier")), select(later.subquery("later")))
+    # Their columns are found here, by one thread, and not where the statement is first run by several.
+    return union_all(*(select(*half.subquery(name).c) for name, half in (("earlier", earlier), ("later", later))))
 
 
 def _known(session: Session, cases: Iterable[Any]) -> list[_Known]:

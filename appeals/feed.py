@@ -174,7 +174,8 @@ class Places:
     """Places in the feed of one caller, as they are given out: sealed, so that nobody can count by them.
 
     A place is good for the account it was given to, while its roles are the same and the changes are numbered as they
-    were; otherwise the reader has to begin anew.
+    were; otherwise the reader has to begin anew. A role that was taken and given again is another: what happened
+    between is not for them.
     """
 
     caller: Caller
@@ -201,7 +202,7 @@ class Places:
     @property
     def standing(self) -> bytes:
         """What a place depends on: the roles of the caller, and how the changes are numbered."""
-        held = sorted(f"{held.role} {held.path}" for held in self.caller.held)
+        held = sorted(f"{held.membership_id} {held.path}" for held in self.caller.held)
         return hashlib.sha256("\n".join([self.epoch.hex, *held]).encode()).digest()[:8]
 
     @property

@@ -170,7 +170,7 @@ def _each_once(found: list[Unmet]) -> list[Unmet]:
 
 
 def standing_guards(state: Status) -> list[Guard]:
-    """The guards of going on in a state that can be asked at any time: those of entering it, and what it all rests on."""
+    """The guards of being in a state that can be asked at any time: those of entering it, and what it rests on."""
     step = entered_by(state)
     codes = step.guards if step else ()
     rests_on = ("consent.take_up.workers.missing",) if state in TAKEN_UP else ()

@@ -144,11 +144,12 @@ class DisablingInput(Model):
 
 @dataclass(frozen=True)
 class Held:
-    """A role a caller holds, and the place in the tree it is held at."""
+    """A role a caller holds, the place in the tree it is held at, and the membership that gives it."""
 
     role: Role
     entity_id: UUID
     path: str
+    membership_id: UUID
 
 
 @dataclass(frozen=True)
@@ -346,12 +347,12 @@ def administers(session: Session, caller: Caller, account: Account) -> bool:
 def held_by(session: Session, account_id: UUID) -> tuple[Held, ...]:
     """Every role the account holds."""
     rows = session.execute(
-        select(Membership.role, Entity.id, Entity.path)
+        select(Membership.role, Entity.id, Entity.path, Membership.id)
         .join(Entity, Entity.id == Membership.entity_id)
         .where(Membership.account_id == account_id, Membership.ended_at.is_(None))
         .order_by(Membership.id)
     )
-    return tuple(Held(Role(role), entity_id, path) for role, entity_id, path in rows)
+    return tuple(Held(Role(role), entity_id, path, number) for role, entity_id, path, number in rows)
 
 
 def membership_output(membership: Membership, entity: Entity) -> MembershipOutput:

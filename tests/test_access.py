@@ -332,7 +332,8 @@ CALLERS = int(os.environ.get("APPEALS_TEST_CALLERS", "20"))
 
 def all_memberships(session: Session) -> list[Held]:
     """Every role in every entity."""
-    return [Held(role, entity.id, entity.path) for role, entity in product(Role, session.scalars(select(Entity)).all())]
+    everywhere = product(Role, session.scalars(select(Entity)).all())
+    return [Held(role, entity.id, entity.path, new_id()) for role, entity in everywhere]
 
 
 def require_agreement(session: Session, cases: list[Case], account: UUID, held: Sequence[Held]) -> None:

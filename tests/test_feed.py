@@ -14,13 +14,13 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, not_, select, update
 
 from appeals import feed
 from appeals.case import Case
 from appeals.change import Change
 from appeals.clock import pass_time
-from appeals.database import Database, this_transaction
+from appeals.database import Database, is_settled, this_transaction
 from appeals.network import Caller, NetworkState, held_by
 from appeals.reader import Unreadable
 from appeals.vocabulary import Role
@@ -234,7 +234,7 @@ def write(database: Database, turns: threading.Semaphore, case_id: UUID, events:
 
 
 def read(database: Database, caller: Caller, log: Log, done: threading.Event, seed: int) -> None:
-    """Read on from where one was, with pauses; now and then with nothing but the place one had."""
+    """Read on from where one was, with pauses, until all is written and settled: others use the same server."""
     chance = random.Random(seed)  # noqa: S311
     place, page = feed.BEGINNING, feed.changes_for(caller, feed.ANEW, 50)
     while True:
@@ -242,9 +242,10 @@ def read(database: Database, caller: Caller, log: Log, done: threading.Event, se
         with database.reading() as session:
             rows = session.execute(page, feed.parameters(feed.Reading(place, feed.BEGINNING))).all()
             now = session.execute(select(*feed.head())).one()
+            running = session.scalar(select(func.count(Change.id)).where(not_(is_settled(Change.transaction_id))))
         log.heard += [row[1] for row in rows[:50]]
         place = feed.place_after(rows, 50, (now[0], now[1]))
-        if last and not rows:
+        if last and not rows and not running:
             return
         time.sleep(chance.random() / 5)
 
@@ -300,6 +301,21 @@ def test_by_their_numbers_alone_changes_would_be_missed(world: World) -> None:
     written, heard = race(world, by_number)
     missing = any(set(log) != set(written) for log in heard)
     assert missing is not world.database.embedded
+
+
+def test_who_had_no_role_for_a_while_begins_anew_and_hears_of_nothing_between(world: World) -> None:
+    reader, admin = world.as_("europe reader"), world.as_("admin")
+    _, place = told(reader)
+    (held,) = reader.get("/v1/me").json()["memberships"]
+    assert admin.post(f"/v1/memberships/{held['id']}/ending", {}).status_code == 201
+    reference = world.case(visibility="network")
+    world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "sealed"}, If_Match="*")
+    again = {"role": held["role"], "entity": held["entity_name"]}
+    assert admin.post(f"/v1/accounts/{reader.account}/memberships", again).status_code == 201
+    settle(reader)
+    answer = reader.get(f"/v1/changes?since={place}")
+    assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")
+    assert told(reader)[0] == []
 
 
 # Waiting
@@ -360,6 +376,35 @@ def test_a_stream_asks_the_door_again_where_it_left_no_plan_at_first(after: int,
     scope = {"type": "http", "method": "GET", "path": STREAM, "query_string": b"", "headers": []}
     asyncio.run(way._stream(scope, send))
     assert sum(b"change" in message.get("body", b"") for message in sent) == told
+
+
+class Ending(Forgetful):
+    """Answers by a key that ends while its reader waits."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.asked = 0
+
+    def is_good(self, _: Any) -> bool:
+        self.asked += 1
+        return self.asked == 1
+
+
+def test_a_stream_ends_with_the_key_and_not_with_the_event_after() -> None:
+    sent, asked, quick = list[Any](), list[int](), Ending()
+
+    async def door(_: Any, __: Any, send: Any) -> None:
+        asked.append(401 if asked else 200)
+        await send({"type": "http.response.start", "status": asked[-1], "headers": []})
+        await send({"type": "http.response.body", "body": b"id: a\nevent: begin\ndata: {}\n\n"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": STREAM, "query_string": b"", "headers": []}
+    asyncio.run(WaitingWay(door, quick)._stream(scope, send))
+    assert (asked, quick.told) == ([200, 401], 1)
+    assert sent[-1] == {"type": "http.response.body", "body": b""}
 
 
 def streamed(live: Live, person: str, seen: list[Body], **headers: str) -> None:

@@ -10,6 +10,7 @@ from httpx2 import Response
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
+from appeals.database import new_id
 from appeals.errors import ChangeRefused, Invalid
 from appeals.key import Key, live_keys
 from appeals.network import (
@@ -106,7 +107,8 @@ def test_a_role_is_good_where_it_is_held_and_below_and_nowhere_else(world: World
     tree = {name: entity(world, name) for name in names}
 
     def good_for(held_at: str) -> set[str]:
-        caller = Caller(tree[held_at].id, "x", (Held(Role.READER, tree[held_at].id, tree[held_at].path),), NOW)
+        held = Held(Role.READER, tree[held_at].id, tree[held_at].path, new_id())
+        caller = Caller(tree[held_at].id, "x", (held,), NOW)
         return {name for name, found in tree.items() if caller.roles_over(found.path) == {Role.READER}}
 
     assert good_for("International Office") == set(names)

@@ -138,6 +138,24 @@ def test_who_comes_to_see_the_survivor_is_told_of_it_at_the_next_poll(
     assert (told.status_code, told.json()["merged_into_reference"]) == (200, survivor)
 
 
+def test_what_stands_in_a_path_is_no_key(world: World) -> None:
+    key, quick = world.coordinator.key, world.app.state.desk.quick
+    said = [(b"accept", b"*/*"), (b"authorization", f"Bearer {key}".encode())]
+    asked = {"path": "/v1/cases", "query_string": b"limit=3", "headers": said}
+    for _ in range(2):
+        assert world.coordinator.get("/v1/cases?limit=3").status_code == 200
+    assert quick.plan(asked) is not None
+    path, query = "/v1/cases\nlimit=3\naccept:*/*", f"authorization:Bearer {key}".encode()
+    assert quick.plan({"path": path, "query_string": query, "headers": []}) is None
+
+
+def test_the_next_page_of_the_feed_is_waited_for_as_this_one_was(world: World) -> None:
+    world.case()
+    for query, waits in (("", False), ("?wait=1", True), ("", False), ("?wait=1", True)):
+        link = world.coordinator.get(f"/v1/changes{query}").headers["link"]
+        assert ("wait=1" in link) is waits, query
+
+
 def test_a_question_that_takes_long_is_left_to_the_door(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An embedded database is asked in the loop, where everybody waits."""
     world.case()

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -118,11 +119,13 @@ class Quick:
         self._recorder, self._limiter = recorder, limiter
         self._named = naming("a plan", pepper)
         self._plans: OrderedDict[bytes, Plan] = OrderedDict()
+        self._lock = Lock()  # doors learn in threads
         self._written: WeakKeyDictionary[Select[Any], Question] = WeakKeyDictionary()
 
     def forget(self) -> None:
         """Forget every plan: another database is served now."""
-        self._plans.clear()
+        with self._lock:
+            self._plans.clear()
 
     def learn(
         self, session: Session, request: Request, door: str, caller: Caller, recipe_of: Callable[[], Recipe | None]
@@ -140,10 +143,11 @@ class Quick:
         question = self._question(recipe)
         bucket = self._limiter.of_account(caller.account_id)
         plan = Plan(question, recipe.given, recipe.make, recipe.goes_on, door, caller, bucket, network)
-        self._plans[name] = plan
-        self._plans.move_to_end(name)
-        if len(self._plans) > PLANS_KEPT:
-            self._plans.popitem(last=False)
+        with self._lock:
+            self._plans[name] = plan
+            self._plans.move_to_end(name)
+            if len(self._plans) > PLANS_KEPT:
+                self._plans.popitem(last=False)
 
     def _question(self, recipe: Recipe) -> Question:
         """The recipe as a question; written once for as long as others keep its statement."""
@@ -159,14 +163,17 @@ class Quick:
     def plan(self, scope: Scope) -> Plan | None:
         """How this is answered, if that is known and the key is still good."""
         name = self._name(scope)
-        plan = self._plans.get(name) if name else None
-        if name is None or plan is None:
+        if name is None:
             return None
-        if not self.is_good(plan):
-            self._plans.pop(name, None)
-            return None
-        self._plans.move_to_end(name)
-        return plan
+        with self._lock:
+            plan = self._plans.get(name)
+            if plan is None:
+                return None
+            if not self.is_good(plan):
+                del self._plans[name]
+                return None
+            self._plans.move_to_end(name)
+            return plan
 
     def is_good(self, plan: Plan) -> bool:
         """False when the key has ended, or is used for the first time on a day, which the door notes."""
@@ -215,18 +222,17 @@ class Quick:
         question = _question(scope)
         if question is None:
             return None
-        whole = b"\n".join((_place(scope["path"]).encode(), question, *said))
-        return self._named(whole)
+        parts = (_place(scope["path"]).encode(), question, *said)
+        return self._named(b"".join(b"%d:%s" % (len(part), part) for part in parts))
 
 
 _TELLING = (b"authorization", b"accept")
 _VARYING = {
     "/v1/cases": re.compile(rb"(cursor)=([A-Za-z0-9_-]+)"),
-    "/v1/changes": re.compile(rb"(since|wait)=([A-Za-z0-9_-]+)"),
+    "/v1/changes": re.compile(rb"(since)=([A-Za-z0-9_-]+)"),
     "/v1/changes/stream": re.compile(rb"(since)=([A-Za-z0-9_-]+)"),
 }
-"""Parameters that are no part of the question, but of where in its answers one is, and how long one waits."""
-WAIT = re.compile(rb"[0-9]|[12][0-9]|30")
+"""Parameters that are no part of the question, but of where in its answers one is."""
 
 
 def _question(scope: Scope) -> bytes | None:
@@ -241,7 +247,7 @@ def _question(scope: Scope) -> bytes | None:
         return query
     found = [match for part in parts if (match := varying.fullmatch(part))]
     names = [match[1] for match in found]
-    if len(set(names)) < len(names) or any(m[1] == b"wait" and not WAIT.fullmatch(m[2]) for m in found):
+    if len(set(names)) < len(names):
         return None
     paged = [b"cursor"] if b"cursor" in names else []  # another statement than that of the first page
     return b"&".join([part for part in parts if not varying.fullmatch(part)] + paged)
@@ -262,7 +268,7 @@ def asked_in(scope: Scope) -> Asked:
     places = [
         match[2].decode()
         for part in (scope["query_string"].split(b"&") if varying else ())
-        if varying and (match := varying.fullmatch(part)) and match[1] != b"wait"
+        if varying and (match := varying.fullmatch(part))
     ]
     tags = b",".join([value for name, value in scope["headers"] if name == b"if-none-match"]).decode("latin-1")
     return Asked(found[1] if found else "", places[0] if places else "", tags_of(tags))

@@ -184,7 +184,7 @@ class WaitingWay:
         """Send what happens from a place on, until the caller may no longer hear of it."""
         told_at, plan, again = anyio.current_time(), self._quick.plan(scope), 0
         while True:
-            moved = self._watch.now()
+            moved, plan = self._watch.now(), plan if plan and self._quick.is_good(plan) else None
             found = await self._together(plan, Asked(cursor=place), moved) if plan else None
             if found is None:
                 query = urlencode({"since": place}).encode()
@@ -194,8 +194,7 @@ class WaitingWay:
                 if asked.status != 200 or again > ASKED_AGAIN:
                     return
                 continue
-            again, plan = 0, plan if plan and self._quick.is_good(plan) else None
-            place, silent = found.tag, anyio.current_time() - told_at
+            again, place, silent = 0, found.tag, anyio.current_time() - told_at
             if found.content or silent >= STILL_HERE_S:
                 body = found.content or b": still here\n\n"
                 await send({"type": "http.response.body", "body": body, "more_body": True})

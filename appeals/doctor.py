@@ -121,6 +121,11 @@ def pepper_in_the_environment(at: Installation) -> Iterator[str]:
         yield "APPEALS_PEPPER"
 
 
+def webhooks_to_this_machine(at: Installation) -> Iterator[str]:
+    if at.settings.webhooks_to_loopback:
+        yield "APPEALS_WEBHOOKS_TO_LOOPBACK"
+
+
 def open_secrets(at: Installation) -> Iterator[str]:
     files = [at.settings.pepper_file if at.settings.pepper is None else None, at.settings.database_password_file]
     return (str(file) for file in files if file is not None and _is_open(file))
@@ -217,6 +222,10 @@ OF_THE_INSTALLATION: tuple[Check[Installation], ...] = (
     Check(
         "pepper.in_environment", False, pepper_in_the_environment,
         "{} is seen by every child process: put the pepper in a file, and name that in APPEALS_PEPPER_FILE.",
+    ),
+    Check(
+        "webhooks.to_this_machine", True, webhooks_to_this_machine,
+        "With {} whoever may make a webhook reaches what listens on this machine alone: leave it out.",
     ),
     Check("secret.open", True, open_secrets, "Others on this machine can read {}: chmod 600 it, or close its folder."),
     Check(

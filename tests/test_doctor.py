@@ -103,6 +103,10 @@ def test_a_pepper_is_there_and_long_enough(safe: Settings, folder: Path) -> None
     assert list(of_settings(with_(safe, pepper=SecretStr(PEPPER)))) == ["pepper.in_environment"]
 
 
+def test_webhooks_to_this_machine_are_for_trying_only(safe: Settings) -> None:
+    assert list(of_settings(with_(safe, webhooks_to_loopback=True))) == ["webhooks.to_this_machine"]
+
+
 @pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, False), (0o644, True), (0o602, True)])
 def test_a_secret_is_closed_to_others(safe: Settings, folder: Path, mode: int, is_open: bool) -> None:
     safe.pepper_file.chmod(mode)

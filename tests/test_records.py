@@ -248,8 +248,8 @@ def test_an_answer_is_awaited_until_one_comes_and_a_late_one_stands_beside_the_f
     silent = added(world, reference, "actions", kind="petition", done_on=day())
     assert (letter["answer"], silent["answer"]) == ("awaiting", "none_expected")
     path = f"/v1/cases/{reference}/actions/{letter['id']}/responses"
-    for grade in ("holding_reply", "denies_link"):
-        answer = world.coordinator.post(path, {"received_on": day(1), "grade": grade})
+    for received_on, grade in ((day(12), "holding_reply"), (day(1), "denies_link")):
+        answer = world.coordinator.post(path, {"received_on": received_on, "grade": grade})
         assert (answer.status_code, answer.json()["party"]) == (201, letter["target"])
     answered = world.coordinator.get(f"/v1/cases/{reference}/actions/{letter['id']}").json()
     assert answered["answer"] == "received"
@@ -259,7 +259,7 @@ def test_an_answer_is_awaited_until_one_comes_and_a_late_one_stands_beside_the_f
 def test_an_answer_may_get_a_rejoinder_later(world: World) -> None:
     reference = world.case()
     added(world, reference, "actions", **action(label="letter"))
-    answer = added(world, reference, "responses", action="#letter", received_on=day(2), grade="denies_link")
+    answer = added(world, reference, "responses", action="#letter", received_on=day(12), grade="denies_link")
     told = change(world, reference, "responses", answer, rejoinder="The labels say otherwise.", rejoined_on=day())
     assert told.status_code == 200
     assert {**answer, "rejoinder": "The labels say otherwise.", "rejoined_on": day()} == told.json()
@@ -388,7 +388,7 @@ def test_records_of_one_request_refer_to_each_other(world: World) -> None:
         **intake()["records"],
         "demands": [DEMAND],
         "actions": [action(label="letter")],
-        "responses": [{"action": "#letter", "received_on": day(1), "grade": "blames_other"}],
+        "responses": [{"action": "#letter", "received_on": day(12), "grade": "blames_other"}],
         "commitments": [PROMISE],
     }
     reference = world.case(records=records)

@@ -1,10 +1,10 @@
 """What reading and writing cost here, beside a bare reference that serves the same rows: ratios within one run.
 
-`make bench` runs it: for each database and each size of the record it starts this service and the reference, each with
-one worker on one core, asks both in turn from another core, five times for two seconds, and prints requests a second,
+`make bench` runs it: for each database it starts this service and the reference at each size of the record, each with
+one worker on one core, asks all in turn from another core, five times for two seconds, and prints requests a second,
 the median and 99th percentile of the time to answer, and the median of the ratios of the rounds. Everything is on:
-keys, rules, access log, clock; only the allowance is ample. Then what the same costs as the record grows, and the
-memory of the worker at its peak.
+keys, rules, access log, clock; only the allowance is ample. Beside it, by how much the median time grew from the
+smallest record to the largest, and the memory of each worker at its peak.
 
 `python -m benchmarks.beside [SIZES] [DATABASES]`, as in `1000,10000,100000 sqlite,postgresql`. ROUNDS and SECONDS say
 how long, POPULATIONS a folder in which what was seeded is kept for the next time.
@@ -16,7 +16,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -142,27 +142,28 @@ def _bare_steps(url: str) -> Iterator[dict[str, Any]]:
 
 
 def main(sizes: list[int], databases: list[str]) -> None:
-    """Print the tables."""
-    grows: dict[tuple[str, str], list[float]] = {}
+    """Print the tables. All sizes are asked in turn within each round, so that no change of the machine is a growth."""
     with tempfile.TemporaryDirectory() as place, server(Path(place)):
         for database in databases:
-            for size in sizes:
-                with _services(database, size, Path(place)) as services:
-                    say(f"\n{database}, {size:,} cases")
-                    say(
-                        f"{'':31}{'here/s':>8}{'p50':>8}{'p99':>8}{'bare/s':>9}{'p50':>8}{'p99':>8}{'ratio':>8}{'reach':>7}"
-                    )
-                    for work in services.works():
-                        _, *rounds = [services.round(work) for _ in range(1 + ROUNDS)]  # the first warms both
-                        grows.setdefault((database, work.says), []).append(median(mine["p50"] for mine, _ in rounds))
-                        say(_line(work, rounds))
-                    say(f"memory of the worker at its peak: {services.memory_mb():.0f} MB")
-    say(f"\np50 here, in ms, at {' and '.join(f'{size:,}' for size in sizes)} cases")
-    for (database, says), p50 in grows.items():
-        say(f"{database:12}{says:31}" + "".join(f"{ms:8.2f}" for ms in p50) + f"   x {p50[-1] / p50[0]:.2f}")
+            with ExitStack() as stack:
+                stand = [stack.enter_context(_services(database, size, Path(place))) for size in sizes]
+                say(f"\n{database}, at {' and '.join(f'{size:,}' for size in sizes)} cases")
+                say(
+                    f"{'':39}{'here/s':>8}{'p50':>8}{'p99':>8}{'bare/s':>9}{'p50':>8}{'p99':>8}{'ratio':>8}{'reach':>7}"
+                )
+                for works in zip(*(services.works() for services in stand), strict=True):
+                    asked = list(zip(stand, works, strict=True))
+                    # The first round warms both.
+                    _, *rounds = [[services.round(work) for services, work in asked] for _ in range(1 + ROUNDS)]
+                    for size, work, *pairs in zip(sizes, works, *rounds, strict=True):
+                        say(_line(work, size, pairs))
+                    growth = median(of_size[-1][0]["p50"] / of_size[0][0]["p50"] for of_size in rounds)
+                    say(f"{'':31}the p50 here grew by {growth:.2f}")
+                for size, services in zip(sizes, stand, strict=True):
+                    say(f"memory of the worker at its peak, {size:,} cases: {services.memory_mb():.0f} MB")
 
 
-def _line(work: Work, rounds: list[tuple[Any, Any]]) -> str:
+def _line(work: Work, size: int, rounds: Sequence[tuple[Any, Any]]) -> str:
     odd = {status for pair in rounds for found in pair for status in found["statuses"]} - {"200", "201", "304"}
     if odd:
         raise SystemExit(f"{work.says}: answered {odd}")
@@ -171,7 +172,7 @@ def _line(work: Work, rounds: list[tuple[Any, Any]]) -> str:
         rps, p50, p99 = (median(found[name] for found in side) for name in ("rps", "p50", "p99"))
         told += f"{rps:8.0f}{p50:8.2f}{p99:8.2f} "
     ratio = median(here["rps"] / there["rps"] for here, there in rounds)
-    return f"{work.says:31}{told}{ratio:7.2f}{work.reach:7.1f}"
+    return f"{work.says:31}{size:8,}{told}{ratio:7.2f}{work.reach:7.1f}"
 
 
 def load(port: int, asked: Asked, seconds: float) -> Any:

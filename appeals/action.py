@@ -118,16 +118,15 @@ class Action(Record):
     @property
     def answer(self) -> AnswerStatus:
         """Where the answer stands. Silence stays on record: an answer that came late stands beside it."""
-        if any(self.is_in_time(response) for response in self.responses):
+        if any(self.is_in_time(response) for response in self.responses if not response.is_silence):
             return AnswerStatus.RECEIVED
         if self.responses:
             return AnswerStatus.NO_RESPONSE
         return AnswerStatus.AWAITING if self.answer_due_on else AnswerStatus.NONE_EXPECTED
 
-    def is_in_time(self, response: Response) -> bool:
+    def is_in_time(self, answer: "Response | ResponseBody") -> bool:
         """True for an answer that came, or may have come, by the day it was due."""
-        first = earliest(response.received_on, response.received_precision)
-        return not response.is_silence and first <= self.answer_by
+        return earliest(answer.received_on, answer.received_precision) <= self.answer_by
 
     @property
     def silence(self) -> Response | None:

@@ -126,12 +126,12 @@ def pressing(item: AttentionItem) -> tuple[Any, ...]:
 
 def _consent_ended(a: Asked) -> Iterable[Select[Any]]:
     """While the case is not paused, which is what follows; or they give a new one."""
-    of_workers = (Consent.subject == ConsentSubject.WORKERS, Consent.scope == ConsentScope.TAKE_UP)
-    theirs = select(Consent.id).where(Consent.case_id == Case.id, *of_workers)
-    last = select(func.max(func.coalesce(Consent.withdrawn_on, Consent.expires_on)))
-    since = last.where(Consent.case_id == Case.id, *of_workers).scalar_subquery()
-    ended = ~theirs.where(Consent.in_force_on(a.today)).exists()
-    yield a.of_cases(func.coalesce(since, Case.accepted_on, Case.received_on), Case.status.in_(TAKEN_UP), ended)
+    of_workers = and_(Consent.subject == ConsentSubject.WORKERS, Consent.scope == ConsentScope.TAKE_UP)
+    theirs = and_(Consent.case_id == Case.id, of_workers)
+    last = select(func.max(func.coalesce(Consent.withdrawn_on, Consent.expires_on))).where(theirs).scalar_subquery()
+    since = func.coalesce(last, Case.accepted_on, Case.received_on)
+    in_force = select(Consent.id).where(theirs, Consent.in_force_on(a.today))
+    yield a.of_cases(since, Case.status.in_(TAKEN_UP), ~in_force.exists())
 
 
 def _first_action_late(a: Asked) -> Iterable[Select[Any]]:

@@ -54,7 +54,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 TRIES = 3  # of a transaction that was rolled back only because another and it waited for each other
 STATEMENTS_KEPT = 200  # of each connection, ready to be run again
-PAGES_KEPT_KB = 500  # by each connection to SQLite; the system has them all once more, and hands them over quickly
+PAGES_EACH_KB = 500  # by each connection to SQLite; the system has them all once more, and hands them over quickly
 READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
 
 
@@ -305,7 +305,7 @@ class Database:
                 "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
-                f"cache_size=-{PAGES_KEPT_KB}",
+                f"cache_size=-{PAGES_EACH_KB}",
                 f"busy_timeout={int(self.lock_timeout_s * 1000)}",
             ):
                 connection.execute(f"PRAGMA {pragma}")

@@ -113,18 +113,24 @@ def as_of(session: Session, case: Case, at: datetime) -> Case | None:
     return then
 
 
-def states_of(session: Session, case: Case, until: datetime | None) -> dict[UUID, list[tuple[datetime, Any]]]:
-    """The states that each record of the case had, up to a moment, oldest first, and since when each was on record.
+States = dict[UUID, list[tuple[datetime, Any]]]
+"""Of each record that was changed the states it had, oldest first, and since when each was on record."""
 
-    Only of records that were changed: the others are as they were recorded.
-    """
-    kept = select(Revision).where(Revision.case_id == case.id, Revision.record_id != case.id)
+
+def states_of(session: Session, case: Case, until: datetime | None) -> States:
+    """The states of the records of the case that were on record, up to a moment."""
+    kept = select(Revision.record_id, Revision.at, Revision.kind, Revision.holds)
+    kept = kept.where(Revision.case_id == case.id, Revision.record_id != case.id)
     if until is not None:
         kept = kept.where(Revision.at <= until)
-    found: dict[UUID, list[tuple[datetime, Any]]] = defaultdict(list)
-    for one in session.scalars(kept.order_by(Revision.at, Revision.id)):
-        found[one.record_id].append((one.at, _row_of(_TABLES[one.kind], one.holds)))
-    return {number: states for number, states in found.items() if len(states) > 1}
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for number, *state in session.execute(kept.order_by(Revision.at, Revision.id)):
+        found[number].append(state)
+    return {
+        number: [(at, _row_of(_TABLES[kind], holds)) for at, kind, holds in states]
+        for number, states in found.items()
+        if len(states) > 1
+    }
 
 
 _AS_THEY_ARE: tuple[type[Base], ...] = (HistoryEntry, Link)

@@ -6,6 +6,7 @@ serves those who follow a case and its team, and the record itself has the rest.
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from appeals.access import is_on_team, sees
 from appeals.case import Case
 from appeals.field import Model
 from appeals.network import Caller
+from appeals.revision import States
 from appeals.vocabulary import (
     ActionKind,
     CommitmentStatus,
@@ -53,10 +55,6 @@ class Told(NamedTuple):
     precision: str
     code: str
     says: str
-
-
-States = dict[UUID, list[tuple[datetime, Any]]]
-"""Of each record that was changed the states it had, oldest first, and since when each was on record."""
 
 
 def story(
@@ -116,13 +114,7 @@ def _items(case: Case, states: States, *, of_team: bool) -> Iterator[StoryItem]:
 
 def _heard(told: Callable[[Any], Iterator[Told]], states: list[tuple[datetime, Any]]) -> dict[Told, datetime]:
     """Since when each item is on record that was not told of the record from the first."""
-    heard: dict[Told, datetime] = {}
-    before = set(told(states[0][1])) if states else set()
-    for at, state in states[1:]:
-        now = set(told(state))
-        heard |= dict.fromkeys(now - before, at)
-        before = now
-    return heard
+    return {item: at for (_, before), (at, state) in pairwise(states) for item in {*told(state)} - {*told(before)}}
 
 
 def _step(entry: Any) -> Iterator[Told]:

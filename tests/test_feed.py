@@ -361,20 +361,26 @@ class Forgetful(Quick):
         return Answered(b"id: x\nevent: change\ndata: {}\n\n", asked.cursor)
 
 
-@pytest.mark.parametrize(("after", "told"), [(0, 2), (2, 2), (9, 0)])
-def test_a_stream_asks_the_door_again_where_it_left_no_plan_at_first(after: int, told: int) -> None:
-    sent: list[Any] = []
+def sent_by(quick: Quick, *answers: int) -> tuple[list[Any], list[int]]:
+    """What a stream sends, and what its door answered: these statuses, and then the last of them again and again."""
+    sent, answered = list[Any](), list[int]()
 
     async def door(_: Any, __: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        answered.append(answers[min(len(answered), len(answers) - 1)])
+        await send({"type": "http.response.start", "status": answered[-1], "headers": []})
         await send({"type": "http.response.body", "body": b"id: a\nevent: begin\ndata: {}\n\n"})
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    way = WaitingWay(door, Forgetful(after))
     scope = {"type": "http", "method": "GET", "path": STREAM, "query_string": b"", "headers": []}
-    asyncio.run(way._stream(scope, send))
+    asyncio.run(WaitingWay(door, quick)._stream(scope, send))
+    return sent, answered
+
+
+@pytest.mark.parametrize(("after", "told"), [(0, 2), (2, 2), (9, 0)])
+def test_a_stream_asks_the_door_again_where_it_left_no_plan_at_first(after: int, told: int) -> None:
+    sent, _ = sent_by(Forgetful(after), 200)
     assert sum(b"change" in message.get("body", b"") for message in sent) == told
 
 
@@ -391,18 +397,8 @@ class Ending(Forgetful):
 
 
 def test_a_stream_ends_with_the_key_and_not_with_the_event_after() -> None:
-    sent, asked, quick = list[Any](), list[int](), Ending()
-
-    async def door(_: Any, __: Any, send: Any) -> None:
-        asked.append(401 if asked else 200)
-        await send({"type": "http.response.start", "status": asked[-1], "headers": []})
-        await send({"type": "http.response.body", "body": b"id: a\nevent: begin\ndata: {}\n\n"})
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "GET", "path": STREAM, "query_string": b"", "headers": []}
-    asyncio.run(WaitingWay(door, quick)._stream(scope, send))
+    quick = Ending()
+    sent, asked = sent_by(quick, 200, 401)
     assert (asked, quick.told) == ([200, 401], 1)
     assert sent[-1] == {"type": "http.response.body", "body": b""}
 

@@ -227,12 +227,13 @@ class Quick:
 
 
 _TELLING = (b"authorization", b"accept")
+_SINCE = re.compile(rb"(since)=([A-Za-z0-9_-]+)")
 _VARYING = {
     "/v1/cases": re.compile(rb"(cursor)=([A-Za-z0-9_-]+)"),
-    "/v1/changes": re.compile(rb"(since)=([A-Za-z0-9_-]+)"),
-    "/v1/changes/stream": re.compile(rb"(since)=([A-Za-z0-9_-]+)"),
+    "/v1/changes": _SINCE,
+    "/v1/changes/stream": _SINCE,
 }
-"""Parameters that are no part of the question, but of where in its answers one is."""
+"""The parameter that is no part of the question, but of where in its answers one is."""
 
 
 def _question(scope: Scope) -> bytes | None:
@@ -246,10 +247,9 @@ def _question(scope: Scope) -> bytes | None:
     if varying is None:
         return query
     found = [match for part in parts if (match := varying.fullmatch(part))]
-    names = [match[1] for match in found]
-    if len(set(names)) < len(names):
+    if len(found) > 1:
         return None
-    paged = [b"cursor"] if b"cursor" in names else []  # another statement than that of the first page
+    paged = [b"cursor" for match in found if match[1] == b"cursor"]  # another statement than that of the first page
     return b"&".join([part for part in parts if not varying.fullmatch(part)] + paged)
 
 

@@ -184,7 +184,8 @@ class WaitingWay:
         """Send what happens from a place on, until the caller may no longer hear of it."""
         told_at, plan, again = anyio.current_time(), self._quick.plan(scope), 0
         while True:
-            moved, plan = self._watch.now(), plan if plan and self._quick.is_good(plan) else None
+            moved = self._watch.now()
+            plan = plan if plan and self._quick.is_good(plan) else None
             found = await self._together(plan, Asked(cursor=place), moved) if plan else None
             if found is None:
                 query = urlencode({"since": place}).encode()

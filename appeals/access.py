@@ -321,6 +321,7 @@ RECORDING: dict[str, frozenset[Role]] = {
     "parties": FIELD_WORK,
     "violations": FIELD_WORK,
     "demands": CASEWORK,
+    "people": FIELD_WORK,
     "consents": FIELD_WORK,
     "risk_assessments": CASEWORK,
     "approvals": frozenset({Role.REVIEWER}),

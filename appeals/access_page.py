@@ -84,7 +84,8 @@ def page(places: Places) -> str:
     others = [policy for policy in POLICIES if policy.view is None and not policy.public]
     views = "\n".join(f"| `{view}` | {view.definition} |" for view in View)
     scopes = "\n".join(f"| `{scope}` | {scope.definition} |" for scope in Scope)
-    sealed = " and ".join(f"`{name}`" for name in SealedField)
+    *others_sealed, last_sealed = (f"`{name}`" for name in SealedField)
+    sealed = f"{', '.join(others_sealed)} and {last_sealed}"
     hours = GLASS_IS_BROKEN_FOR.total_seconds() / 3600
     return f"""# Who may see what, and do what
 

@@ -46,6 +46,7 @@ from appeals.opening import Opening
 from appeals.outcome import Outcome
 from appeals.party import Party
 from appeals.payment import Money, Payment, money
+from appeals.person import Person, SealedPerson
 from appeals.proceeding import Proceeding
 from appeals.publication import Approval, Publication
 from appeals.record import Record
@@ -59,6 +60,7 @@ from appeals.vocabulary import (
     PartyRole,
     Priority,
     PublicationLevel,
+    SealedField,
     Status,
     StatusGroup,
     TallyKind,
@@ -181,6 +183,7 @@ class Case(Base):
     parties: Mapped[list[Party]] = _list(order_by=Party.id)
     violations: Mapped[list[Violation]] = _list(order_by=Violation.id)
     demands: Mapped[list[Demand]] = _list(order_by=Demand.id)
+    people: Mapped[list[Person]] = _list(order_by=Person.id)
     consents: Mapped[list[Consent]] = _list(order_by=Consent.id)
     risk_assessments: Mapped[list[RiskAssessment]] = _list(order_by=RiskAssessment.id)
     actions: Mapped[list[Action]] = _list(order_by=Action.id)
@@ -341,6 +344,12 @@ class Case(Base):
     def proceeding_numbers(self) -> dict[UUID, str]:
         """The numbers of its proceedings; sealed."""
         return {found.id: found.number for found in self.proceedings if found.number}
+
+    def sealed(self, field: SealedField) -> Any:
+        """What a sealed field holds, as an opening shows it."""
+        if field is SealedField.PEOPLE:
+            return {person.id: SealedPerson.model_validate(person) for person in self.people}
+        return getattr(self, field)
 
     @property
     def affected(self) -> Tally | None:

@@ -154,6 +154,7 @@ _REFERENCE = Field(
     description="A record of this case: its id, or # and its label.",
 )
 PartyRef = Annotated[str, _REFERENCE, RefersTo("parties")]
+PersonRef = Annotated[str, _REFERENCE, RefersTo("people")]
 ViolationRef = Annotated[str, _REFERENCE, RefersTo("violations")]
 DemandRef = Annotated[str, _REFERENCE, RefersTo("demands")]
 CommitmentRef = Annotated[str, _REFERENCE, RefersTo("commitments")]

@@ -7,6 +7,7 @@ from pydantic import Field
 from sqlalchemy.orm import Mapped
 
 from appeals.field import Model, Prose
+from appeals.person import SealedPerson
 from appeals.record import Record, RecordOutput
 from appeals.vocabulary import SealedField
 
@@ -28,7 +29,7 @@ class OpeningInput(Model):
 class Opened(Model):
     """What was sealed, by field; null where there is nothing."""
 
-    fields: dict[SealedField, str | dict[UUID, str] | None]
+    fields: dict[SealedField, str | dict[UUID, str] | dict[UUID, SealedPerson] | None]
 
 
 class OpeningOutput(RecordOutput):

@@ -19,6 +19,7 @@ from appeals import (
     outcome,
     party,
     payment,
+    person,
     proceeding,
     publication,
     risk,
@@ -40,7 +41,7 @@ from appeals.directory import (
 )
 from appeals.due import set_due
 from appeals.errors import Fault, Invalid, Unmet
-from appeals.field import RefersTo, as_uuid, days_ahead, earliest, latest, marks_of
+from appeals.field import RefersTo, Sealed, as_uuid, days_ahead, earliest, latest, marks_of
 from appeals.lifecycle import BY_NOUN as STEP
 from appeals.network import Account, Caller, existing_account, held_by
 from appeals.record import Record, RecordInput, RecordOutput
@@ -366,6 +367,7 @@ KINDS: tuple[Kind, ...] = (
         "demands", demand.Demand, demand.DemandInput, demand.DemandOutput, demand.DemandChange,
         state="disposition", next=demand.NEXT, settle=_date_disposition, adds=_of_demand,
     ),
+    Kind("people", person.Person, person.PersonInput, person.PersonOutput, person.PersonChange),
     Kind(
         "consents", consent.Consent, consent.ConsentInput, consent.ConsentOutput, consent.ConsentChange,
         state="state", next=consent.NEXT, settle=_end_consent,
@@ -516,7 +518,9 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
     label = wanted.get("label")
     if label and any(other.label == label and other is not record for other in held(writing.case, kind)):
         raise Invalid([Fault("/label", f"is the label of another of the case's {kind.noun}")])
-    changed = {name: value for name, value in wanted.items() if getattr(record, name) != value}
+    # What is sealed counts as changed however it was: that nothing changes would tell whoever guesses it.
+    sealed = marks_of(type(said), Sealed)
+    changed = {name: value for name, value in wanted.items() if name in sealed or getattr(record, name) != value}
     refused = _not_next(kind, record, changed.get(kind.state)) or _fixed(kind, record, changed)
     if refused or not changed:
         return refused

@@ -21,7 +21,11 @@ from appeals.database import Base, Exact, Moment, new_id, refers_to
 from appeals.link import Link
 from appeals.record import Record
 
-SEALED = {"case": {"narrative", "safe_contact_rule"}, "proceeding": {"number"}}
+SEALED = {
+    "case": {"narrative", "safe_contact_rule"},
+    "person": {"name", "contacts", "safe_contact_rule"},
+    "proceeding": {"number"},
+}
 """What is kept in its own place alone, by table."""
 
 

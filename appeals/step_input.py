@@ -33,6 +33,7 @@ from appeals.link import LinkInput
 from appeals.outcome import OutcomeInput
 from appeals.party import PartyInput
 from appeals.payment import PaymentInput
+from appeals.person import PersonInput
 from appeals.proceeding import ProceedingInput
 from appeals.publication import ApprovalInput
 from appeals.risk import RiskAssessmentInput
@@ -72,6 +73,7 @@ class Records(Model):
     parties: Annotated[list[PartyInput], Field(max_length=MOST)] = []
     violations: Annotated[list[ViolationInput], Field(max_length=MOST)] = []
     demands: Annotated[list[DemandInput], Field(max_length=MOST)] = []
+    people: Annotated[list[PersonInput], Field(max_length=MOST)] = []
     consents: Annotated[list[ConsentInput], Field(max_length=MOST)] = []
     risk_assessments: Annotated[list[RiskAssessmentInput], Field(max_length=MOST)] = []
     approvals: Annotated[list[ApprovalInput], Field(max_length=MOST)] = []

@@ -24,6 +24,7 @@ from appeals import (
     outcome,
     party,
     payment,
+    person,
     proceeding,
     publication,
     risk,
@@ -180,6 +181,7 @@ class WorkView(FullView):
     parties: list[party.PartyOutput]
     violations: list[violation.ViolationOutput]
     demands: list[demand.DemandOutput]
+    people: list[person.PersonOutput]
     consents: list[consent.ConsentOutput]
     risk_assessments: list[risk.RiskAssessmentOutput]
     approvals: list[publication.ApprovalOutput]

@@ -131,6 +131,7 @@ class SealedField(Code):
     NARRATIVE = "narrative", "What happened, in the words of those who asked for help"
     SAFE_CONTACT_RULE = "safe_contact_rule", "How the requester may safely be reached"
     PROCEEDING_NUMBERS = "proceeding_numbers", "The numbers of its proceedings, by the id of each"
+    PEOPLE = "people", "Name, contacts and safe-contact rule of the people on record, by the id of each"
 
 
 class TeamStatus(Code):

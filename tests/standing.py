@@ -23,6 +23,7 @@ RECORDS: dict[str, Body] = {
     "parties": {"role": "retailer", "organisation": {"name": "Sample Shops", "kind": "company", "country": "DE"}},
     "violations": {"code": "threat", "since": day(40), "perpetrator": "#factory", "description": "By telephone."},
     "demands": {"kind": "pay_wages", "text": "Pay what is owed.", "addressees": ["#factory"]},
+    "people": {"pseudonym": "Worker Seven", "role": "organiser", "name": "Sample Handle", "contacts": "By messenger."},
     "consents": consent("media_interview", recipients=["Evening Post"], conditions="No photographs."),
     "risk-assessments": {"level": "high", "assessed_on": day(1), "threats": "Dismissals.", "assessed_by": "The union"},
     "approvals": {"level": "anonymised", "note": "Checked."},

@@ -25,9 +25,9 @@ LAYERS = (
     "field cursor idempotency allowance reader",
     "key word",
     "network directory record",
-    "access_log action change commitment consent demand due link opening outcome party payment proceeding risk tally "
+    "access_log action change commitment consent demand due link outcome party payment person proceeding risk tally "
     "team violation webhook schema",
-    "publication",
+    "opening publication",
     "step_input",
     "lifecycle",
     "case",

@@ -70,6 +70,11 @@ FINDS: dict[str, tuple[dict[str, set[str]], ...]] = {
 }
 SEALED = {(where, "/narrative") for where in ("take_in", "unpublished", "hidden", "sealed")}
 SEALED |= {("acknowledgement", "/safe_contact_rule")}
+SEALED |= {
+    (where, f"/{name}")
+    for where in ("add_people", "change_people")
+    for name in ("name", "contacts", "safe_contact_rule")
+}
 SEALED |= {(where, "/number") for where in ("add_proceedings", "change_proceedings")}
 ON_THE_CASE = {"take_in", "amend_case"}
 KEPT_ELSEWHERE = {("take_in", place) for place in ("/title", "/public_summary")}  # replaced meanwhile
@@ -188,6 +193,7 @@ TOLD: dict[str, Body] = {
 CHANGES: dict[str, Body] = {
     "parties": {},
     "demands": {"disposition": "partly_met"},
+    "people": {},
     "consents": {"state": "given_with_conditions", "given_on": day(3), "method": "written"},
     "actions": {},
     "responses": {},
@@ -271,7 +277,7 @@ class Life:
         self.send(world.reviewer, f"{one}/approvals", "add_approvals", {"level": "named"})
         self.step("escalation")
         self.token = world.records(self.reference, "publications")[-1]["token"]
-        asked = {"fields": ["narrative", "safe_contact_rule", "proceeding_numbers"]}
+        asked = {"fields": ["narrative", "safe_contact_rule", "proceeding_numbers", "people"]}
         self.step("de-escalation")
         self.opened = self.send(world.coordinator, f"{one}/openings", "open_sealed", asked)
 
@@ -409,6 +415,7 @@ def test_what_is_sealed_is_found_in_the_opening_alone(lived: Lived) -> None:
     opened = lived.life.aviary.places(json.dumps(lived.life.opened))
     assert opened == {
         ("take_in", "/narrative"), ("acknowledgement", "/safe_contact_rule"), ("change_proceedings", "/number"),
+        ("change_people", "/name"), ("change_people", "/contacts"), ("change_people", "/safe_contact_rule"),
     }  # fmt: skip
 
 

@@ -426,6 +426,7 @@ def test_a_partner_logs_what_the_field_knows_and_nothing_else(world: World) -> N
     said: dict[str, Body] = {
         "parties": {"role": "investor", "organisation": organisation("Sample Fund", "company")},
         "violations": {"code": "lockout"},
+        "people": {"pseudonym": "Worker Seven"},
         "consents": consent("retain"),
         "tallies": {"kind": "injured", "low": 1, "high": 1, "as_of": day()},
         "demands": DEMAND,
@@ -437,5 +438,5 @@ def test_a_partner_logs_what_the_field_knows_and_nothing_else(world: World) -> N
         "outcomes": {"code": "released", "extent": "full"},
     }
     told = {noun: world.as_("partner").add(reference, noun, body).status_code for noun, body in said.items()}
-    field_work = {"parties", "violations", "consents", "tallies"}
+    field_work = {"parties", "violations", "people", "consents", "tallies"}
     assert told == {noun: 201 if noun in field_work else 403 for noun in said}

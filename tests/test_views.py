@@ -48,8 +48,8 @@ STATUS: Body = {
 }
 WORK = {
     *CASE, "requester", "help_asked", "translations", "intake_entity_id", "parties", "violations", "demands",
-    "consents", "risk_assessments", "approvals", "publications", "actions", "commitments", "tallies", "outcomes",
-    "team", "payments", "money", "proceedings", "links", "counts", "detention", "charges",
+    "people", "consents", "risk_assessments", "approvals", "publications", "actions", "commitments", "tallies",
+    "outcomes", "team", "payments", "money", "proceedings", "links", "counts", "detention", "charges",
 }  # fmt: skip
 SAFE = re.compile(
     r"[a-z][a-z_]*"  # a code

@@ -43,7 +43,7 @@ def open_sealed(call: Call) -> Answer:
     )
     case.openings.append(opening)
     call.session.flush()
-    return rendered(Opened(fields={name: getattr(case, name) for name in said.fields}), 201)
+    return rendered(Opened(fields={name: case.sealed(name) for name in said.fields}), 201)
 
 
 def list_openings(call: Call) -> Answer:

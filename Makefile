@@ -21,9 +21,11 @@ help: ## List what one does here
 run: .venv/run ## Set up and serve on http://127.0.0.1:8000 (PORT=… and every APPEALS_… are honoured)
 	@exec $(BIN)/appeals serve
 
-test: .venv/check ## Set up and run every test, on SQLite and on PostgreSQL (TESTS=… adds arguments for pytest)
+SEED ?= $(shell date +%s)
+
+test: .venv/check ## Set up and run every test, on SQLite and on PostgreSQL (TESTS=… adds arguments for pytest, SEED=… gives the order)
 	@place=$$(mktemp -d $(if $(ROOM),$(ROOM)appeals.XXXXXX)) && chmod 711 "$$place" && trap 'rm -rf "$$place"' EXIT && \
-	set -x && TMPDIR="$$place" $(BIN)/pytest -n 2 $(TESTS)
+	set -x && TMPDIR="$$place" $(BIN)/pytest -n 2 --randomly-seed=$(SEED) $(TESTS)
 
 check: .venv/check ## Everything that must hold before a change is taken: what .ci/run runs
 	$(BIN)/ruff format --check .

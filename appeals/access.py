@@ -9,7 +9,6 @@ door without a line stops the start. Printed as `docs/access.md`. Source: domain
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from sqlalchemy.sql.elements import False_
 
 from appeals.case import Case
 from appeals.change import FormerMember, FormerSight
-from appeals.database import Moment
+from appeals.database import Moment, statement_cache
 from appeals.directory import FORMS, Facility, Organisation
 from appeals.lifecycle import CASEWORK, COORDINATION, INTAKE_ROLES, STEPS
 from appeals.network import Caller, Entity, Held, is_of_root
@@ -183,17 +182,18 @@ def visible_to(caller: Caller, of: Seen = Case) -> ColumnElement[bool]:
     return _any_of(caller, SIGHTS, of)
 
 
-def statement_for(caller: Caller, make: Callable[..., Statement], *of: Any) -> Statement:
-    """`make(caller, *of)`, made once for all who are the same account with the same roles: building it is dear.
+def statement_for(session: Session, caller: Caller, make: Callable[..., Statement], *of: Any) -> Statement:
+    """`make(caller, *of)`, cached by the session's database per account and roles: building a statement is slow.
 
-    It is run with `now` as a parameter, the caller's. Forgotten, nobody would be on a team for a time any more.
+    Run it with `now=caller.now`, or members of a team for a limited time lose sight of the case.
     """
-    made: Statement = _made(caller.account_id, caller.held, make, of)
-    return made
+    statement: Statement = statement_cache(session).get(_statement, caller.account_id, caller.held, make, of)
+    return statement
 
 
-@lru_cache(maxsize=60)
-def _made(account_id: UUID, held: tuple[Held, ...], make: Callable[..., Any], of: tuple[Any, ...]) -> Any:
+def _statement(
+    account_id: UUID, held: tuple[Held, ...], make: Callable[..., Statement], of: tuple[Any, ...]
+) -> Statement:
     return make(Caller(account_id, "", held, datetime.max.replace(tzinfo=UTC)), *of)
 
 

@@ -1,13 +1,14 @@
 """The database: one engine, reading and writing transactions, column types, and all that differs by dialect."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import uuid_utils
@@ -19,6 +20,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    Executable,
     ForeignKey,
     Index,
     Integer,
@@ -54,6 +56,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 TRIES = 3  # of a transaction that was rolled back only because another and it waited for each other
 STATEMENTS_KEPT = 200  # of each connection, ready to be run again
+STATEMENTS_BUILT = 60  # that a database object keeps
 PAGES_EACH_KB = 500  # by each connection to SQLite; the system has them all once more, and hands them over quickly
 READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
 
@@ -275,6 +278,34 @@ def new_id_spelled() -> str:
     return uuid_utils.uuid7().hex
 
 
+Statement = TypeVar("Statement", bound=Executable)
+
+
+class StatementCache:
+    """The statements built last. It lives as long as its database, so that no rule outlives the service it held in."""
+
+    def __init__(self) -> None:
+        self._built = lru_cache(maxsize=STATEMENTS_BUILT)(lambda build, *arguments: build(*arguments))
+
+    def get(self, build: Callable[..., Statement], *arguments: Any) -> Statement:
+        """`build(*arguments)`, built once; whatever else the statement depends on must not change."""
+        statement: Statement = self._built(build, *arguments)
+        return statement
+
+    def clear(self) -> None:
+        """Build every statement again."""
+        self._built.cache_clear()
+
+
+_STATEMENTS = "the statement cache of the database of this session"
+
+
+def statement_cache(session: Session) -> StatementCache:
+    """The statement cache of the database of this session."""
+    cache: StatementCache = session.info[_STATEMENTS]
+    return cache
+
+
 class Database:
     """One engine. `reading()` sees a single snapshot; `writing()` commits as a whole or not at all."""
 
@@ -283,6 +314,8 @@ class Database:
         self.lock_timeout_s = lock_timeout_s
         self.engine = self._sqlite(url) if self.embedded else self._postgresql(url, pool_size)
         self.writes_at_once = 1 if self.embedded else pool_size
+        self.statements = StatementCache()
+        self._info = {_STATEMENTS: self.statements}
 
     def _sqlite(self, url: str) -> Engine:
         engine = create_engine(
@@ -354,7 +387,8 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """One snapshot: whatever is read inside belongs together. Nothing is written. Raises: Busy."""
         options = {} if self.embedded else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with _busy_is_said(), Session(self.engine.execution_options(**options)) as session:
+        bind = self.engine.execution_options(**options)
+        with _busy_is_said(), Session(bind, info=self._info) as session:
             yield session
 
     @contextmanager
@@ -368,7 +402,8 @@ class Database:
         """
         patience = {} if patience_s is None else {"patience_s": patience_s}
         bind = self.engine.execution_options(writing=True, resting=resting, **patience)
-        with _busy_is_said(), Session(bind, expire_on_commit=False, autoflush=False) as session, session.begin():
+        session = Session(bind, expire_on_commit=False, autoflush=False, info=self._info)
+        with _busy_is_said(), session, session.begin():
             yield session
 
     def ready(self) -> bool:

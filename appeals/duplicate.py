@@ -96,7 +96,7 @@ def _near(session: Session, caller: Caller, case: Case) -> Iterable[Any]:
     """The cases of the same country and months that the caller works on: ids, revisions, references and days."""
     day = case.received_on
     of = {"case": case.id, "country": case.country, "day": day, "since": day - WITHIN, "until": day + WITHIN}
-    return session.execute(statement_for(caller, _received_near), {**of, "now": caller.now})
+    return session.execute(statement_for(session, caller, _received_near), {**of, "now": caller.now})
 
 
 def _received_near(caller: Caller) -> CompoundSelect[*tuple[Any, ...]]:

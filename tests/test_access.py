@@ -355,8 +355,9 @@ def test_a_statement_that_is_kept_lets_nobody_in_who_forgets_to_say_when(world: 
         session.execute(update(TeamMember).values(until=datetime.now(UTC) + timedelta(hours=1)))
     with world.database.reading() as session:
         caller = authenticate(session, world.coordinator.key, PEPPER.encode(), datetime.now(UTC))
-        query = statement_for(caller, cases_seen)
-        assert query is statement_for(replace(caller, now=caller.now + timedelta(hours=2)), cases_seen)
+        query = statement_for(session, caller, cases_seen)
+        later = replace(caller, now=caller.now + timedelta(hours=2))
+        assert query is statement_for(session, later, cases_seen)
         assert session.scalars(query).all() == []
         (found,) = session.scalars(query, {"now": caller.now})
         assert found.reference == reference

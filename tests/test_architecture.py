@@ -145,6 +145,23 @@ def test_no_alias_is_shared() -> None:
     assert shared == set()
 
 
+CACHED = {
+    "case._list_of", "case._what_there_is",  # statements of the mapped columns alone
+    "copies._at", "copies.tables", "field.marks_of", "web.body._our_names",  # what is declared
+    "duplicate._heard", "duplicate._is_common", "duplicate.sound", "search._names_of", # of a text
+    "word._folded", "word._kind", "word.terms_in",
+}  # fmt: skip
+"""What is cached for the process: functions of their arguments and of what never changes while it runs."""
+
+
+def test_no_cache_outlives_what_it_depends_on() -> None:
+    """A cache of what depends on rules, callers or rows lives on the database object, see `StatementCache`."""
+    known = {name: vars(importlib.import_module(f"appeals.{name}")) for name in HEIGHT if name != "__main__"}
+    cached = [value for names in known.values() for value in names.values() if isinstance(value, type(tree))]
+    functions = {f"{value.__module__}.{value.__name__}" for value in cached}
+    assert {name.removeprefix("appeals.") for name in functions if name.startswith("appeals.")} == CACHED
+
+
 def test_tests_reach_nothing_but_this_machine() -> None:
     with pytest.warns(UserWarning, match="192.0.2.1"), pytest.raises(SocketConnectBlockedError):
         socket.create_connection(("192.0.2.1", 9), timeout=1)

@@ -321,13 +321,14 @@ DEMANDS = next(door for door in DOORS if door.name == "list_demands")
 
 
 @contextmanager
-def without(row: access.Sight) -> Iterator[None]:
-    """While the policy lacks a row; statements that were made under another are forgotten."""
+def without(stage: Stage, row: access.Sight) -> Iterator[None]:
+    """While the policy lacks a row; statements that were built under another are forgotten."""
+    statements = stage.world.database.statements
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(access, "SIGHTS", tuple(other for other in SIGHTS if other is not row))
-        access._made.cache_clear()
+        statements.clear()
         yield
-    access._made.cache_clear()
+    statements.clear()
 
 
 @pytest.mark.parametrize("row", SIGHTS, ids=lambda row: f"{row.reach.says}: {row.view}")
@@ -338,11 +339,11 @@ def test_without_any_row_of_sight_the_matrix_is_red(stage: Stage, row: access.Si
     }
     if row.reach in outside:
         who, reference = outside[row.reach]
-        with without(row):
+        with without(stage, row):
             assert who.get(f"/v1/cases/{reference}").status_code == 404
         assert who.get(f"/v1/cases/{reference}").status_code == 200
     else:
-        with without(row):
+        with without(stage, row):
             assert unexpected(stage, [SHOW, DEMANDS])
 
 

@@ -169,7 +169,7 @@ def show_quickly(call: Call) -> Recipe | None:
             tag = views.tag_of(int(tag[1:].partition("-")[0]), content)
         return unless_known(content, tag, asked, logged=logged)
 
-    return Recipe(statement_for(call.caller, kept_view_of, query.view), given, make)
+    return Recipe(statement_for(call.session, call.caller, kept_view_of, query.view), given, make)
 
 
 def as_it_was(call: Call, case: Case) -> Case | None:

@@ -82,6 +82,7 @@ class Desk:
 
     def forget(self) -> None:
         """Forget all that was learnt of a database: another is served now."""
+        self.database.statements.clear()
         for knows in (self.acquaintances, self.recorder, self.limiter, self.quick):
             knows.forget()
 

@@ -76,7 +76,7 @@ def visible_case(session: Session, caller: Caller, reference: str, *, lock: bool
 
 
 def _case(session: Session, caller: Caller, reference: str, policy: Condition, *, lock: bool) -> Case | None:
-    query = statement_for(caller, _one_case, policy, lock)
+    query = statement_for(session, caller, _one_case, policy, lock)
     found: Case | None = session.scalar(query, {"reference": reference, "now": caller.now})
     if found is not None and lock:
         found.load(session)

@@ -389,7 +389,7 @@ POLICIES: tuple[Policy, ...] = (
     Policy("open_sealed", FIELD_WORK, View.WORK, Scope.OPEN, Logged.OPENING),
     Policy("list_openings", view=View.WORK, logged=Logged.VIEW),
     Policy("break_glass", COORDINATION, None, Scope.OPEN, Logged.BREAK_GLASS),
-    Policy("list_alerts", CASE_ROLES),
+    Policy("list_alerts"),
     # what is published
     Policy("list_publications", view=View.WORK, logged=Logged.VIEW),
     _writing("publish", COORDINATION, logged=Logged.PUBLICATION),

@@ -158,7 +158,7 @@ are changed by coordinators alone. The names of doors are the `operationId`s of 
 Some look closer than at the role. Admins act at and below their own entity, never on their own account, and disable an
 account or touch its keys only where they are admin over every entity in which it holds a role or ever held one
 ([why](decisions/0012-keys.md)). Auditors read of the accounts at and below their entity. The glass is broken by those
-who coordinate the lead. Lists of cases hold those one sees; alerts are of the cases on whose team one is.
+who coordinate the lead. Lists of cases hold those one sees; alerts are what one was told.
 
 {_doors(others, places)}
 

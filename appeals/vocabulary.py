@@ -290,6 +290,12 @@ class Logged(Code):
     BREAK_GLASS = "break_glass", "Somebody took sight of a case in an emergency, with a reason"
 
 
+class AlertKind(Code):
+    """What somebody is alerted to."""
+
+    GLASS_BROKEN = "glass_broken", "Somebody broke the glass of a case on whose team you were"
+
+
 class WebhookState(Code):
     """Whether a webhook is told of changes."""
 
@@ -1150,6 +1156,7 @@ VOCABULARIES: dict[str, type[Code]] = {
     "entity": EntityKind,
     "account": AccountKind,
     "logged": Logged,
+    "alert": AlertKind,
     "webhook-state": WebhookState,
     "delivery-state": DeliveryState,
     "delivery-fault": DeliveryFault,

@@ -25,8 +25,8 @@ LAYERS = (
     "field cursor idempotency allowance reader",
     "key word",
     "network directory record",
-    "access_log action change commitment consent demand due link outcome party payment person proceeding risk tally "
-    "team violation webhook schema",
+    "access_log action alert change commitment consent demand due link outcome party payment person proceeding risk "
+    "tally team violation webhook schema",
     "opening publication",
     "step_input",
     "lifecycle",

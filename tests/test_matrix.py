@@ -111,7 +111,7 @@ OTHER_DOORS = {
     "POST /v1/accounts/{id}/memberships": "admin",
     "GET /v1/cases": CASE_ROLES,
     "POST /v1/cases": FIELD,
-    "GET /v1/alerts": CASE_ROLES,
+    "GET /v1/alerts": EVERYBODY,
     "GET /v1/webhooks": EVERYBODY,
     "POST /v1/webhooks": CASE_ROLES,
     "GET /v1/attention": CASE_ROLES,

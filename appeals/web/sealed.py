@@ -1,33 +1,48 @@
 """Doors to what is sealed: fields that are opened with a reason, and sealed cases whose glass is broken."""
 
+from collections.abc import Sequence, Set
 from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from appeals.access import behind_glass, is_on_team, named_on
+from appeals.access import behind_glass, is_on_team
+from appeals.alert import Alert, alerts_for, raise_alert
 from appeals.case import Case
 from appeals.database import new_id
 from appeals.errors import ChangeRefused, Unmet
 from appeals.field import Model
+from appeals.network import Account
 from appeals.opening import Opened, Opening, OpeningInput, OpeningOutput
-from appeals.register import PageQuery
+from appeals.register import AnyOf, PageQuery
 from appeals.team import GLASS_IS_BROKEN_FOR, GlassInput, TeamMember, TeamMemberOutput
-from appeals.vocabulary import TeamStatus
+from appeals.vocabulary import AlertKind, TeamStatus
 from appeals.web.door import Answer, Call, Door, Secret, rendered
 from appeals.web.gate import Visit, case_in_path
 from appeals.web.page import Page, by_id, of_records, page
 
 
+class AlertQuery(PageQuery):
+    """Which alerts. Where a kind is given several times, any of them fits."""
+
+    kind: AnyOf[AlertKind] = []
+
+
 class AlertOutput(Model):
-    """Somebody broke the glass of a case whose team you are on."""
+    """What you are alerted to: who did what, when, and what it is about."""
 
     id: UUID
-    reference: str
-    account: UUID
-    reason: str
+    kind: AlertKind
     recorded_at: datetime
-    until: datetime
+    text: Annotated[str, Field(description="A sentence; accounts are named by their handles.")]
+    account: Annotated[UUID, Field(description="The account that it is about.")]
+    by: Annotated[UUID | None, Field(description="Who did it; null: the command on the machine.")]
+    reference: Annotated[str | None, Field(description="The case that it is about.")]
+    reason: str | None
+    until: Annotated[datetime | None, Field(description="Of broken glass: when its sight ends.")]
 
 
 def open_sealed(call: Call) -> Answer:
@@ -70,38 +85,66 @@ def break_glass(call: Call) -> Answer:
         recorded_at=call.now,
         recorded_by=call.caller.account_id,
     )
+    team = [other.account for other in case.team if other.is_on(call.now)]
     case.team.append(member)
     case.touch(call.now)
     call.session.flush()
+    raise_alert(
+        call.session,
+        AlertKind.GLASS_BROKEN,
+        team,
+        recorded_at=call.now,
+        account_id=member.account,
+        by_id=member.account,
+        case_id=case.id,
+        team_member_id=member.id,
+    )
     return rendered(TeamMemberOutput.model_validate(member), 201)
 
 
 def list_alerts(call: Call) -> Answer:
-    """Who broke the glass of which of the caller's cases, oldest first."""
-    broken = (
-        select(TeamMember)
-        .join(Case, Case.id == TeamMember.case_id)
-        .where(
-            TeamMember.broke_glass_because.is_not(None),
-            TeamMember.account != call.caller.account_id,
-            named_on(call.caller),
+    """What the caller was alerted to, oldest first."""
+    query: AlertQuery = call.query
+    rows, following = by_id(call, Alert, alerts_for(call.caller.account_id, query.kind))
+    return page(call, AlertOutput, _alert_outputs(call.session, rows), following)
+
+
+def _alert_outputs(session: Session, alerts: Sequence[Alert]) -> list[AlertOutput]:
+    accounts = _by_id(session, Account, {alert.account_id for alert in alerts})
+    cases = _by_id(session, Case, {alert.case_id for alert in alerts})
+    members = _by_id(session, TeamMember, {alert.team_member_id for alert in alerts})
+    return [
+        _alert_output(
+            alert,
+            accounts[alert.account_id],
+            cases.get(alert.case_id),
+            members.get(alert.team_member_id),
         )
-    )
-    rows, following = by_id(call, TeamMember, broken)
-    cases = call.session.scalars(select(Case).where(Case.id.in_({row.case_id for row in rows})))
-    references = {case.id: case.reference for case in cases}
-    items = [
-        AlertOutput(
-            id=row.id,
-            reference=references[row.case_id],
-            account=row.account,
-            reason=row.broke_glass_because,
-            recorded_at=row.recorded_at,
-            until=row.until,
-        )
-        for row in rows
+        for alert in alerts
     ]
-    return page(call, AlertOutput, items, following)
+
+
+def _alert_output(alert: Alert, account: Account, case: Case | None, member: TeamMember | None) -> AlertOutput:
+    reference = case.reference if case else None
+    return AlertOutput(
+        id=alert.id,
+        kind=AlertKind(alert.kind),
+        recorded_at=alert.recorded_at,
+        text=ALERT_TEXTS[AlertKind(alert.kind)].format(account=account.name, reference=reference),
+        account=alert.account_id,
+        by=alert.by_id,
+        reference=reference,
+        reason=member.broke_glass_because if member else None,
+        until=member.until if member else None,
+    )
+
+
+ALERT_TEXTS = {AlertKind.GLASS_BROKEN: "{account} broke the glass of {reference}."}
+
+
+def _by_id(session: Session, table: Any, ids: Set[UUID | None]) -> dict[UUID | None, Any]:
+    """The rows of these ids."""
+    return {row.id: row for row in session.scalars(select(table).where(table.id.in_(ids - {None})))}
 
 
 def doors() -> list[Door]:
@@ -122,7 +165,7 @@ def doors() -> list[Door]:
             break_glass, TeamMemberOutput, 201, GlassInput, finds=glazed_case,
         ),
         Door(
-            "GET", "/v1/alerts", "list_alerts", "Who broke the glass of a case of yours.", list_alerts,
-            Page[AlertOutput], query=PageQuery, as_table=True,
+            "GET", "/v1/alerts", "list_alerts", "What you are alerted to, oldest first.", list_alerts,
+            Page[AlertOutput], query=AlertQuery, as_table=True,
         ),
     ]  # fmt: skip

@@ -140,7 +140,7 @@ class _Waiting:
 class Recorder:
     """Writes the rows of all who wait at the moment with one commit, one commit after the other.
 
-    It takes its turn among those who write, so that neither keeps the other out. `note_use` is told, in the same
+    Where there is one writer at a time, it takes its turn among those who write. `note_use` is told, in the same
     transaction, of each key that is used for the first time on a day.
     """
 

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,8 @@ def desk_of(settings: Settings, database: Database) -> Desk:
     pepper, turns = pepper_of(settings), CapacityLimiter(database.writes_at_once)
     paces = [Pace.of(rate, settings.workers) for rate in (settings.rate_per_minute, settings.public_rate_per_minute)]
     limiter = Limiter(database, pepper, *paces)
-    recorder = Recorder(database, turns, note_use)
+    # SQLite has one writer at a time; to PostgreSQL the log has a connection that no other writer takes.
+    recorder = Recorder(database, turns if database.embedded else nullcontext(), note_use)
     quick = Quick(Reader(database), recorder, limiter, pepper, lambda: desk.now())  # noqa: PLW0108 - the desk is made of it
     loopback = settings.webhooks_to_loopback
     desk = Desk(database, Acquaintances(pepper), pepper, settings.body_limit, turns, recorder, limiter, quick, loopback)

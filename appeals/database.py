@@ -1,6 +1,7 @@
 """The database: one engine, reading and writing transactions, column types, and all that differs by dialect."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -59,6 +60,9 @@ STATEMENTS_KEPT = 200  # of each connection, ready to be run again
 STATEMENTS_BUILT = 60  # that a database object keeps
 PAGES_EACH_KB = 500  # by each connection to SQLite; the system has them all once more, and hands them over quickly
 READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
+NOT_FOR_WRITERS = 4  # connections to PostgreSQL: one writes the access log, three are kept for those who read
+FEWEST_CONNECTIONS = NOT_FOR_WRITERS + 1
+WORTH_TELLING_S = 0.25  # the database is told of another patience only where it differs by more
 
 
 class Busy(Exception):
@@ -313,7 +317,7 @@ class Database:
         self.embedded = make_url(url).get_backend_name() == "sqlite"
         self.lock_timeout_s = lock_timeout_s
         self.engine = self._sqlite(url) if self.embedded else self._postgresql(url, pool_size)
-        self.writes_at_once = 1 if self.embedded else pool_size
+        self.writes_at_once = 1 if self.embedded else max(1, pool_size - NOT_FOR_WRITERS)
         self.statements = StatementCache()
         self._info = {_STATEMENTS: self.statements}
 
@@ -326,6 +330,8 @@ class Database:
             hide_parameters=True,  # what was sent stands in no log line and no error
             connect_args={"check_same_thread": False, "cached_statements": STATEMENTS_KEPT},
         )
+
+        usual_s = self.lock_timeout_s
 
         @event.listens_for(engine, "do_connect")
         def make_private(_dialect: object, _record: object, arguments: list[Any], _named: object) -> None:
@@ -348,21 +354,22 @@ class Database:
             # A deferred transaction that writes later fails at once when another has written meanwhile.
             options = connection.get_execution_options()
             patience_s = options.get("patience_s", self.lock_timeout_s)
-            if options.get("writing", False) and connection.info.get("patience_s", self.lock_timeout_s) != patience_s:
+            told_s = connection.info.get("told_s", usual_s)
+            if options.get("writing", False) and abs(told_s - patience_s) > WORTH_TELLING_S:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience_s * 1000)}")
-                connection.info["patience_s"] = patience_s
+                connection.info["told_s"] = patience_s
             connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writing", False) else "BEGIN")
 
         return engine
 
     def _postgresql(self, url: str, pool_size: int) -> Engine:
-        timeout_ms = int(self.lock_timeout_s * 1000)
-        options = f"-c timezone=UTC -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout=30000"
+        usual_s = self.lock_timeout_s
+        options = f"-c timezone=UTC -c lock_timeout={int(usual_s * 1000)} -c idle_in_transaction_session_timeout=30000"
         engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=30,
+            pool_timeout=usual_s,
             pool_use_lifo=True,
             pool_pre_ping=True,
             hide_parameters=True,
@@ -376,10 +383,22 @@ class Database:
         @event.listens_for(engine, "begin")
         def begin(connection: Any) -> None:
             patience_s = connection.get_execution_options().get("patience_s")
-            if patience_s is not None:
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(patience_s * 1000)}")
+            connection.info["waits_until"] = None if patience_s is None else time.monotonic() + patience_s
+            connection.info["told_s"] = usual_s
+            lose_patience(connection)
             if connection.get_execution_options().get("resting", False):
                 connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+        @event.listens_for(engine, "after_cursor_execute")
+        def lose_patience(connection: Any, *_: object) -> None:
+            # The server waits so long for each lock; the transaction waits so long for all of them.
+            waits_until, told_s = connection.info.get("waits_until"), connection.info.get("told_s")
+            if waits_until is None:
+                return
+            left_s = waits_until - time.monotonic()
+            if told_s - left_s > WORTH_TELLING_S:
+                connection.info["told_s"] = left_s
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(left_s * 1000))}")  # 0: without end
 
         return engine
 
@@ -396,9 +415,9 @@ class Database:
         """One transaction, committed when the block ends, rolled back when it raises. Raises: Busy, Entangled.
 
         SQLite has one writer at a time. On PostgreSQL rows are locked by those who read them `FOR UPDATE`. What is
-        added is sent to the database together, by `flush` or at the end. `patience_s` is how long it waits for others,
-        where that is not the usual time. One that is `resting` asks nothing of the database for a long time, and is
-        not ended for it.
+        added is sent to the database together, by `flush` or at the end. `patience_s` is how long it waits for others
+        in all, instead of the usual time for each lock. One that is `resting` asks nothing of the database for a long
+        time, and is not ended for it.
         """
         patience = {} if patience_s is None else {"patience_s": patience_s}
         bind = self.engine.execution_options(writing=True, resting=resting, **patience)

@@ -11,6 +11,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 
+from appeals.database import FEWEST_CONNECTIONS, NOT_FOR_WRITERS
+
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "APPEALS_"
 OTHERS = re.compile(r"APPEALS_(TEST_[A-Z_]+|(COORDINATOR|CASEWORKER|REVIEWER)_KEY)")
@@ -50,9 +52,17 @@ class Settings(BaseSettings):
         ),
     ] = None
     workers: Annotated[int, Field(description="Worker processes (SQLite: 1).", ge=1, le=64)] = 1
-    pool_size: Annotated[int, Field(description="Connections each worker keeps to PostgreSQL.", ge=1, le=200)] = 10
+    pool_size: Annotated[
+        int,
+        Field(
+            description=f"Connections each worker keeps to PostgreSQL. Writes take all but {NOT_FOR_WRITERS} of them.",
+            ge=FEWEST_CONNECTIONS,
+            le=200,
+        ),
+    ] = 10
     lock_timeout_s: Annotated[
-        float, Field(description="Seconds a write waits for another before 503 or 409.", gt=0, le=60)
+        float,
+        Field(description="Seconds a write waits, in the queue and for others in all, before 503 or 409.", gt=0, le=60),
     ] = 10.0
     rate_per_minute: Annotated[
         int,

@@ -21,8 +21,8 @@ import appeals
 ROOT = Path(appeals.__file__).parent
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
 LAYERS = (
-    "address vocabulary errors database sealing settings",
-    "field cursor idempotency allowance reader",
+    "address vocabulary errors database sealing",
+    "field cursor idempotency allowance reader settings",
     "key word",
     "network directory record",
     "access_log action alert change commitment consent demand due link outcome party payment person proceeding risk "

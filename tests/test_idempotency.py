@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from threading import Barrier
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -304,10 +305,10 @@ def entangle(world: World, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     world.coordinator.get("/v1/me")  # the first use of a key on a day is a write too
     writing, left = world.database.writing, [Entangled()] * times
 
-    def entangled_at_first() -> AbstractContextManager[Session]:
+    def entangled_at_first(**given: Any) -> AbstractContextManager[Session]:
         if left:
             raise left.pop()
-        return writing()
+        return writing(**given)
 
     monkeypatch.setattr(world.database, "writing", entangled_at_first)
 

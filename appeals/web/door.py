@@ -7,8 +7,9 @@ and the very bytes of its answer.
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,6 +17,7 @@ from functools import partial
 from typing import Annotated, Any, TypeVar, get_origin
 from urllib.parse import unquote_to_bytes
 
+import anyio
 from anyio import CapacityLimiter
 from fastapi import Body, Depends, FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -30,7 +32,7 @@ from appeals.access import Policy, policy_of
 from appeals.access_log import Access, Recorder, record
 from appeals.allowance import Limiter, Unportioned
 from appeals.case import Case
-from appeals.database import TRIES, Database, Entangled
+from appeals.database import TRIES, Busy, Database, Entangled
 from appeals.errors import (
     Fault,
     Forbidden,
@@ -344,10 +346,11 @@ class DoorRoute(APIRoute):
                     await body_reading.read(request, entry.desk.body_limit)
                 if not entry.door.writes:
                     return await entry.allowed(lambda: ordinary(request))
+                waits_until = time.monotonic() + entry.desk.database.lock_timeout_s
                 # Nobody unknown stands in the queue of those who write.
                 await entry.allowed(lambda: entry.know(request))
                 await entry.write_down(request)
-                async with entry.desk.turns:
+                async with entry.turn(request, waits_until):
                     return await ordinary(request)
             except (RequestValidationError, Invalid, TooLarge, NotJson):
                 await entry.allowed(lambda: run_in_threadpool(entry.pass_gate, request))
@@ -382,7 +385,7 @@ def _is_utf_8(query: bytes) -> bool:
 @dataclass
 class _Noted:
     """What is known of a request while it is served: whether it counted against the allowance, who it is from, whether
-    that use of the key is on the access log, and what is still to be written there.
+    that use of the key is on the access log, what is still to be written there, until when a write waits for others.
     """
 
     key_id: str | None = None
@@ -390,6 +393,7 @@ class _Noted:
     caller: Caller | None = None
     used: bool = False
     accesses: list[Access] = field(default_factory=list)
+    waits_until: float = 0.0
 
 
 def _noted(request: Request) -> _Noted:
@@ -417,6 +421,20 @@ class _Entry:
             await run_in_threadpool(self._know_caller, request)
         else:
             self._greet(request, met)
+
+    @asynccontextmanager
+    async def turn(self, request: Request, waits_until: float) -> AsyncIterator[None]:
+        """A turn among those who write; the time is for the queue and for the locks after it. Raises: Busy."""
+        _noted(request).waits_until = waits_until
+        try:
+            with anyio.fail_after(waits_until - time.monotonic()):
+                await self.desk.turns.acquire()
+        except TimeoutError:
+            raise Busy from None
+        try:
+            yield
+        finally:
+            self.desk.turns.release()
 
     def _know_caller(self, request: Request) -> None:
         with self.desk.database.reading() as session:
@@ -524,7 +542,8 @@ class _Entry:
 
     def _write(self, request: Request, body: Any) -> Response:
         """Do it once: the effect, the idempotency key and the answer are committed together, then sent."""
-        with self.desk.database.writing() as session:
+        patience_s = _noted(request).waits_until - time.monotonic()
+        with self.desk.database.writing(patience_s=max(patience_s, 0)) as session:
             caller = self._caller(request, session)
             # The key is taken before the gate locks the case: a second try waits for the first one's key alone.
             kept = self._claim(request, session, caller)

@@ -12,7 +12,7 @@ ifdef PORT
 export APPEALS_PORT := $(PORT)
 endif
 
-.PHONY: help run test check bench format docs migration lock
+.PHONY: help run test soak check bench format docs migration lock
 .DEFAULT_GOAL := help
 
 help: ## List what one does here
@@ -26,6 +26,11 @@ SEED ?= $(shell date +%s)
 test: .venv/check ## Set up and run every test, on SQLite and on PostgreSQL (TESTS=… adds arguments for pytest, SEED=… gives the order)
 	@place=$$(mktemp -d $(if $(ROOM),$(ROOM)appeals.XXXXXX)) && chmod 711 "$$place" && trap 'rm -rf "$$place"' EXIT && \
 	set -x && TMPDIR="$$place" $(BIN)/pytest -n 2 --randomly-seed=$(SEED) $(TESTS)
+
+EXAMPLES ?= 500
+soak: export EXAMPLES := $(EXAMPLES)
+soak: .venv/check ## Let random walks, races and properties try much more, for hours (EXAMPLES=…, TESTS=…)
+	$(MAKE) --no-print-directory test TESTS="-m 'soak or hypothesis' $(TESTS)"
 
 check: .venv/check ## Everything that must hold before a change is taken: what .ci/run runs
 	$(BIN)/ruff format --check .

@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, create_engine, make_url, select, text
 
 from appeals.case import Case
 from appeals.database import Database
 from appeals.kept_view import differing
 from tests.cast import Cast, World, found_cast, today
+from tests.size import EXAMPLES, examples
 
 PEPPER = "a pepper for tests only"
+settings.register_profile(
+    "tests",
+    max_examples=examples(),
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("tests")
 _server: list[Any] = []
 _folders: list[str] = []
 

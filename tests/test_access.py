@@ -1,6 +1,5 @@
 """Who sees a case, who may do what with it, and that the decision and its SQL are one rule."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -319,15 +318,11 @@ def test_they_agree_for_callers_who_hold_anything_anywhere(world: World) -> None
     with all_kinds_of_cases(world) as (session, cases, people):
         held_by_somebody = st.lists(st.sampled_from(all_memberships(session)), max_size=5)
 
-        @settings(max_examples=CALLERS, deadline=None, database=None)
         @given(st.sampled_from(people[:2]), held_by_somebody)
         def agree(account: UUID, held: list[Held]) -> None:
             require_agreement(session, cases, account, held)
 
         agree()
-
-
-CALLERS = int(os.environ.get("APPEALS_TEST_CALLERS", "20"))
 
 
 def all_memberships(session: Session) -> list[Held]:

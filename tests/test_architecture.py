@@ -165,3 +165,11 @@ def test_no_cache_outlives_what_it_depends_on() -> None:
 def test_tests_reach_nothing_but_this_machine() -> None:
     with pytest.warns(UserWarning, match="192.0.2.1"), pytest.raises(SocketConnectBlockedError):
         socket.create_connection(("192.0.2.1", 9), timeout=1)
+
+
+def test_how_many_examples_are_tried_is_said_in_one_place() -> None:
+    """See tests/size.py: so `make soak` can ask for more of each."""
+    known = {"conftest.py", "size.py", Path(__file__).name}
+    others = [path for path in Path(__file__).parent.glob("*.py") if path.name not in known]
+    own = {path.name for path in others if re.search(r"max_examples|APPEALS_TEST_(?!DATABASE_URL)", path.read_text())}
+    assert own == set()

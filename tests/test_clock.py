@@ -1,6 +1,5 @@
 """Time passes by itself: silence and the end of consents are put on record once, whoever gets there first."""
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -18,8 +17,9 @@ from appeals.vocabulary import DueKind
 from tests.cast import Body, World, action, consent, day
 from tests.conftest import Template
 from tests.live import served
+from tests.size import examples
 
-DUE_DATES = int(os.environ.get("APPEALS_TEST_DUE_DATES", "40"))
+DUE_DATES = examples(40)
 TO_COME = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
 
 
@@ -212,6 +212,7 @@ def effects(database: Database) -> tuple[int | None, int | None, int | None]:
         return due, told, session.scalar(select(func.count(silent.c.action.distinct())))
 
 
+@pytest.mark.soak
 def test_four_clocks_at_once_put_each_silence_on_record_once(world: World) -> None:
     letters(world, DUE_DATES)
     with ThreadPoolExecutor(4) as clocks:
@@ -273,6 +274,7 @@ def wait_for(database: Database, wanted: int) -> tuple[int | None, int | None, i
     return found
 
 
+@pytest.mark.soak
 def test_the_service_acts_without_being_called_and_survives_kills(
     template: Template, busy_url: str, dialect: str
 ) -> None:

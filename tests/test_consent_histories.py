@@ -1,12 +1,11 @@
 """Random histories of consents while outsiders read: no answer after a withdrawal holds what was withdrawn.
 
-What may be read when is told here once more by hand, from domain.md: invariants 1, 2 and 16. `APPEALS_TEST_HISTORIES`
-says how many histories are played on each database; each is one of five published cases of a country, so that they
-make a public figure, which has to go with the first of them.
+What may be read when is told here once more by hand, from domain.md: invariants 1, 2 and 16. Each
+history is one of five published cases of a country, so that they make a public figure, which has to go with the first
+of them.
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,8 +25,9 @@ from appeals.database import Database
 from tests.cast import CONSENTS, Body, consent, day, intake, step_input, today
 from tests.conftest import Template
 from tests.live import Live, Remote, served
+from tests.size import examples
 
-HISTORIES = int(os.environ.get("APPEALS_TEST_HISTORIES", "2"))
+HISTORIES = examples(2, share=0.1)
 TURNS = 10
 READERS = 2
 A_MOMENT_S = 0.025
@@ -407,6 +407,7 @@ def alone(template: Template) -> Iterator[Live]:
     template.drop(url)
 
 
+@pytest.mark.soak
 def test_no_public_answer_after_a_withdrawal_holds_what_was_withdrawn(alone: Live, template: Template) -> None:
     database = Database(alone.database_url)
     looks = held = 0

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 import threading
 import time
@@ -29,9 +28,10 @@ from appeals.web.waiting import STREAM, WaitingWay
 from tests.cast import Body, Person, World, settle
 from tests.live import Live, live
 from tests.newcomer import PATIENCE_S
+from tests.size import examples
 
 __all__ = ["live"]
-EVENTS = int(os.environ.get("APPEALS_TEST_EVENTS", "240"))
+EVENTS = examples(240, share=10)
 WRITERS, READERS = 8, 10
 
 
@@ -278,6 +278,7 @@ def race(world: World, reader: Callable[..., None] = read) -> tuple[list[int], l
     return written, [log.heard for log in logs]
 
 
+@pytest.mark.soak
 def test_no_change_is_missed_and_none_told_twice_in_one_order_for_all(world: World) -> None:
     written, heard = race(world)
     assert len(written) > EVENTS * 0.8

@@ -1,10 +1,6 @@
-"""Public figures: what can be worked out of them, found by exact linear algebra; and how batches are formed and kept.
-
-`APPEALS_TEST_POPULATIONS` says of how many random populations the figures are searched.
-"""
+"""Public figures: what can be worked out of them, by exact linear algebra; and how batches are formed and kept."""
 
 import logging
-import os
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -29,9 +25,10 @@ from appeals.publication import Publication
 from appeals.violation import Violation
 from appeals.vocabulary import HEADING, PublicationLevel, ViolationGrade, ViolationHeading
 from tests.cast import World
+from tests.size import examples
 
 pytestmark = pytest.mark.behind_the_back  # cases are laid by the thousand, and nothing of them is kept
-POPULATIONS = int(os.environ.get("APPEALS_TEST_POPULATIONS", "200"))
+POPULATIONS = examples()
 TABLES = [by for size in range(4) for by in combinations(get_args(Dimension), size)]
 HEADINGS = tuple(map(str, ViolationHeading))
 THIS_YEAR = 2026
@@ -254,6 +251,7 @@ def read_for(days: list[Day], books: Books) -> set[int]:
     return told
 
 
+@pytest.mark.soak
 def test_no_count_under_five_can_be_worked_out_of_any_figures() -> None:
     seen = Counter[str]()
     for seed in range(POPULATIONS):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from httpx2 import Response
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cast import PARTIES, Body, Person, World, consent, day, intake
@@ -469,7 +469,6 @@ def broken(draw: st.DrawFn, body: Any) -> Any:
     return draw(VALUES)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(noun=st.sampled_from(sorted(set(RECORDS) - {"approvals"})), data=st.data())
 def test_both_databases_answer_alike_whatever_a_record_holds(
     both: list[tuple[Person, str]], noun: str, data: st.DataObject
@@ -478,7 +477,6 @@ def test_both_databases_answer_alike_whatever_a_record_holds(
     refused_alike(both, "POST", f"/v1/cases/{{ref}}/{noun}", json.dumps(body).encode())
 
 
-@settings(max_examples=40, deadline=None)
 @given(raw=st.binary(max_size=40) | st.text(max_size=40).map(str.encode) | VALUES.map(lambda v: json.dumps(v).encode()))
 def test_both_databases_answer_alike_whatever_bytes_come(both: list[tuple[Person, str]], raw: bytes) -> None:
     refused_alike(both, "POST", "/v1/cases", raw)
@@ -498,7 +496,6 @@ FILTERS = [
 ]
 
 
-@settings(max_examples=50, deadline=None)
 @given(name=st.sampled_from(FILTERS), value=st.text(max_size=30) | st.dates().map(str) | st.datetimes().map(str))
 def test_both_databases_answer_alike_whatever_is_asked_for(
     both: list[tuple[Person, str]], name: str, value: str

@@ -1,12 +1,10 @@
 """Random walks through the life of a case, each answer compared with a second reading of domain.md.
 
 `Model` is written from domain.md alone, in plain Python, and knows nothing of the service's own table and guards.
-`APPEALS_TEST_WALKS` asks for so many walks, each other every time; without it a few, always the same.
 """
 
 import copy
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,8 +12,9 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
+import pytest
 from httpx2 import Response
-from hypothesis import HealthCheck, note, settings
+from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -29,7 +28,6 @@ from sqlalchemy import text
 from appeals.vocabulary import Role
 from tests.cast import DISPOSE, PARTIES, WAY, Body, Person, World, consent, day, intake, organisation, step_input
 
-WALKS = int(os.environ.get("APPEALS_TEST_WALKS", "0"))
 STEPS_IN_A_WALK = 25
 log = logging.getLogger(__name__)
 
@@ -1218,20 +1216,11 @@ class Walk(RuleBasedStateMachine):
         self.model.priority = priority
 
 
+@pytest.mark.soak
 def test_a_random_walk_agrees_with_the_model(world: World) -> None:
     Walk.world, Walk.double, Walk.survivor = world, both(world), world.case()
     Walk.met = Counter()
-    run_state_machine_as_test(
-        Walk,
-        settings=settings(
-            max_examples=WALKS or 25,
-            stateful_step_count=STEPS_IN_A_WALK,
-            derandomize=not WALKS,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_state_machine_as_test(Walk, settings=settings(stateful_step_count=STEPS_IN_A_WALK))
     log.info("steps taken and guards met: %s", dict(Walk.met.most_common()))
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ from appeals.web import door as door_module
 from appeals.web.door import Door
 from tests.cast import STEP_INPUTS, Body, intake, organisation, step_input, today
 from tests.conftest import Template
+from tests.size import EXAMPLES, examples
 from tests.standing import ABSENT, DOORS, NOBODY, RECORDS, Standing, stand, standing
 
 __all__ = ["standing"]
@@ -262,9 +262,9 @@ def test_each_step_leads_to_the_form_of_its_input(standing: Standing, document: 
 
 # Machine-made requests
 
-EXAMPLES = int(os.environ.get("APPEALS_TEST_EXAMPLES", "1"))
-"""Invented for each operation, on each database. From 30 on, all systematic requests are made besides: minutes."""
-THOROUGH = EXAMPLES >= 30
+INVENTED = examples(1, share=0.1)
+"""Invented for each operation, on each database. In a soak all systematic requests are made besides: minutes."""
+THOROUGH = EXAMPLES > 0
 OF_THE_NETWORK = {
     "accounts/{id}/keys": "keys", "accounts/{id}/memberships": "memberships", "accounts/{id}/disabling": "disabling",
     "memberships/{id}/ending": "ending", "keys/{key}/rotation": "rotation", "keys/{key}/revocation": "revocation",
@@ -310,7 +310,7 @@ def configured(standing: Standing) -> SchemathesisConfig:
             "checks": EXPECTED,
             "headers": {"Authorization": f"Bearer {key}"},
             "parameters": {"path.ref": standing.reference, "path.name": "status", "path.token": standing.ids["token"]},
-            "generation": {"max-examples": EXAMPLES, "deterministic": not THOROUGH, "database": "none"},
+            "generation": {"max-examples": INVENTED, "deterministic": not THOROUGH, "database": "none"},
             "operations": of_records,
         }
     )
@@ -407,6 +407,7 @@ def is_asked_of(almighty: Standing, label: str) -> bool:
     return (crc32(label.encode()) % 2 == 0) is almighty.world.database.embedded
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("hooks")
 def test_machine_made_requests_find_no_fault(almighty: Standing) -> None:
     whole = schemathesis.openapi.from_asgi("/openapi.json", almighty.world.app, config=configured(almighty))

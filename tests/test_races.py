@@ -1,11 +1,10 @@
 """Many at once, over real HTTP: rivals at one case, one key sent many times, crowds, and a service that is killed.
 
-`APPEALS_TEST_ROUNDS` says how often each race is run; the crowds grow with it, up to 300 callers.
+The more rounds a soak asks for, the larger the crowds, up to 300 callers.
 """
 
 import json
 import logging
-import os
 import socket
 import threading
 import uuid
@@ -24,10 +23,11 @@ from appeals.database import Database
 from tests.cast import Body, World, action, intake, organisation, step_input
 from tests.conftest import Template
 from tests.live import Crowd, Live, Remote, live, served
+from tests.size import examples
 
 __all__ = ["live"]
 
-ROUNDS = int(os.environ.get("APPEALS_TEST_ROUNDS", "8"))
+ROUNDS = examples(8)
 RIVALS = 16
 SAME_KEY = 8
 CROWD = min(300, 8 * ROUNDS)
@@ -72,6 +72,7 @@ MATCHES: dict[str, tuple[Callable[[World], str], tuple[str, ...]]] = {
 """Cases, and steps any of which succeeds on them: whoever comes first wins, and all others speak of an old state."""
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("state", MATCHES)
 def test_of_sixteen_rivals_at_one_case_exactly_one_wins(live: Live, state: str) -> None:
     rounds = ROUNDS if state == "screening" else _share(ROUNDS)
@@ -79,6 +80,7 @@ def test_of_sixteen_rivals_at_one_case_exactly_one_wins(live: Live, state: str) 
     log.info("%s rounds from %s on %s: %s", rounds, state, dialect_of(live), dict(total))
 
 
+@pytest.mark.soak
 def test_rivals_at_two_worker_processes_are_rivals_all_the_same(template: Template) -> None:
     if template.dialect == "sqlite":
         pytest.skip("SQLite has one writing process")
@@ -116,6 +118,7 @@ def race(crowd: Crowd, world: World, reference: str, nouns: tuple[str, ...]) -> 
     return statuses
 
 
+@pytest.mark.soak
 def test_who_speaks_of_no_version_still_finds_the_step_taken(live: Live) -> None:
     total = Counter[int]()
     with Crowd(live, RIVALS) as crowd:
@@ -140,6 +143,7 @@ def test_steps_that_change_no_state_all_stand_in_the_history_in_order(live: Live
     assert sorted(answer.json()["case"]["version"] for answer in answers) == list(range(2, RIVALS + 2))
 
 
+@pytest.mark.soak
 def test_a_consent_withdrawn_during_an_escalation_leaves_nothing_published(live: Live) -> None:
     ends = Counter[str]()
     with Crowd(live, 2) as crowd:
@@ -181,6 +185,7 @@ def tag_of(world: World, reference: str) -> str:
 # One key, sent many times
 
 
+@pytest.mark.soak
 def test_one_key_sent_eight_times_at_once_logs_one_case(live: Live) -> None:
     with Crowd(live, SAME_KEY) as crowd:
         for _ in range(ROUNDS):
@@ -190,6 +195,7 @@ def test_one_key_sent_eight_times_at_once_logs_one_case(live: Live) -> None:
             assert one(live, 'SELECT count(*) FROM "case" WHERE title = :title', title=title) == 1
 
 
+@pytest.mark.soak
 def test_one_key_sent_eight_times_at_once_records_one_action(live: Live) -> None:
     reference = live.world.case()
     body = json.dumps(action()).encode()
@@ -207,6 +213,7 @@ def test_one_key_sent_eight_times_at_once_records_one_action(live: Live) -> None
     )
 
 
+@pytest.mark.soak
 def test_one_key_sent_eight_times_at_once_takes_one_step(live: Live) -> None:
     with Crowd(live, SAME_KEY) as crowd:
         for _ in range(ROUNDS):
@@ -233,6 +240,7 @@ def _post(path: str, body: bytes, key: str) -> Ask:
 # Crowds
 
 
+@pytest.mark.soak
 def test_a_crowd_of_steps_on_as_many_cases_all_succeed(live: Live) -> None:
     body = json.dumps(intake()).encode()
     with Crowd(live, CROWD) as crowd:
@@ -244,6 +252,7 @@ def test_a_crowd_of_steps_on_as_many_cases_all_succeed(live: Live) -> None:
     assert torn(live) == 0
 
 
+@pytest.mark.soak
 def test_reports_that_name_the_same_new_brands_in_any_order_are_all_taken_in(live: Live) -> None:
     with Crowd(live, SAME_KEY) as crowd:
         for _ in range(_share(ROUNDS)):
@@ -262,6 +271,7 @@ def naming(brands: list[str]) -> Ask:
     return lambda world: world.coordinator.post("/v1/cases", body)
 
 
+@pytest.mark.soak
 def test_of_two_cases_merged_into_each_other_one_stays_open(live: Live) -> None:
     with Crowd(live, 2) as crowd:
         for _ in range(_share(ROUNDS)):
@@ -280,6 +290,7 @@ def merging(reference: str, survivor: str) -> Ask:
 # A caller that goes away, and a service that is killed
 
 
+@pytest.mark.soak
 def test_a_caller_who_hung_up_finds_its_one_case_by_asking_again(live: Live) -> None:
     asked = [(str(uuid.uuid4()), f"case {uuid.uuid4().hex}") for _ in range(_share(ROUNDS))]
     for key, title in asked:
@@ -346,6 +357,7 @@ def asked_again(world: Remote, key: str, path: str, body: Body) -> Body:
     return told
 
 
+@pytest.mark.soak
 def test_a_killed_service_has_kept_every_write_it_acknowledged(template: Template) -> None:
     url, diary, kills = template.copy(), Diary(), 1 + ROUNDS // 100
     for _ in range(kills):

@@ -2,11 +2,9 @@
 
 A walk writes what people write, in any order: counts, money, demands, promises, letters, answers, signatures; days
 pass; the case is offered, closed, withdrawn, merged, reopened. After each turn everything the case tells is compared
-with what was told to it. `APPEALS_TEST_LEDGERS` says how many walks there are, each other every time; without it a
-few, always the same.
+with what was told to it.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +15,14 @@ from random import Random, SystemRandom
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from httpx2 import Response
 
 from appeals.clock import pass_time
 from appeals.vocabulary import AccountKind, Role
 from tests.cast import WAY, Body, Person, World, action, consent, day, intake, step_input
+from tests.size import EXAMPLES, examples
 
-LEDGERS = int(os.environ.get("APPEALS_TEST_LEDGERS", "0"))
 TURNS = 12
 GRADES = ["high", "likely", "unsure", "unlikely", "unreliable", "unknown"]
 HELD, OUT = ["arrested", "held"], ["released", "bailed", "died"]
@@ -490,11 +489,12 @@ def begun(world: World, chance: Random, second: Person, machine: Person) -> Ledg
     )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_9_to_16_hold_on_random_ledgers(world: World) -> None:
     second = world.newcomer("second coordinator", Role.COORDINATOR, Role.REVIEWER)
     machine = world.newcomer("signing machine", Role.REVIEWER, kind=AccountKind.MACHINE)
-    for number in range(LEDGERS or 3):
-        seed = SystemRandom().getrandbits(32) if LEDGERS else number
+    for number in range(examples(3)):
+        seed = SystemRandom().getrandbits(32) if EXAMPLES else number
         ledger = begun(world, Random(seed), second, machine)  # noqa: S311 - no secret
         turns: list[str] = []
         try:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from httpx2 import Response
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -206,7 +206,6 @@ def finds(query: str, *texts: str) -> bool:
     )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(title=TEXTS, other=TEXTS, data=st.data())
 def test_any_text_is_found_by_any_of_its_words_and_by_nothing_else(
     one_case: World, title: str, other: str, data: st.DataObject

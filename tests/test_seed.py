@@ -1,6 +1,5 @@
 """The invented population is one that the service itself could have written."""
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +29,7 @@ from appeals.vocabulary import Status, Visibility
 from tests.cast import World
 from tests.conftest import Template
 
-CASES = int(os.environ.get("APPEALS_TEST_SEEDED", "300"))
+CASES = 300
 
 
 @pytest.fixture(scope="session")

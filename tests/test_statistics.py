@@ -1,10 +1,6 @@
-"""Statistics: exact at every moment, whoever writes and folds meanwhile; no count tells of what one may not see.
-
-`APPEALS_TEST_WRITES` says after how many random writes the statistics are held against a count by hand.
-"""
+"""Statistics: exact at every moment, whoever writes and folds meanwhile; no count tells of what one may not see."""
 
 import logging
-import os
 import random
 import threading
 from collections import Counter
@@ -42,8 +38,9 @@ from appeals.statistics import (
 from appeals.vocabulary import GROUP, HEADING, Role, Status, ViolationCode
 from tests.cast import Person, World, day, intake, step_input
 from tests.conftest import PEPPER
+from tests.size import examples
 
-WRITES = int(os.environ.get("APPEALS_TEST_WRITES", "50"))
+WRITES = examples(50)
 WRITERS, FOLDERS = 4, 2
 log = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -251,6 +248,7 @@ def hand_over(world: World, reference: str, chance: random.Random) -> int:
 WRITING = [patch, patch, risk, violation, step, step, hand_over]
 
 
+@pytest.mark.soak
 def test_statistics_equal_a_count_by_hand_after_many_random_writes(world: World) -> None:
     crowd = Crowd(world, WRITES)
     crowd.run()

@@ -4,7 +4,6 @@ What the service leaves to chance (ids, references, keys, the clock) depends her
 id of a row of the directory on its identity. So answers differ only where the sealed case makes them.
 """
 
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
@@ -32,10 +31,11 @@ from appeals.web import gate
 from appeals.web.door import Desk, Door
 from tests.cast import STEP_INPUTS, Body, Person, World, consent, day, intake, organisation, step_input
 from tests.conftest import PEPPER, Template
+from tests.size import examples
 from tests.standing import ABSENT, DOORS, NOBODY, RECORDS, bodies_for
 from tests.test_matrix import OVER, PLACES, VISIBILITIES
 
-WORLDS = int(os.environ.get("APPEALS_TEST_WORLDS", "3"))
+WORLDS = examples(3, share=0.2)
 OUTSIDERS_HEARD = 2
 FIRST_QUESTION = 100_000
 COUNTRIES = ("BD", "PK", "IN")
@@ -568,6 +568,7 @@ def first_difference(beside: list[str], without: list[str]) -> str | None:
     return both and "{}\n--- without it ---\n{}".format(*both)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("seed", range(WORLDS))
 def test_outsiders_hear_the_same_with_and_without_a_sealed_case(ground: Ground, fate: Fate, seed: int) -> None:
     beside, without = both_heard(ground, fate, seed)

@@ -9,12 +9,14 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from appeals.database import refers_to, unique_among
-from appeals.field import ActionRef, Count, Day, Flag, Happened, Language, PartyRef, Prose, earliest
+from appeals.directory import OrganisationInput
+from appeals.field import ActionRef, Count, Day, Flag, Happened, Language, NameOrId, PartyRef, Prose, earliest
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import (
     CHANNEL,
     INADEQUATE,
     INADEQUATE_WHEN_OVERDUE,
+    ActedBy,
     ActionKind,
     ActionStatus,
     AnswerStatus,
@@ -36,6 +38,10 @@ CONTACT_SCOPE = {
     ActionKind.GOVERNMENT_LETTER: ConsentScope.CONTACT_GOVERNMENT,
 }
 """The consent that contact of a kind needs where no target is named."""
+CANNOT_WAIT = frozenset(
+    {ActionKind.LEGAL_AID, ActionKind.EMERGENCY_RELIEF, ActionKind.SECURITY_SUPPORT, ActionKind.RELOCATION}
+)
+"""What a court, a deadline or a life demands: with a reason it asks no consent to contact (domain.md 8)."""
 
 
 class Response(Record):
@@ -76,15 +82,25 @@ class Response(Record):
 
 
 class Action(Record):
-    """Something the network does or plans to do."""
+    """Something the network does or plans to do, or that others did.
+
+    `by_entity` is the entity that acted for the network, and of what others did the one that noted it. `by_party` or
+    `by_organisation` is who else acted, also where that is the network under another name; `by_name` is what this case
+    calls an organisation that is no party.
+    """
 
     __tablename__ = "action"
 
+    by: Mapped[str] = mapped_column(default=ActedBy.NETWORK)
     kind: Mapped[str]
     channel: Mapped[str]
     target: Mapped[UUID | None] = mapped_column(refers_to("party.id"), index=True)
     corner: Mapped[str | None]
     by_entity: Mapped[UUID] = mapped_column(refers_to("entity.id"))
+    by_party: Mapped[UUID | None]
+    by_organisation: Mapped[UUID | None]
+    by_name: Mapped[str | None]
+    without_consent_because: Mapped[str | None]
     planned_on: Mapped[date | None]
     done_on: Mapped[date | None]
     done_precision: Mapped[str]
@@ -106,9 +122,24 @@ class Action(Record):
         return None
 
     @property
+    def is_by_network(self) -> bool:
+        """True for an act of the network; what others did is a fact, for which nobody is asked and nothing is due."""
+        return self.by == ActedBy.NETWORK
+
+    @property
     def is_contact(self) -> bool:
-        """True unless by its kind it stays within the network, on whatever channel it is recorded."""
-        return CHANNEL[ActionKind(self.kind)] is not Channel.INTERNAL
+        """True for an act of the network that by its kind goes beyond it, on whatever channel it is recorded."""
+        return self.is_by_network and CHANNEL[ActionKind(self.kind)] is not Channel.INTERNAL
+
+    @property
+    def is_public(self) -> bool:
+        """True for what by its kind or its channel is meant for the public: the wider of both counts."""
+        return Channel.PUBLIC in (self.channel, CHANNEL[ActionKind(self.kind)])
+
+    @property
+    def asks_quietly(self) -> bool:
+        """True for an act of the network that reaches those it is addressed to, and not the public."""
+        return self.is_contact and self.channel == Channel.QUIET and not self.is_public
 
     @property
     def contact_scope(self) -> ConsentScope | None:
@@ -122,7 +153,7 @@ class Action(Record):
             return AnswerStatus.RECEIVED
         if self.responses:
             return AnswerStatus.NO_RESPONSE
-        return AnswerStatus.AWAITING if self.answer_due_on else AnswerStatus.NONE_EXPECTED
+        return AnswerStatus.AWAITING if self.awaited_until else AnswerStatus.NONE_EXPECTED
 
     def is_in_time(self, answer: "Response | ResponseBody") -> bool:
         """True for an answer that came, or may have come, by the day it was due."""
@@ -136,15 +167,36 @@ class Action(Record):
     @property
     def answer_by(self) -> date:
         """Until when an answer is in time."""
-        return self.answer_due_on or date.max
+        return self.awaited_until or date.max
+
+    @property
+    def awaited_until(self) -> date | None:
+        """The day by which the network awaits an answer: to its own acts alone."""
+        return self.answer_due_on if self.is_by_network else None
 
     def is_unanswered(self, on: date) -> bool:
-        """True when it was done and met silence past the due date, or only inadequate answers."""
-        if self.status != ActionStatus.DONE:
+        """True when the network did it and met silence past the due date, or only inadequate answers."""
+        if self.status != ActionStatus.DONE or not self.is_by_network:
             return False
         if self.responses:
             return all(response.is_inadequate(on) for response in self.responses)
         return self.answer_due_on is not None and self.answer_due_on < on
+
+
+By = Annotated[
+    NameOrId | OrganisationInput,
+    Field(
+        description="Who acted: a party of the case (# and its label, or its id), an entity of the network (its name "
+        "or id), or an organisation (its id, or in full). Default: the lead entity."
+    ),
+]
+Because = Annotated[
+    Prose,
+    Field(
+        description="Why somebody is contacted without consent: to tell a target contacted before that the network "
+        "stops, or for legal_aid, emergency_relief, security_support or relocation."
+    ),
+]
 
 
 class ActionInput(RecordInput):
@@ -154,6 +206,7 @@ class ActionInput(RecordInput):
     channel: Channel | None = None
     target: PartyRef | None = None
     corner: Corner | None = None
+    by: By | None = None
     status: ActionStatus = ActionStatus.DONE
     planned_on: Day | None = None
     done_on: Happened | None = None
@@ -163,6 +216,7 @@ class ActionInput(RecordInput):
     reach: Annotated[Count | None, Field(description="People who took part or signed.")] = None
     note: Prose | None = None
     result_note: Prose | None = None
+    without_consent_because: Because | None = None
 
     @model_validator(mode="after")
     def _an_answer_has_a_target(self) -> "ActionInput":
@@ -224,7 +278,11 @@ class ActionOutput(RecordOutput):
     channel: Channel
     target: UUID | None
     corner: Corner | None
-    by_entity: UUID
+    by: ActedBy
+    by_entity: Annotated[UUID, Field(description="Which entity acted, or noted what others did.")]
+    by_party: UUID | None
+    by_organisation: UUID | None
+    by_name: Annotated[str | None, Field(description="Of the organisation, in this case's own words.")]
     status: ActionStatus
     planned_on: date | None
     done_on: date | None
@@ -235,15 +293,18 @@ class ActionOutput(RecordOutput):
     reach: int | None
     note: str | None
     result_note: str | None
+    without_consent_because: str | None
     responses: list[ResponseOutput]
 
 
 class ActionChange(RecordInput):
-    """What became of an action."""
+    """What became of an action, and who did it where that was recorded wrongly."""
 
+    by: By | None = None
     status: ActionStatus | None = None
     done_on: Happened | None = None
     done_precision: Precision | None = None
     answer_due_on: Day | None = None
     reach: Count | None = None
     result_note: Prose | None = None
+    without_consent_because: Because | None = None

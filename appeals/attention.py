@@ -26,6 +26,7 @@ from appeals.network import Caller
 from appeals.proceeding import OVER, Proceeding
 from appeals.risk import RiskAssessment
 from appeals.vocabulary import (
+    ActedBy,
     ActionStatus,
     AttentionReason,
     ConsentScope,
@@ -43,6 +44,7 @@ ACKNOWLEDGED_WITHIN = timedelta(days=7)
 HEARING_WITHIN = timedelta(days=14)
 CONSENT_WITHIN = timedelta(days=30)
 OVERRIDE_SHOWN_FOR = timedelta(days=30)
+"""Also for what was done without consent."""
 AT_MOST = 2000
 """Of each reason; whoever has more to do than that is not helped by a longer list."""
 
@@ -157,12 +159,15 @@ def _commitment_lapsed(a: Asked) -> Iterable[Select[Any]]:
 
 
 def _answer_overdue(a: Asked) -> Iterable[Select[Any]]:
-    """Until it comes, or the same target is approached again."""
+    """Until it comes, or the network approaches the same target again."""
     came = select(Response.id).where(Response.action == Action.id, Response.grade != ResponseGrade.NO_RESPONSE)
     again = aliased(Action)
     after = again.done_on > Action.answer_due_on
-    later = select(again.id).where(again.target == Action.target, again.status == ActionStatus.DONE, after)
-    overdue = and_(Action.answer_due_on < a.today, Action.status == ActionStatus.DONE, ~came.exists(), ~later.exists())
+    later = select(again.id).where(
+        again.target == Action.target, again.by == ActedBy.NETWORK, again.status == ActionStatus.DONE, after
+    )
+    past = and_(Action.answer_due_on < a.today, Action.status == ActionStatus.DONE, Action.by == ActedBy.NETWORK)
+    overdue = and_(past, ~came.exists(), ~later.exists())
     yield a.of_cases(Action.answer_due_on, overdue, record=Action.id).join(Action, Action.case_id == Case.id)
 
 
@@ -205,6 +210,18 @@ def _consent_expiring(a: Asked) -> Iterable[Select[Any]]:
     yield a.of_cases(Consent.expires_on, soon, record=Consent.id).join(Consent, Consent.case_id == Case.id)
 
 
+def _contact_without_consent(a: Asked) -> Iterable[Select[Any]]:
+    """Also in cases that ended: that is when those contacted are told that the network stops."""
+    excused = and_(Action.without_consent_because.is_not(None), Action.status == ActionStatus.DONE)
+    lately = or_(
+        Action.recorded_at >= a.caller.now - OVERRIDE_SHOWN_FOR, Action.done_on >= a.today - OVERRIDE_SHOWN_FOR
+    )
+    query: Any = select(*_CASE, Action.done_on.label("since"), Action.id.label("record"))
+    yield query.join(Action, Action.case_id == Case.id).where(
+        worked_on_by(a.caller), excused, lately, Action.by == ActedBy.NETWORK
+    )
+
+
 def _guard_overridden(a: Asked) -> Iterable[Select[Any]]:
     overridden = cast(HistoryEntry.overrides, String) != "{}"
     lately = and_(overridden, HistoryEntry.recorded_at >= a.caller.now - OVERRIDE_SHOWN_FOR)
@@ -223,6 +240,7 @@ REASONS: dict[AttentionReason, tuple[str, Query]] = {
     AttentionReason.RISK_STALE: ("", _risk_stale),
     AttentionReason.REVIEW_DUE: ("", _review_due),
     AttentionReason.CONSENT_EXPIRING: ("consents", _consent_expiring),
+    AttentionReason.CONTACT_WITHOUT_CONSENT: ("actions", _contact_without_consent),
     AttentionReason.GUARD_OVERRIDDEN: ("", _guard_overridden),
 }
 """The kind of record that each reason is about, and its queries."""

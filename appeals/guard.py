@@ -30,7 +30,6 @@ from appeals.risk import RiskAssessment
 from appeals.violation import TRUE_ENOUGH
 from appeals.vocabulary import (
     AccountKind,
-    Channel,
     CloseReason,
     ConsentScope,
     ConsentSubject,
@@ -477,8 +476,7 @@ def relied_on(a: Attempt) -> list[Consent]:
 )
 def quiet_work_was_tried(a: Attempt) -> bool:
     targets = {party.id for party in a.case.targets}
-    quiet = (action for action in a.case.actions if action.channel == Channel.QUIET and action.is_contact)
-    return any(action.target in targets and action.is_unanswered(a.on) for action in quiet)
+    return any(made.asks_quietly and made.target in targets and made.is_unanswered(a.on) for made in a.case.actions)
 
 
 @guard(

@@ -29,30 +29,34 @@ from appeals import (
 )
 from appeals.access import RECORDING, TEAM_ROLES, as_known, visible_to
 from appeals.case import Case
-from appeals.consent import WORKERS_SIDE, first_in_force
+from appeals.consent import WORKERS_SIDE, first_in_force, publishing
 from appeals.database import new_id
 from appeals.directory import (
     Facility,
     FacilityInput,
     Organisation,
+    OrganisationInput,
     facility,
     in_the_words_of,
     organisation,
 )
 from appeals.due import set_due
 from appeals.errors import Fault, Invalid, Unmet
-from appeals.field import RefersTo, Sealed, as_uuid, days_ahead, earliest, latest, marks_of
+from appeals.field import RefersTo, Sealed, as_uuid, days_ahead, earliest, fold, latest, marks_of
 from appeals.lifecycle import BY_NOUN as STEP
-from appeals.network import Account, Caller, existing_account, held_by
+from appeals.network import Account, Caller, Entity, entity_named, existing_account, held_by
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.views import links, shown_at
 from appeals.vocabulary import (
     AccountKind,
+    ActedBy,
     ActionStatus,
     CommitmentStatus,
     ConsentState,
+    ConsentSubject,
     Disposition,
     DueKind,
+    OrganisationKind,
     Precision,
     PublicationLevel,
     ResponseGrade,
@@ -103,8 +107,8 @@ class Kind:
     """A row: the noun of its URL, its table and wire forms, and its small lifecycle.
 
     `state` names the column that the lifecycle `next` governs. `adds` gives columns that the input does not
-    name as such; `refuses` tells which rule forbids to have this record; `shown` gives those a caller may
-    read, where that is not all.
+    name as such, and `alters` those of a change; `refuses` tells which rule forbids to have this record, which is not
+    asked again where only `asides` change; `shown` gives those a caller may read, where that is not all.
     """
 
     noun: str
@@ -115,7 +119,9 @@ class Kind:
     state: str = "status"
     next: Mapping[Any, set[Any]] = field(default_factory=dict)
     adds: Adds = _nothing
+    alters: Callable[[Writing, Any], dict[str, Any]] = lambda _w, _s: {}
     refuses: Refuses = _no_refusal
+    asides: frozenset[str] = frozenset()
     settle: Callable[[Writing, Any], None] = lambda _w, _r: None
     shown: Callable[[Caller, Case], list[Any]] | None = None
 
@@ -171,8 +177,48 @@ def _of_demand(writing: Writing, said: demand.DemandInput, at: str) -> dict[str,
     return {"disposition": Disposition.ACTIVE, "version": replaced.version + 1}
 
 
-def _of_action(writing: Writing, _said: Any, _at: str) -> dict[str, Any]:
-    return {"by_entity": writing.case.lead_entity.id, "responses": []}
+def _of_action(writing: Writing, said: action.ActionInput, at: str) -> dict[str, Any]:
+    return {**_acted_by(writing, said.by, f"{at}/by"), "responses": []}
+
+
+def _acted_by(writing: Writing, by: str | OrganisationInput | None, at: str) -> dict[str, Any]:
+    """Who acted, as columns. Raises: Invalid, where it names nobody that the caller may know."""
+    case, session = writing.case, writing.session
+    columns: dict[str, Any] = {"by": ActedBy.NETWORK, "by_entity": case.lead_entity.id}
+    columns |= dict.fromkeys(("by_party", "by_organisation", "by_name"))
+    acting = find(case, BY_NOUN["parties"], by) if isinstance(by, str) else None
+    if acting is not None:
+        return columns | {"by": _whose(writing, acting.named), "by_party": acting.id}
+    entity = entity_named(session, by) if isinstance(by, str) else None
+    if by is None or entity is not None:
+        return columns | {"by_entity": entity.id if entity else case.lead_entity.id}
+    given = as_uuid(by) if isinstance(by, str) else by
+    if given is None:
+        raise Invalid([Fault(at, "names no party of the case, no entity of the network and no organisation")])
+    known = require_known(session, writing.caller, Organisation, given, at)
+    row = organisation(session, given)
+    named = known or in_the_words_of(session, given, row)
+    return columns | {"by": _whose(writing, named), "by_organisation": row.id, "by_name": named["name"]}
+
+
+def _whose(writing: Writing, named: dict[str, Any]) -> ActedBy:
+    """Whether somebody who is named in these words is the network: a member of it, or by the name of an entity."""
+    if named.get("kind") == OrganisationKind.CCC_MEMBER:
+        return ActedBy.NETWORK
+    members = [party.named for party in writing.case.parties if party.named.get("kind") == OrganisationKind.CCC_MEMBER]
+    listed = select(Organisation).where(Organisation.listed, Organisation.kind == OrganisationKind.CCC_MEMBER)
+    members += [{"name": row.name, "name_local": row.name_local} for row in writing.session.scalars(listed)]
+    names = {name for member in members for name in _names(member)}
+    names |= {fold(name) for name in writing.session.scalars(select(Entity.name))}
+    return ActedBy.NETWORK if names & _names(named) else ActedBy.OTHERS
+
+
+def _names(named: dict[str, Any]) -> set[str]:
+    return {fold(name) for name in (named["name"], named.get("name_local")) if name}
+
+
+def _acted_by_anew(writing: Writing, said: action.ActionChange) -> dict[str, Any]:
+    return _acted_by(writing, said.by, "/by") if "by" in said.model_fields_set else {}
 
 
 def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[str, Any]:
@@ -190,7 +236,7 @@ def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[
 
 def _note_silence(writing: Writing, answered: action.Action, said: action.ResponseInput) -> None:
     """A late answer stands beside the silence, also where it is told before anybody noted that (domain.md 3)."""
-    told = answered.responses or said.grade is ResponseGrade.NO_RESPONSE
+    told = answered.responses or said.grade is ResponseGrade.NO_RESPONSE or not answered.is_by_network
     if not told and not answered.is_in_time(said) and answered.status == ActionStatus.DONE:
         write(writing, BY_NOUN["responses"], action.silence_of(answered))
 
@@ -203,20 +249,52 @@ def _silence_told(writing: Writing, made: action.Response) -> list[Unmet]:
     return [Unmet("answer.silence_told", "That no answer came is on record already.")]
 
 
-def _contact_without_consent(writing: Writing, made: action.Action) -> list[Unmet]:
-    """Invariant 4: no target is contacted on record before consent for that kind is in force on that day."""
-    target = writing.case.party(made.target)
+def _done_without_consent(writing: Writing, made: action.Action) -> list[Unmet]:
+    """Invariant 4: the network contacts nobody, and does nothing in public, before consent to it is in force."""
     if made.done_on is None or not made.is_contact:
         return []
+    # Of a month or year only the end is sure to lie after what came first in it.
+    day = made.done_on if made.done_precision == Precision.ESTIMATE else latest(made.done_on, made.done_precision)
+    day = min(day, writing.latest_day)
+    excused = made.without_consent_because is not None and _needs_no_consent(writing.case, made)
+    contact = [] if excused else _contact_without_consent(writing, made, day)
+    return contact + (_public_without_consent(writing, day) if made.is_public else [])
+
+
+def _needs_no_consent(case: Case, made: action.Action) -> bool:
+    """True for what cannot wait, and for telling somebody who was contacted before that the network stops."""
+    if made.kind in action.CANNOT_WAIT:
+        return True
+    before = [
+        case.party(other.target)
+        for other in case.actions
+        if other is not made and other.is_contact and other.done_on and other.done_on <= (made.done_on or date.max)
+    ]
+    target = case.party(made.target)
+    told = target is not None and party.is_among([contacted for contacted in before if contacted], target.name)
+    return told and made.answer_due_on is None and not made.is_public
+
+
+def _public_without_consent(writing: Writing, day: date) -> list[Unmet]:
+    sides = {
+        "consent.publish.workers.missing": ("workers' side's", WORKERS_SIDE),
+        "consent.publish.partner.missing": ("local partner's", frozenset({ConsentSubject.LOCAL_PARTNER})),
+    }
+    return [
+        Unmet(code, f"Record the {whose} consent to publish, in force on done_on; or plan the action, or say by whom.")
+        for code, (whose, subjects) in sides.items()
+        if not publishing(writing.case.consents, subjects, PublicationLevel.ANONYMISED, {day})
+    ]
+
+
+def _contact_without_consent(writing: Writing, made: action.Action, day: date) -> list[Unmet]:
+    target = writing.case.party(made.target)
     name = target.name if target else ""
     asked = {target.contact_scope if target else None}
     if asked == {None}:
         # Who is a target by another entry is one by this entry too; with no target at all the kind of contact counts.
         alike = {other.contact_scope for other in writing.case.targets if party.is_among([other], name)}
         asked = alike or {made.contact_scope}
-    # Of a month or year only the end is sure to lie after what came first in it.
-    day = made.done_on if made.done_precision == Precision.ESTIMATE else latest(made.done_on, made.done_precision)
-    day = min(day, writing.latest_day)
     return [
         Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")
         for scope in sorted(filter(None, asked))
@@ -228,10 +306,10 @@ def _settle_action(writing: Writing, made: action.Action) -> None:
     """What follows from an action: its answer is due; contact made is the first, or is not."""
     case = writing.case
     if made.answer_due_on:
-        awaited = made.answer_due_on if made.status == ActionStatus.DONE else None
+        awaited = made.awaited_until if made.status == ActionStatus.DONE else None
         set_due(writing.session, DueKind.ANSWER, made, awaited, writing.now)
-    if made.done_on and made.is_contact:
-        case.first_action_on = min(filter(None, (case.first_action_on, made.done_on)))
+    contacts = [other.done_on for other in case.actions if other.done_on and other.is_contact]
+    case.first_action_on = min(contacts, default=None)
 
 
 def _note_risk(writing: Writing, _made: risk.RiskAssessment) -> None:
@@ -382,7 +460,8 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "actions", action.Action, action.ActionInput, action.ActionOutput, action.ActionChange,
-        next=action.NEXT, adds=_of_action, refuses=_contact_without_consent, settle=_settle_action,
+        next=action.NEXT, adds=_of_action, alters=_acted_by_anew, refuses=_done_without_consent,
+        asides=frozenset({"label", "reach", "result_note"}), settle=_settle_action,
     ),
     Kind(
         "responses", action.Response, action.ResponseInput, action.ResponseOutput, action.ResponseChange,
@@ -515,6 +594,7 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
     nulls = sorted(name for name, value in wanted.items() if value is None)
     if nulls:
         raise Invalid([Fault(f"/{name}", "cannot be null; leave it out") for name in nulls])
+    wanted |= kind.alters(writing, said)
     label = wanted.get("label")
     if label and any(other.label == label and other is not record for other in held(writing.case, kind)):
         raise Invalid([Fault("/label", f"is the label of another of the case's {kind.noun}")])
@@ -529,7 +609,7 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
     _require_sense(record)
     kind.settle(writing, record)
     writing.case.touch(writing.now)
-    return kind.refuses(writing, record)
+    return kind.refuses(writing, record) if changed.keys() - kind.asides else []
 
 
 def _not_next(kind: Kind, record: Any, wanted: Any) -> list[Unmet]:

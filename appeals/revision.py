@@ -168,9 +168,13 @@ def _newest(session: Session, case_id: UUID, at: datetime) -> Iterable[Any]:
 
 
 def _row_of(table: type[Any], holds: dict[str, Any]) -> Any:
-    """A row that belongs to no session."""
-    columns = {attribute.key: attribute.columns[0].type for attribute in class_mapper(table).column_attrs}
-    return table(**{name: _typed(columns[name], value) for name, value in holds.items() if name in columns})
+    """A row that belongs to no session. A column that came after its revision was kept has its default."""
+    columns = {attribute.key: attribute.columns[0] for attribute in class_mapper(table).column_attrs}
+    defaults = {
+        name: column.default.arg for name, column in columns.items() if column.default and column.default.is_scalar
+    }
+    kept = {name: _typed(columns[name].type, value) for name, value in holds.items() if name in columns}
+    return table(**defaults | kept)
 
 
 def _typed(kind: TypeEngine[Any], value: Any) -> Any:

@@ -136,7 +136,8 @@ def _demand(asked: Any) -> Iterator[Told]:
 
 def _action(made: Any) -> Iterator[Told]:
     on = made.done_on or made.planned_on
-    yield Told(on, made.done_precision, made.kind, f"{made.status}: {ActionKind(made.kind).definition}")
+    by = "" if made.is_by_network else " by others"
+    yield Told(on, made.done_precision, made.kind, f"{made.status}{by}: {ActionKind(made.kind).definition}")
 
 
 def _response(got: Any) -> Iterator[Told]:

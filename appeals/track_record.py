@@ -23,6 +23,7 @@ from appeals.field import Model
 from appeals.network import Caller
 from appeals.party import Party
 from appeals.vocabulary import (
+    ActedBy,
     ActionKind,
     ActionStatus,
     AnswerStatus,
@@ -44,7 +45,7 @@ class Whose(StrEnum):
 
 
 class Approach(Model):
-    """Something that was asked of it, and what came of that."""
+    """Something that the network asked of it, and what came of that."""
 
     reference: str
     action_id: UUID
@@ -100,7 +101,7 @@ def track_record(session: Session, caller: Caller, whose: Whose, number: UUID) -
         for made, reference in session.execute(
             select(Action, Case.reference)
             .join(Case, Case.id == Action.case_id)
-            .where(Action.target.in_(parties), Action.status == ActionStatus.DONE)
+            .where(Action.target.in_(parties), Action.status == ActionStatus.DONE, Action.by == ActedBy.NETWORK)
             .order_by(Action.done_on.desc(), Action.id.desc())
             .options(selectinload(Action.responses))
         )

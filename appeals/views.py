@@ -39,6 +39,7 @@ from appeals.network import Caller
 from appeals.violation import TRUE_ENOUGH
 from appeals.vocabulary import (
     HEADING,
+    ActedBy,
     ActionKind,
     ActionStatus,
     AnswerStatus,
@@ -135,9 +136,10 @@ class AnswerGrade(Model):
 
 
 class ActionDone(Model):
-    """An action by its kind; to whom, and what was said, is for the team."""
+    """An action by its kind; by whom and to whom by name, and what was said, is for the team."""
 
     kind: ActionKind
+    by: ActedBy
     channel: Channel
     corner: Corner | None
     status: ActionStatus

@@ -772,8 +772,15 @@ class Satisfaction(Code):
 # --- What the network does: actions and the answers to them ---
 
 
+class ActedBy(Code):
+    """Who did something for a case, or about it (domain: Who acted)."""
+
+    NETWORK = "network", "An entity or a member organisation of the network"
+    OTHERS = "others", "The workers, a party of the case, or another organisation"
+
+
 class ActionKind(Code):
-    """What the network does for a case (domain: Action)."""
+    """What is done for a case or about it, by the network or by others (domain: Action)."""
 
     BRAND_CONTACT_LETTER = "brand_contact_letter", "A letter to a brand or retailer, not published"
     BRAND_MEETING = "brand_meeting", "A meeting or call with a brand or retailer"
@@ -934,6 +941,7 @@ class AttentionReason(Code):
     RISK_STALE = "risk.stale", "The risk was not assessed, or too long ago"
     REVIEW_DUE = "review.due", "The day to review a pause or a remedy has come"
     CONSENT_EXPIRING = "consent.expiring", "A consent runs out soon"
+    CONTACT_WITHOUT_CONSENT = "contact.without_consent", "Somebody was contacted without consent, and it says why"
     GUARD_OVERRIDDEN = "guard.overridden", "A step passed a guard with a reason; see whether it still holds"
 
 
@@ -1182,6 +1190,7 @@ VOCABULARIES: dict[str, type[Code]] = {
     "disposition": Disposition,
     "satisfaction": Satisfaction,
     "action": ActionKind,
+    "acted-by": ActedBy,
     "channel": Channel,
     "corner": Corner,
     "action-status": ActionStatus,

@@ -195,7 +195,7 @@ CHANGES: dict[str, Body] = {
     "demands": {"disposition": "partly_met"},
     "people": {},
     "consents": {"state": "given_with_conditions", "given_on": day(3), "method": "written"},
-    "actions": {},
+    "actions": {"by": organisation("x", "ngo")},
     "responses": {},
     "commitments": {"status": "in_progress"},
     "proceedings": {"stage": "admissibility"},

@@ -147,6 +147,42 @@ def _day(text: str) -> Any:
     return step_input.StepInput.model_validate({"occurred_on": text}).occurred_on
 
 
+def actions(case: CaseLine) -> Iterator[dict[str, Any]]:
+    """Every action of a case."""
+    for call in case.calls:
+        yield from [call.body] if call.to == "actions" and call.method == "POST" else ()
+        yield from call.body.get("records", {}).get("actions", [])
+        yield from [call.body["first_action"]] if "first_action" in call.body else ()
+
+
+OF_OTHERS = re.compile(
+    r"not the network|by others|by the authorities|human rights watch|worker rights consortium|industriall writes|"
+    r"strike begins|the union (writes|publishes|turns|visits)|filed by the union|statement of the workers"
+)
+
+
+def test_what_others_did_is_by_them() -> None:
+    noted = [(made, made.get("note", "").lower()) for case in CASES for made in actions(case)]
+    assert [made["label"] for made, note in noted if OF_OTHERS.search(note) and "by" not in made] == []
+    assert [made["label"] for made, note in noted if re.search(r"\bccc\b", note) and "by" in made] == []
+    assert (sum("by" in made for made, _ in noted), len(noted)) == (80, 204)
+    assert "(Human Rights Watch, IndustriALL, buyers, authorities; with those of the workers 80 of 204)" in PAGE
+
+
+@EVERY_CASE
+def test_what_every_member_sees_was_shared_with_the_network(case: CaseLine) -> None:
+    intake = case.calls[0].body
+    scopes = [consent["scope"] for consent in intake["records"]["consents"]]
+    assert (intake["visibility"], scopes.count("share_network")) == ("network", 1)
+
+
+@EVERY_CASE
+def test_published_history_goes_public_whatever_the_risk_is_today(case: CaseLine) -> None:
+    public = [call for call in case.calls if call.to in {"escalation", "resumption"}]
+    reasons = [{item["guard"]: item["reason"] for item in call.body["overrides"]} for call in public]
+    assert {told["risk.stale"] for told in reasons} <= {"Published history was entered."}
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if any(call.to == "reopening" for call in case.calls)])
 def test_a_reopened_case_brings_a_new_consent(case: CaseLine) -> None:
     reopening = next(call for call in case.calls if call.to == "reopening")

@@ -36,7 +36,7 @@ STATUS: Body = {
     "demands": [{"kind": None, "version": None, "disposition": None, "disposed_on": None}],
     "actions": [
         {
-            **dict.fromkeys(("kind", "channel", "corner", "status", "done_on", "done_precision")),
+            **dict.fromkeys(("kind", "by", "channel", "corner", "status", "done_on", "done_precision")),
             **dict.fromkeys(("answer_due_on", "answer")),
             "responses": [{"received_on": None, "received_precision": None, "grade": None}],
         }

@@ -108,9 +108,23 @@ def _in_region(caller: Caller, case: Case) -> frozenset[Role]:
     return frozenset(held.role for held in caller.held if case.region_id in _at_or_above([held.path]))
 
 
+def _held_in(place: str, says: str) -> Reach:
+    """By roles held within the very entity that a column of the case names, not above it."""
+
+    def roles(caller: Caller, case: Case) -> frozenset[Role]:
+        entity_id: UUID | None = getattr(case, f"{place}_id")
+        return frozenset(held.role for held in caller.held if held.entity_id == entity_id)
+
+    def condition(caller: Caller, wanted: frozenset[Role], of: Seen) -> ColumnElement[bool]:
+        column: ColumnElement[UUID | None] = getattr(of, f"{place}_id")
+        return or_(false(), *(column == entity_id for entity_id in _entity_ids(caller, wanted)))
+
+    return Reach(says, roles, condition)
+
+
 NAMED = Reach("named on its team", _named, _names)
 LEADING = _held_over("lead_entity", "held over its lead entity")
-LOGGING = _held_over("intake_entity", "held over the entity that logged it")
+LOGGING = _held_in("intake_entity", "held in the entity that logged it")
 RECEIVING = _held_over("handover_to", "held over the entity it is offered to")
 REGION = Reach(
     "held in the regional coalition of its lead, or below",
@@ -280,6 +294,10 @@ def as_known(
     key = Party.organisation_id if table is Organisation else Party.facility_id
     named = session.scalar(own_parties(caller).where(key == number).order_by(Party.id.desc()).limit(1))
     return named.named if named else None
+
+
+def _entity_ids(caller: Caller, roles: Collection[Role]) -> list[UUID]:
+    return sorted({held.entity_id for held in caller.held if held.role in roles})
 
 
 def _paths(caller: Caller, roles: Collection[Role]) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from sqlalchemy import and_, func, make_url, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from appeals import schema, statistics
 from appeals.access import CASE_ROLES
@@ -311,6 +311,20 @@ def admins_with_cases(at: Network) -> Iterator[str]:
     return (name for name, held in roles.items() if Role.ADMIN in held and held & CASE_ROLES)
 
 
+def partners_above_others(at: Network) -> Iterator[str]:
+    """Partners held in an entity that has others below it: a partner is good for the entity itself alone."""
+    below = aliased(Entity)
+    query = (
+        select(Account.name, Entity.name)
+        .join(Membership, Membership.account_id == Account.id)
+        .join(Entity, Entity.id == Membership.entity_id)
+        .where(Account.active, Membership.ended_at.is_(None), Membership.role == Role.PARTNER)
+        .where(select(below.id).where(below.parent_id == Entity.id).exists())
+        .order_by(Account.name, Entity.name)
+    )
+    return (f"{account} is partner in {entity}" for account, entity in at.session.execute(query))
+
+
 def nobody_at_the_root(at: Network) -> Iterator[str]:
     for role in (Role.ADMIN, Role.COORDINATOR):
         if not any(live_keys(at.session, account.id, at.now) for account in at.session.scalars(holders(role))):
@@ -386,6 +400,11 @@ OF_THE_NETWORK: tuple[Check[Network], ...] = (
         "account.admin_with_cases", True, admins_with_cases,
         "{0} is admin and has a role on cases too, and an admin sees no case content: take one away with appeals "
         "account end-role.",
+    ),
+    Check(
+        "account.partner_above", False, partners_above_others,
+        "{}, which has others below it, and works on what it logs itself, not on what those below log: make them partner "
+        "there, or caseworker.",
     ),
     Check("network.roots", True, several_roots, "The network has one root, not: {}. Restore a backup."),
     Check("network.misplaced", True, misplaced, "An entity is not in its place: {}."),

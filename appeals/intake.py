@@ -22,6 +22,7 @@ from appeals.vocabulary import (
     PartyRole,
     Priority,
     PublicationLevel,
+    Role,
     Status,
     TallyKind,
 )
@@ -93,14 +94,18 @@ def _named(session: Session, said: asks.Intake) -> Entity:
 
 
 def _intake_role(session: Session, caller: Caller, said: asks.Intake) -> Held:
-    """The membership under which the caller logs. Raises: Forbidden, Invalid."""
+    """The membership under which the caller logs. A partner logs for their own entity. Raises: Forbidden, Invalid."""
     fitting = [held for held in caller.held if held.role in INTAKE_ROLES]
     if said.entity is not None:
-        path = _named(session, said).path
-        fitting = [held for held in fitting if path.startswith(held.path)]
+        entity = _named(session, said)
+        fitting = [held for held in fitting if _logs_for(held, entity)]
     if not fitting:
         raise Forbidden
     return fitting[0]
+
+
+def _logs_for(held: Held, entity: Entity) -> bool:
+    return held.entity_id == entity.id if held.role is Role.PARTNER else entity.path.startswith(held.path)
 
 
 def _free_reference(session: Session, said: asks.Intake) -> str:

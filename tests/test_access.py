@@ -113,6 +113,32 @@ def test_a_case_logged_by_a_partner_is_no_other_partners(world: World) -> None:
         assert world.as_("partner").get(f"{path}/{noun}").status_code == 200
 
 
+@pytest.mark.parametrize(("entity", "regional"), [("South Asia", 200), ("International Office", 404)])
+def test_a_partner_works_on_what_their_own_entity_logged_and_not_on_what_those_below_did(
+    world: World, entity: str, regional: int
+) -> None:
+    """Domain.md 3: on its own entity's requests, not those of entities below."""
+    above = world.newcomer("partner above", Role.PARTNER, entity=entity)
+    path = f"/v1/cases/{asian_case(world, narrative='What happened below.')}"
+    opening = {"fields": ["narrative"], "reason": "To call them back."}
+    assert above.get(path).status_code == 404
+    assert above.post(f"{path}/openings", opening).status_code == 404
+    assert above.get("/v1/cases").json()["items"] == []
+    assert world.coordinator.patch(path, {"visibility": "regional"}, If_Match="*").status_code == 200
+    assert above.get(path).status_code == regional
+    assert above.post(f"{path}/openings", opening).status_code in (403, 404)
+    own = above.post("/v1/cases", intake_at(entity))
+    assert own.status_code == 201, own.text
+    assert above.get(own.headers["Location"]).json()["view"] == "work"
+
+
+def test_of_what_an_entity_logged_each_of_its_partners_works_on_all(world: World) -> None:
+    colleague = world.newcomer("colleague", Role.PARTNER, entity="Garment Workers Centre")
+    below = world.newcomer("caseworker above", Role.CASEWORKER, entity="South Asia")
+    path = f"/v1/cases/{asian_case(world)}"
+    assert [who.get(path).json()["view"] for who in (colleague, below)] == ["work", "work"]
+
+
 # Doing
 
 
@@ -143,6 +169,8 @@ def test_a_case_is_logged_only_where_one_holds_a_role(world: World) -> None:
     assert world.as_("asia caseworker").post("/v1/cases", intake_at("Europe")).status_code == 403
     assert world.as_("asia caseworker").post("/v1/cases", intake_at("Tannery Workers Centre")).status_code == 201
     assert world.as_("partner").post("/v1/cases", intake_at("Garment Workers Centre")).status_code == 201
+    above = world.newcomer("partner above", Role.PARTNER, entity="South Asia")
+    assert above.post("/v1/cases", intake_at("Garment Workers Centre")).status_code == 403
 
 
 def intake_at(entity: str) -> Body:

@@ -311,6 +311,16 @@ def test_an_admin_has_no_role_on_cases(network: Callable[[], dict[str, str]], wo
     assert network() == {}
 
 
+def test_a_partner_held_above_others_is_noted(network: Callable[[], dict[str, str]], world: World) -> None:
+    """They work on what that entity logs itself, which is rarely what was meant (domain.md 3)."""
+    add_role(world, "other partner", Role.PARTNER)
+    said = network()
+    assert list(said) == ["account.partner_above"]
+    assert said["account.partner_above"].startswith("other partner is partner in Europe, which has others below it")
+    change(world, Account, Account.name == "other partner", active=False)
+    assert "account.partner_above" not in network()
+
+
 def add_role(world: World, name: str, role: Role) -> None:
     """Let one of the people hold a role in Europe."""
     with world.database.writing() as session:

@@ -39,15 +39,15 @@ VISIBILITIES = ("sealed", "restricted", "regional", "network")
 
 # Who gets which view of the case, by role and place (domain.md 3 and 4).
 SEEN = """
-             restricted: own above root beside elsewhere | regional: beside elsewhere | network: beside elsewhere
-partner                  work work work  -      -                   status -                   status status
-caseworker               work work work  -      -                   status -                   status status
-coordinator              work work work  -      -                   status -                   status status
-reviewer                 work work work  -      -                   status -                   status status
-reader                   status status status - -                   status -                   status status
-dashboard                -    -    -     -      -                   -      -                   -      -
-auditor                  -    -    -     -      -                   -      -                   -      -
-admin                    -    -    -     -      -                   -      -                   -      -
+             restricted: own above root beside elsewhere | regional: the same | network: the same
+partner      work   -      -      -      -    | work   status -      status -    | work   status status status status
+caseworker   work   work   work   -      -    | work   work   work   status -    | work   work   work   status status
+coordinator  work   work   work   -      -    | work   work   work   status -    | work   work   work   status status
+reviewer     work   work   work   -      -    | work   work   work   status -    | work   work   work   status status
+reader       status status status -      -    | status status status status -    | status status status status status
+dashboard    -      -      -      -      -    | -      -      -      -      -    | -      -      -      -      -
+auditor      -      -      -      -      -    | -      -      -      -      -    | -      -      -      -      -
+admin        -      -      -      -      -    | -      -      -      -      -    | -      -      -      -      -
 """
 
 # Who passes each door of a case they see: a view that is enough by itself, or the roles held over it.
@@ -158,16 +158,14 @@ OF_THE_HOLDER = {
 
 
 def seen() -> dict[tuple[str, str, str], str]:
-    """The view by visibility, role and place, as typed above; what the strictest gives, the wider give too."""
-    found: dict[tuple[str, str, str], str] = {}
+    """The view by visibility, role and place, as typed above."""
+    views: dict[tuple[str, str, str], str] = {}
     for line in SEEN.strip().splitlines()[1:]:
-        role, *views = line.split()
-        restricted = dict(zip(PLACES, views[:5], strict=True))
-        regional = restricted | dict(zip(("beside", "elsewhere"), views[5:7], strict=True))
-        network = restricted | dict(zip(("beside", "elsewhere"), views[7:], strict=True))
-        for visibility, told in (("restricted", restricted), ("regional", regional), ("network", network)):
-            found |= {(visibility, role, place): view for place, view in told.items() if view != "-"}
-    return found
+        role, cells = line.split(maxsplit=1)
+        for visibility, block in zip(VISIBILITIES[1:], cells.split("|"), strict=True):
+            row = zip(PLACES, block.split(), strict=True)
+            views |= {(visibility, role, place): view for place, view in row if view != "-"}
+    return views
 
 
 VIEWS = seen()

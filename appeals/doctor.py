@@ -403,8 +403,8 @@ OF_THE_NETWORK: tuple[Check[Network], ...] = (
     ),
     Check(
         "account.partner_above", False, partners_above_others,
-        "{}, which has others below it, and works on what it logs itself, not on what those below log: make them partner "
-        "there, or caseworker.",
+        "{}, which has others below it, and works on what it logs itself, not on what those below it log: give the "
+        "role there.",
     ),
     Check("network.roots", True, several_roots, "The network has one root, not: {}. Restore a backup."),
     Check("network.misplaced", True, misplaced, "An entity is not in its place: {}."),

@@ -19,7 +19,7 @@ from appeals.idempotency import KeptAnswer, claim
 from appeals.key import Key
 from appeals.network import Membership, entity_named
 from appeals.vocabulary import Role
-from tests.cast import Person, World, action, consent, intake, step_input
+from tests.cast import CONSENTS, PARTIES, Person, World, action, consent, intake, step_input
 
 KEY = "c0ffee00-0000-4000-8000-000000000001"
 
@@ -226,6 +226,114 @@ def test_who_may_no_longer_log_cases_gets_no_replay(world: World) -> None:
     assert caseworker.post("/v1/cases", intake(), Idempotency_Key=KEY).status_code == 201
     lose_roles(world, caseworker, Role.READER)
     assert told(caseworker.post("/v1/cases", intake(), Idempotency_Key=KEY)) == (403, "forbidden")
+
+
+BY_PARTNER = intake(records={"parties": PARTIES, "consents": CONSENTS})
+
+
+def logged_by_partner(world: World) -> tuple[Response, str]:
+    """An intake by a partner with the key, led by South Asia since; the answer, and the reference."""
+    first = world.as_("partner").post("/v1/cases", BY_PARTNER, Idempotency_Key=KEY)
+    assert first.status_code == 201, first.text
+    reference: str = first.json()["reference"]
+    world.take(reference, "screening", assignee="asia coordinator")
+    return first, reference
+
+
+def leave(world: World, reference: str, who: str) -> None:
+    """Have somebody leave the team."""
+    lead = world.as_("asia coordinator")
+    items = lead.get(f"/v1/cases/{reference}/team").json()["items"]
+    (member,) = (item for item in items if item["account"] == world.cast.accounts[who])
+    assert lead.patch(f"/v1/cases/{reference}/team/{member['id']}", {"status": "left"}).status_code == 200
+
+
+def show_to(world: World, reference: str, visibility: str) -> None:
+    changed = world.as_("asia coordinator").patch(f"/v1/cases/{reference}", {"visibility": visibility}, If_Match="*")
+    assert changed.status_code == 200, changed.text
+
+
+def test_who_lost_sight_of_a_case_gets_its_intake_answered_like_one_that_is_not_there(world: World) -> None:
+    first, reference = logged_by_partner(world)
+    partner = world.as_("partner")
+    assert same(first, partner.post("/v1/cases", BY_PARTNER, Idempotency_Key=KEY))
+    show_to(world, reference, "sealed")
+    leave(world, reference, "partner")
+    again = partner.post("/v1/cases", BY_PARTNER, Idempotency_Key=KEY)
+    absent = partner.get("/v1/cases/UA-BGD-2026-00000")
+    assert (again.status_code, again.content) == (404, absent.content)
+    assert not {"etag", "location", "idempotency-replayed"} & set(again.headers)
+    assert cases_in(world) == 1
+
+
+def test_who_only_follows_a_case_by_now_does_not_get_the_work_view_of_its_intake(world: World) -> None:
+    worker = world.newcomer("worker", Role.CASEWORKER, entity="Tannery Workers Centre")
+    first = worker.post("/v1/cases", intake(), Idempotency_Key=KEY)
+    reference = first.json()["reference"]
+    world.take(reference, "screening", lead_entity="South Asia", assignee="asia coordinator")
+    show_to(world, reference, "regional")
+    items = world.coordinator.get(f"/v1/cases/{reference}/team").json()["items"]
+    (member,) = (item for item in items if item["account"] == worker.account)
+    world.coordinator.patch(f"/v1/cases/{reference}/team/{member['id']}", {"status": "left"})
+    assert worker.get(f"/v1/cases/{reference}").json()["view"] == "status"
+    assert told(worker.post("/v1/cases", intake(), Idempotency_Key=KEY)) == (403, "forbidden")
+
+
+def test_a_hand_over_that_was_accepted_once_and_is_offered_again_is_not_replayed(world: World) -> None:
+    _, reference = logged_by_partner(world)
+    europe, offer = world.as_("europe coordinator"), step_input("handover")
+    assert world.as_("asia coordinator").step(reference, "handover", offer).status_code == 201
+    assert europe.step(reference, "handover-acceptance", {}, Idempotency_Key=KEY).status_code == 201
+    back = {"receiving_entity": "South Asia", "reason": "They know the workers."}
+    assert europe.step(reference, "handover", back).status_code == 201
+    taken = world.as_("asia coordinator").step(reference, "handover-acceptance", {"assignee": "asia coordinator"})
+    assert taken.status_code == 201, taken.text
+    assert world.as_("asia coordinator").step(reference, "handover", offer).status_code == 201
+    assert europe.get(f"/v1/cases/{reference}").json()["view"] == "status"
+    assert told(europe.step(reference, "handover-acceptance", {}, Idempotency_Key=KEY)) == (403, "forbidden")
+
+
+def test_a_replayed_intake_names_no_duplicate_that_was_sealed_since(world: World) -> None:
+    twin = world.case()
+    first = world.coordinator.post("/v1/cases", intake(), Idempotency_Key=KEY)
+    assert [found["reference"] for found in first.json()["possible_duplicates"]] == [twin]
+    assert same(first, world.coordinator.post("/v1/cases", intake(), Idempotency_Key=KEY))
+    seal_for(world, twin, "caseworker")
+    again = world.coordinator.post("/v1/cases", intake(), Idempotency_Key=KEY)
+    assert again.status_code == 201
+    assert again.json() == {**first.json(), "possible_duplicates": []}
+
+
+def test_a_replayed_link_to_a_case_that_was_sealed_since_is_absent(world: World) -> None:
+    reference, other = world.case(), world.case()
+    said = {"kind": "same_event", "other": other}
+    assert world.coordinator.add(reference, "links", said, Idempotency_Key=KEY).status_code == 201
+    seal_for(world, other, "caseworker")
+    assert told(world.coordinator.add(reference, "links", said, Idempotency_Key=KEY)) == (404, "not_found")
+
+
+def test_a_replayed_merger_names_no_survivor_that_was_sealed_since(world: World) -> None:
+    reference, survivor = world.case(), world.case()
+    said = {**step_input("merger"), "survivor": survivor}
+    first = world.coordinator.step(reference, "merger", said, Idempotency_Key=KEY)
+    assert first.status_code == 201, first.text
+    assert survivor in first.text
+    seal_for(world, survivor, "caseworker")
+    again = world.coordinator.step(reference, "merger", said, Idempotency_Key=KEY)
+    assert (again.status_code, survivor in again.text) == (201, False)
+    assert (again.json()["entry"]["sequence"], again.json()["case"]["reference"]) == (2, reference)
+
+
+def seal_for(world: World, reference: str, who: str) -> None:
+    """Seal a case for somebody alone: the coordinator of the root, who has seen it, sees it no more."""
+    path = f"/v1/cases/{reference}"
+    assert world.coordinator.add(reference, "team", {"account": who}).status_code == 201
+    assert world.coordinator.patch(path, {"visibility": "sealed"}, If_Match="*").status_code == 200
+    items = world.coordinator.get(f"{path}/team").json()["items"]
+    for item in items:
+        if item["account"] == world.coordinator.account:
+            assert world.coordinator.patch(f"{path}/team/{item['id']}", {"status": "left"}).status_code == 200
+    assert world.coordinator.get(path).status_code == 404
 
 
 def lose_roles(world: World, person: Person, left: Role | None = None) -> None:

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.formats import unregister_string_format
 
 from appeals.allowance import Limiter
 from appeals.database import Busy
-from appeals.errors import RateExceeded, StillRunning
+from appeals.errors import NotFound, RateExceeded, StillRunning
 from appeals.feed import Places
 from appeals.field import CONTROLS
 from appeals.network import Acquaintances, account_named, entity_named, grant
@@ -115,6 +115,10 @@ def refusals(standing: Standing, door: Door, body: Any, monkeypatch: pytest.Monk
             patched.setattr(Places, "standing", b"other!!!")
             elsewhere = coordinator.get("/v1/changes").json()["next"]
         found.add(coordinator.get(f"{path}?since={elsewhere}").status_code)
+    if "Location" in door.headers:  # of what was made, and the caller may not see any more
+        with monkeypatch.context() as patched:
+            patched.setattr(door_module, "require_work_view", failing(NotFound()))
+            found |= {given(Idempotency_Key=f"again-{door.name}") for _ in range(2)}
     with monkeypatch.context() as patched:
         patched.setattr(door_module, "claim", failing(StillRunning()))
         found |= {given(Idempotency_Key="k")} if door.writes else set()

@@ -54,7 +54,7 @@ from appeals.publication import TOKEN
 from appeals.vocabulary import Logged
 from appeals.web import body as body_reading
 from appeals.web.body import clean
-from appeals.web.gate import Visit, admit, require_role, require_scope
+from appeals.web.gate import Visit, admit, require_role, require_scope, require_work_view, still_seen
 from appeals.web.problems import MEDIA_TYPE, STATUS
 from appeals.web.quick import VARIES, Quick, Recipe, is_known, tag_of, tags_of
 
@@ -228,7 +228,7 @@ class Door:
     def refusals(self) -> list[int]:
         """Every refusal this door may answer, as statuses."""
         told = {422, 429, 503} if self.policy.public else {401, 422, 429, 503}
-        told |= {404} if self.names else set()
+        told |= {404} if self.names or "Location" in self.headers else set()
         told |= {403} if self.policy.forbids else set()
         told |= {409, 413, 415} if self.writes else {304}
         told |= {412, 428} if self.current else set()
@@ -562,8 +562,7 @@ class _Entry:
         if kept is not None:
             kept.require_same(_asked(request))
             if self.door.secret is None:
-                call.logged.extend((Logged(kind), tuple(subjects)) for kind, subjects in kept.logged)
-                return Answer(kept.body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
+                return self._replayed(call, kept)
             if self.door.secret is Secret.REFUSE:
                 raise SecretNotKept
         answer = self.door.work(call)
@@ -573,6 +572,21 @@ class _Entry:
             content = b"" if self.door.secret else answer.content
             keep(call.session, call.caller.account_id, key, answer.status, told, content, call.logged)
         return answer
+
+    def _replayed(self, call: Call, kept: KeptAnswer) -> Answer:
+        """The first answer again, as far as the caller may still have it. Raises: NotFound, Forbidden."""
+        case = call.visit.params["ref"] if self.door.policy.view else _case_at(kept.headers.get("Location", ""))
+        if case is not None:
+            require_work_view(call.visit, case)
+        content = still_seen(call.visit, kept.body)
+        call.logged.extend((Logged(kind), tuple(subjects)) for kind, subjects in kept.logged)
+        return Answer(content, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
+
+
+def _case_at(location: str) -> str | None:
+    """The reference of the case that was made at a location; None where something else was."""
+    _, found, reference = location.partition("/v1/cases/")
+    return reference if found else None
 
 
 OPENLY = {"Vary": "Accept", "Cache-Control": "public, no-cache"}

@@ -1,9 +1,12 @@
 """The gate before every door: who calls, what the path names, and whether the policy lets them pass."""
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from re import fullmatch
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
@@ -73,6 +76,59 @@ def case_in_path(visit: Visit, policy: Condition) -> Case:
 def visible_case(session: Session, caller: Caller, reference: str, *, lock: bool) -> Case | None:
     """The case of this reference, if the caller may see it."""
     return _case(session, caller, reference, visible_to, lock=lock)
+
+
+# What an answer that was kept told, and may be told again
+
+
+def require_work_view(visit: Visit, reference: str) -> None:
+    """See that the caller works on the case of this reference, as when it was answered. Raises: NotFound, Forbidden."""
+    case = visible_case(visit.session, visit.caller, reference, lock=False)
+    if case is None:
+        raise NotFound
+    if not is_on_team(visit.caller, case):
+        raise Forbidden
+
+
+def still_seen(visit: Visit, content: bytes) -> bytes:
+    """An answer that was kept, without the cases it names that the caller does not see any more.
+
+    Where they see them all, it is what was kept, byte for byte. Raises: NotFound, where nothing would be left.
+    """
+    named = {reference.decode() for reference in _NAMED_CASE.findall(content)}
+    unseen = named - _seen_of(visit, named) if named else named
+    if not unseen:
+        return content
+    data = json.loads(content)
+    if _names(data, unseen):
+        raise NotFound
+    return json.dumps(_without(data, unseen), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _seen_of(visit: Visit, references: Set[str]) -> set[str]:
+    query = select(Case.reference).where(Case.reference.in_(references), visible_to(visit.caller))
+    return set(visit.session.scalars(query))
+
+
+def _without(data: Any, unseen: Set[str]) -> Any:
+    """What stands for itself goes from its list; what is told beside others becomes null."""
+    if isinstance(data, list):
+        return [_without(item, unseen) for item in data if not _names(item, unseen)]
+    if isinstance(data, dict):
+        return {
+            name: None if name in _BESIDE and value in unseen else _without(value, unseen)
+            for name, value in data.items()
+        }
+    return data
+
+
+def _names(item: Any, unseen: Set[str]) -> bool:
+    return isinstance(item, dict) and any(item.get(name) in unseen for name in _ITSELF)
+
+
+_ITSELF, _BESIDE = ("reference", "other_reference"), ("merged_into_reference", "survivor")
+_NAMED_CASE = re.compile(f'"(?:{"|".join((*_ITSELF, *_BESIDE))})":"(UA-[^"]+)"'.encode())
+"""A member that names a case. Within a text its quotes would be escaped."""
 
 
 def _case(session: Session, caller: Caller, reference: str, policy: Condition, *, lock: bool) -> Case | None:

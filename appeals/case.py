@@ -1,6 +1,7 @@
 """The case and its status history. A change of status and its history entry are one act: `Case.move`."""
 
 import secrets
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import Any
@@ -51,6 +52,7 @@ from appeals.proceeding import Proceeding
 from appeals.publication import Approval, Publication
 from appeals.record import Record
 from appeals.risk import RiskAssessment
+from appeals.safe_contact import SafeContactRule, SafeContactRuleVersion, newest_rule
 from appeals.tally import Charges, Detention, Headline, Tally, charges, detention, headline, headlines
 from appeals.team import TeamMember
 from appeals.violation import Violation
@@ -140,7 +142,6 @@ class Case(Base):
     narrative: Mapped[str]
     narrative_language: Mapped[str]
     help_asked: Mapped[str]
-    safe_contact_rule: Mapped[str | None]
     channel: Mapped[str]
     country: Mapped[str]
     status: Mapped[str] = mapped_column(default=Status.RECEIVED)
@@ -197,6 +198,7 @@ class Case(Base):
     approvals: Mapped[list[Approval]] = _list(order_by=Approval.id)
     publications: Mapped[list[Publication]] = _list(order_by=Publication.id)
     team: Mapped[list[TeamMember]] = _list(order_by=TeamMember.id)
+    safe_contact_rules: Mapped[list[SafeContactRule]] = _list(order_by=SafeContactRule.id)
     openings: Mapped[list[Opening]] = _list(order_by=Opening.id)
 
     def load(self, session: Session) -> None:
@@ -348,8 +350,23 @@ class Case(Base):
     def sealed(self, field: SealedField) -> Any:
         """What a sealed field holds, as an opening shows it."""
         if field is SealedField.PEOPLE:
-            return {person.id: SealedPerson.model_validate(person) for person in self.people}
+            return {person.id: self._sealed_person(person) for person in self.people}
         return getattr(self, field)
+
+    def safe_contact_rules_of(self, fields: Collection[SealedField]) -> list[SafeContactRuleVersion]:
+        """Every safe-contact rule there was of those that these fields tell, the newest first."""
+        of_requester, of_people = SealedField.SAFE_CONTACT_RULE in fields, SealedField.PEOPLE in fields
+        told = [rule for rule in self.safe_contact_rules if (of_people if rule.person else of_requester)]
+        return [SafeContactRuleVersion.model_validate(rule) for rule in reversed(told)]
+
+    def _sealed_person(self, person: Person) -> SealedPerson:
+        rule = newest_rule(self.safe_contact_rules, person.id)
+        return SealedPerson(name=person.name, contacts=person.contacts, safe_contact_rule=rule)
+
+    @property
+    def safe_contact_rule(self) -> str | None:
+        """How the requester may safely be reached; sealed."""
+        return newest_rule(self.safe_contact_rules, None)
 
     @property
     def affected(self) -> Tally | None:

@@ -165,9 +165,9 @@ PREPARE: dict[str, Callable[[Writing, Attempt, Finder], None]] = {
 # Once the guards hold
 
 
-def _effect_acknowledgement(_: Writing, a: Attempt) -> None:
+def _effect_acknowledgement(writing: Writing, a: Attempt) -> None:
     a.case.acknowledged_on = a.case.acknowledged_on or a.on
-    a.case.safe_contact_rule = a.said(asks.Acknowledgement).safe_contact_rule
+    records.add_safe_contact_rule(writing, a.said(asks.Acknowledgement).safe_contact_rule)
 
 
 def _effect_lead(writing: Writing, a: Attempt) -> None:

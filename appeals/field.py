@@ -135,6 +135,10 @@ class Sealed:
     """Marks a field that is kept and that no answer shows yet: not history, not lists, not errors."""
 
 
+class Versioned:
+    """Marks a field of which every value is kept, as a row of its own."""
+
+
 SealedProse = Annotated[Prose, Sealed()]
 SealedName = Annotated[Name, Sealed()]
 

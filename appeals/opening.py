@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped
 from appeals.field import Model, Prose
 from appeals.person import SealedPerson
 from appeals.record import Record, RecordOutput
+from appeals.safe_contact import SafeContactRuleVersion
 from appeals.vocabulary import SealedField
 
 
@@ -30,6 +31,10 @@ class Opened(Model):
     """What was sealed, by field; null where there is nothing."""
 
     fields: dict[SealedField, str | dict[UUID, str] | dict[UUID, SealedPerson] | None]
+    safe_contact_rules: Annotated[
+        list[SafeContactRuleVersion],
+        Field(description="Where a safe-contact rule is shown: every one there was, the newest first."),
+    ]
 
 
 class OpeningOutput(RecordOutput):

@@ -9,14 +9,18 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 from sqlalchemy.orm import Mapped
 
-from appeals.field import Model, Name, SealedName, SealedProse, fold
+from appeals.field import Model, Name, SealedName, SealedProse, Versioned, fold
 from appeals.record import Record, RecordInput, RecordOutput
 
 Pseudonym = Annotated[Name, Field(description="A handle that tells nobody who this is; never the person's name.")]
 PersonRole = Annotated[Name, Field(description="Their part in the case, such as worker or organiser; never a name.")]
 PersonName = Annotated[SealedName, Field(description="Sealed: shown by openings alone.")]
 Contacts = Annotated[SealedProse, Field(description="Sealed. How this person is reached.")]
-SafeContactRule = Annotated[SealedProse, Field(description="Sealed. How this person may safely be reached.")]
+SafeContactRule = Annotated[
+    SealedProse,
+    Versioned(),
+    Field(description="Sealed. How this person may safely be reached; a new rule joins the old."),
+]
 
 
 class Person(Record):
@@ -28,7 +32,6 @@ class Person(Record):
     role: Mapped[str | None]
     name: Mapped[str | None]
     contacts: Mapped[str | None]
-    safe_contact_rule: Mapped[str | None]
 
 
 class _WithName(RecordInput):

@@ -23,6 +23,7 @@ from appeals import (
     proceeding,
     publication,
     risk,
+    safe_contact,
     tally,
     team,
     violation,
@@ -42,7 +43,7 @@ from appeals.directory import (
 )
 from appeals.due import set_due
 from appeals.errors import Fault, Invalid, Unmet
-from appeals.field import RefersTo, Sealed, as_uuid, days_ahead, earliest, fold, latest, marks_of
+from appeals.field import RefersTo, Sealed, Versioned, as_uuid, days_ahead, earliest, fold, latest, marks_of
 from appeals.lifecycle import BY_NOUN as STEP
 from appeals.network import Account, Caller, Entity, entity_named, existing_account, held_by
 from appeals.record import Record, RecordInput, RecordOutput
@@ -545,6 +546,7 @@ def write(writing: Writing, kind: Kind, said: RecordInput, at: str = "") -> tupl
     )
     _require_sense(record, at)
     _keep(writing, kind, record)
+    _keep_versions(writing, record, said)
     kind.settle(writing, record)
     case.touch(writing.now)
     return record, kind.refuses(writing, record)
@@ -565,14 +567,36 @@ def _keep(writing: Writing, kind: Kind, record: Any) -> None:
         held(writing.case, kind).append(record)
 
 
+def _keep_versions(writing: Writing, record: Any, said: BaseModel) -> None:
+    for name in marks_of(type(said), Versioned):
+        rule = getattr(said, name)
+        if rule is not None:
+            add_safe_contact_rule(writing, rule, record.id)
+
+
+def add_safe_contact_rule(writing: Writing, rule: str, person_id: UUID | None = None) -> None:
+    """Put on record how the requester or one of the people may be reached from now on; older rules stay."""
+    writing.case.safe_contact_rules.append(
+        safe_contact.SafeContactRule(
+            id=new_id(),
+            case_id=writing.case.id,
+            person=person_id,
+            rule=rule,
+            recorded_at=writing.now,
+            recorded_by=writing.caller.account_id,
+        )
+    )
+
+
 def _columns(case: Case, said: BaseModel, at: str) -> dict[str, Any]:
     """The members of an input as columns: references resolved, nothing else changed."""
     columns: dict[str, Any] = {}
     references: Mapping[str, RefersTo] = marks_of(type(said), RefersTo)
+    versioned = marks_of(type(said), Versioned)
     for name in type(said).model_fields:
         value = getattr(said, name)
-        if isinstance(value, BaseModel):
-            continue  # a nested organisation or facility is what its kind `adds`
+        if isinstance(value, BaseModel) or name in versioned:
+            continue  # a nested organisation or facility is what its kind `adds`; a version is a row of its own
         if name in references and isinstance(value, list):
             noun = references[name].noun
             columns[name] = [
@@ -605,7 +629,9 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
     if refused or not changed:
         return refused
     for name, value in changed.items():
-        setattr(record, name, value)
+        if name not in marks_of(type(said), Versioned):
+            setattr(record, name, value)
+    _keep_versions(writing, record, said)
     _require_sense(record)
     kind.settle(writing, record)
     writing.case.touch(writing.now)

@@ -22,9 +22,10 @@ from appeals.link import Link
 from appeals.record import Record
 
 SEALED = {
-    "case": {"narrative", "safe_contact_rule"},
-    "person": {"name", "contacts", "safe_contact_rule"},
+    "case": {"narrative"},
+    "person": {"name", "contacts"},
     "proceeding": {"number"},
+    "safe_contact_rule": {"rule"},
 }
 """What is kept in its own place alone, by table."""
 

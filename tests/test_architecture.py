@@ -26,7 +26,7 @@ LAYERS = (
     "key word",
     "network directory record",
     "access_log action alert change commitment consent demand due link outcome party payment person proceeding risk "
-    "tally team violation webhook schema",
+    "safe_contact tally team violation webhook schema",
     "opening publication",
     "step_input",
     "lifecycle",

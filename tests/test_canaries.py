@@ -416,6 +416,7 @@ def test_what_is_sealed_is_found_in_the_opening_alone(lived: Lived) -> None:
     assert opened == {
         ("take_in", "/narrative"), ("acknowledgement", "/safe_contact_rule"), ("change_proceedings", "/number"),
         ("change_people", "/name"), ("change_people", "/contacts"), ("change_people", "/safe_contact_rule"),
+        ("add_people", "/safe_contact_rule"),  # older rules are told beside the newest
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import select
 
+from appeals import schema
 from appeals.access_log import AccessEntry, Unwritten
 from appeals.idempotency import KeptAnswer
 from appeals.team import TeamMember
@@ -16,10 +17,13 @@ from appeals.web import door
 from appeals.web.door import Desk
 from tests.cast import CONSENTS, PARTIES, Body, World
 from tests.standing import ABSENT
+from tests.test_migrations import VERSIONS
 
 NARRATIVE = "What happened at the gate on Monday."
 RULE = "Only by messenger, after the shift."
 OPENED: Body = {"fields": ["narrative"], "reason": "The lawyer asks for the day."}
+SHOWN: Body = {"fields": {"narrative": NARRATIVE}, "safe_contact_rules": []}
+(KEPT_SINCE,) = (path.name for path in VERSIONS if path.name.endswith("safe_contact_rules.py"))
 GLASS: Body = {"reason": "Police are at the office and nobody of the team answers."}
 
 
@@ -106,12 +110,59 @@ def test_those_who_follow_a_case_open_nothing(world: World) -> None:
 def test_only_the_fields_asked_for_are_shown(world: World) -> None:
     reference = asian_case(world)
     asked = {**OPENED, "fields": ["narrative", "safe_contact_rule"]}
-    assert world.coordinator.add(reference, "openings", OPENED).json() == {"fields": {"narrative": NARRATIVE}}
+    assert world.coordinator.add(reference, "openings", OPENED).json() == SHOWN
     both = {"narrative": NARRATIVE, "safe_contact_rule": None}
-    assert world.coordinator.add(reference, "openings", asked).json() == {"fields": both}
+    assert world.coordinator.add(reference, "openings", asked).json() == {**SHOWN, "fields": both}
     world.take(reference, "acknowledgement", safe_contact_rule=RULE)
     both["safe_contact_rule"] = RULE
-    assert world.coordinator.add(reference, "openings", asked).json() == {"fields": both}
+    assert world.coordinator.add(reference, "openings", asked).json()["fields"] == both
+    assert world.coordinator.add(reference, "openings", OPENED).json() == SHOWN
+
+
+def rules(world: World, reference: str, *fields: str) -> list[tuple[str, str | None, str, str]]:
+    """The versions of safe-contact rules that an opening shows: the rule, of whom, since when, by whom."""
+    asked = {**OPENED, "fields": list(fields or ["safe_contact_rule"])}
+    shown = world.coordinator.add(reference, "openings", asked).json()["safe_contact_rules"]
+    return [(item["rule"], item["person"], item["recorded_at"], item["recorded_by"]) for item in shown]
+
+
+def test_a_second_acknowledgement_leaves_the_first_rule_on_record_with_since_when(world: World) -> None:
+    reference, never = asian_case(world), "Never call; the line is listened to."
+    assert rules(world, reference) == []
+    entries = [world.take(reference, "acknowledgement", safe_contact_rule=rule)["entry"] for rule in (never, RULE)]
+    by = world.coordinator.account
+    assert rules(world, reference) == [
+        (rule, None, entry["recorded_at"], by) for rule, entry in zip((RULE, never), entries[::-1], strict=True)
+    ]
+    answer = world.coordinator.add(reference, "openings", {**OPENED, "fields": ["safe_contact_rule"]})
+    assert answer.json()["fields"] == {"safe_contact_rule": RULE}
+    for path in ("", "/history", "/timeline"):
+        assert never not in world.coordinator.get(f"/v1/cases/{reference}{path}").text
+
+
+def test_each_rule_for_a_person_stays_on_record(world: World) -> None:
+    reference, seven = asian_case(world), {"pseudonym": "Worker Seven", "safe_contact_rule": RULE}
+    made, other = (world.coordinator.add(reference, "people", seven).json()["id"] for _ in range(2))
+    path = f"/v1/cases/{reference}/people/{made}"
+    assert world.caseworker.patch(path, {"safe_contact_rule": "Not at home."}).status_code == 200
+    assert world.caseworker.patch(path, {"contacts": "Through the union."}).status_code == 200
+    versions = [(rule, person) for rule, person, _, _ in rules(world, reference, "people")]
+    assert versions == [("Not at home.", made), (RULE, other), (RULE, made)]
+    people = world.coordinator.add(reference, "openings", {**OPENED, "fields": ["people"]}).json()["fields"]["people"]
+    assert [people[number]["safe_contact_rule"] for number in (made, other)] == ["Not at home.", RULE]
+    assert rules(world, reference) == []
+
+
+def test_rules_from_before_each_was_kept_are_kept_by_the_migration(world: World) -> None:
+    reference = asian_case(world)
+    for rule in ("Never call.", RULE):
+        world.take(reference, "acknowledgement", safe_contact_rule=rule)
+    person = world.coordinator.add(reference, "people", {"pseudonym": "Worker Seven", "safe_contact_rule": RULE}).json()
+    schema.migrate(world.database, f"-{sum(path.name >= KEPT_SINCE for path in VERSIONS)}")
+    schema.migrate(world.database)
+    versions = rules(world, reference, "safe_contact_rule", "people")
+    assert [version[:2] for version in versions] == [(RULE, person["id"]), (RULE, None)]
+    assert versions[1][2:] == (world.history(reference)[-1]["recorded_at"], world.coordinator.account)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +210,7 @@ def test_what_cannot_be_logged_is_not_opened(world: World, monkeypatch: pytest.M
 def test_a_repeated_opening_is_one_more_and_the_kept_answer_holds_no_secret(world: World) -> None:
     reference = asian_case(world)
     answers = [world.coordinator.add(reference, "openings", OPENED, Idempotency_Key="once") for _ in range(2)]
-    assert [answer.json() for answer in answers] == 2 * [{"fields": {"narrative": NARRATIVE}}]
+    assert [answer.json() for answer in answers] == 2 * [SHOWN]
     assert [len(world.records(reference, "openings")), len(logged(world, "opening"))] == [2, 2]
     with world.database.reading() as session:
         (kept,) = session.scalars(select(KeptAnswer).where(KeptAnswer.key == "once"))

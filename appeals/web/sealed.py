@@ -58,7 +58,8 @@ def open_sealed(call: Call) -> Answer:
     )
     case.openings.append(opening)
     call.session.flush()
-    return rendered(Opened(fields={name: case.sealed(name) for name in said.fields}), 201)
+    shown = {name: case.sealed(name) for name in said.fields}
+    return rendered(Opened(fields=shown, safe_contact_rules=case.safe_contact_rules_of(said.fields)), 201)
 
 
 def list_openings(call: Call) -> Answer:

@@ -134,7 +134,8 @@ A coordinator over the lead entity who has to see a sealed case, and knows its r
 
 ## Keys
 
-A key does no more than its scopes say, whatever the roles of its account.
+A key does no more than its scopes say, whatever the roles of its account. Without `{Scope.MANAGE}` it rotates and
+revokes itself alone, and its end stays as it is.
 
 | Scope | What the key may be used for |
 | --- | --- |

@@ -123,9 +123,17 @@ def desk_of(settings: Settings, database: Database) -> Desk:
     limiter = Limiter(database, pepper, *paces)
     # SQLite has one writer at a time; to PostgreSQL the log has a connection that no other writer takes.
     recorder = Recorder(database, turns if database.embedded else nullcontext(), note_use)
-    quick = Quick(Reader(database), recorder, limiter, pepper, lambda: desk.now())  # noqa: PLW0108 - the desk is made of it
+    callers = Acquaintances(pepper)
+    quick = Quick(
+        Reader(database),
+        recorder,
+        limiter,
+        pepper,
+        lambda: desk.now(),  # noqa: PLW0108 - the desk is made of it
+        callers.latest,
+    )
     loopback = settings.webhooks_to_loopback
-    desk = Desk(database, Acquaintances(pepper), pepper, settings.body_limit, turns, recorder, limiter, quick, loopback)
+    desk = Desk(database, callers, pepper, settings.body_limit, turns, recorder, limiter, quick, loopback)
     return desk
 
 

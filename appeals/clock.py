@@ -24,7 +24,7 @@ from appeals.consent import Consent, ConsentChange
 from appeals.database import Busy, Database, claim_row
 from appeals.due import DueDate
 from appeals.kept_view import keep
-from appeals.network import Account, Caller, Entity, Held
+from appeals.network import Account, Caller, Entity, Held, expire
 from appeals.records import BY_NOUN, Writing
 from appeals.team import TeamMember
 from appeals.vocabulary import AccountKind, ConsentState, DueKind, Role, TeamStatus
@@ -61,6 +61,7 @@ def pass_time(database: Database, now: datetime, waits: timedelta = timedelta(0)
     answer to it. So is one that fails, or whose case somebody else has locked.
     """
     mend_glass(database, now)
+    end_rights(database, now)
     closed, left = 0, set[UUID]()
     while closed < most:
         with database.reading() as session:
@@ -102,6 +103,15 @@ def _leave(session: Session, case_id: UUID, number: UUID, now: datetime) -> None
     keep(session, now, _caller(session, now).account_id)
     if member.status == TeamStatus.ON:
         member.status, member.left_at = TeamStatus.LEFT, member.until
+
+
+def end_rights(database: Database, now: datetime) -> None:
+    """Put on record which keys' time has passed, so that none lives again if the clock is set back."""
+    try:
+        with database.writing() as session:
+            expire(session, now)
+    except Exception as error:  # the next time; nobody else's time waits for it
+        log.error("rights whose time has passed could not be ended: %s", type(error).__name__)
 
 
 def close(database: Database, number: UUID, now: datetime) -> bool:

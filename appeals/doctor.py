@@ -28,7 +28,7 @@ from appeals.key import Key, live_keys
 from appeals.network import Account, Entity, Membership, holders, require_place
 from appeals.settings import SHORTEST_PEPPER, Settings
 from appeals.statistics import TABLES
-from appeals.vocabulary import EntityKind, Role
+from appeals.vocabulary import EntityKind, KeyOrigin, Role
 
 MOUNTED_SECRETS = Path("/run/secrets")
 """Where a container finds its secrets: open to all, and nobody else is there."""
@@ -275,6 +275,10 @@ def keys_too_long(at: Network) -> Iterator[str]:
     return _keys(at, lambda key: key.ends_at > at.now + LONG)
 
 
+def first_keys(at: Network) -> Iterator[str]:
+    return _keys(at, lambda key: key.origin == KeyOrigin.FIRST_START and key.replaced_by_id is None)
+
+
 def keys_soon_over(at: Network) -> Iterator[str]:
     return _keys(at, lambda key: key.ends_at <= at.now + SOON and key.replaced_by_id is None)
 
@@ -429,6 +433,11 @@ OF_THE_NETWORK: tuple[Check[Network], ...] = (
         "The status of {} is not that of its last step, as if somebody had written to the database: restore a backup.",
     ),
     Check("account.locked_out", False, locked_out, "{0} has no live key: make one with appeals key new or disable it."),
+    Check(
+        "key.first", False, first_keys,
+        "Key {} was printed when the network was founded, and the service's log may hold it: rotate it, with itself "
+        "(docs/http.md) or with appeals key rotate.",
+    ),
     Check("key.too_long", False, keys_too_long, "Key {} lives very long: make one that is good for a year at most."),
     Check("key.soon_over", False, keys_soon_over, "Key {} ends soon: its holder should rotate it."),
     Check("key.idle", False, keys_idle, f"Key {{}} was not used for {IDLE.days} days: revoke it if nobody needs it."),

@@ -2,6 +2,7 @@
 
 Refusal
 ├── Unauthenticated        no key, or a dead one
+│   └── KeyEnded           the key's time has passed, which is still to be put on record
 ├── NotFound               absent, or not this caller's to see: one answer for both
 ├── Forbidden              seen, but not this caller's to do
 ├── Invalid                the input breaks a rule of form
@@ -50,6 +51,10 @@ class Refusal(Exception):
 class Unauthenticated(Refusal):
     code = "unauthenticated"
     detail = "Send a valid key: Authorization: Bearer <key>."
+
+
+class KeyEnded(Unauthenticated):
+    """Answered as any other dead key."""
 
 
 class NotFound(Refusal):

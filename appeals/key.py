@@ -15,13 +15,13 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ForeignKey, or_, select, update
+from sqlalchemy import ForeignKey, and_, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals.database import Base
 from appeals.errors import ChangeRefused, Fault, Invalid, Unauthenticated, Unmet
 from appeals.field import Model
-from appeals.vocabulary import Scope
+from appeals.vocabulary import KeyOrigin, Scope
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ID = "[0-9A-Za-z]{8}"
@@ -34,7 +34,10 @@ ALL_SCOPES = frozenset(Scope)
 
 
 class Key(Base):
-    """A credential of an account. It ends when it expires, is revoked, or retires after its rotation."""
+    """A credential of an account. It ends when it expires, is revoked, or retires after its rotation.
+
+    `ended_at` is when it was noted that its time had passed: a clock that is set back does not undo that.
+    """
 
     __tablename__ = "key"
 
@@ -48,6 +51,8 @@ class Key(Base):
     revoked_at: Mapped[datetime | None]
     retires_at: Mapped[datetime | None]
     replaced_by_id: Mapped[str | None] = mapped_column(ForeignKey("key.id"))
+    origin: Mapped[str]
+    ended_at: Mapped[datetime | None]
 
     @property
     def ends_at(self) -> datetime:
@@ -61,7 +66,7 @@ class Key(Base):
 
     def lives(self, now: datetime) -> bool:
         """True until it is revoked or has ended."""
-        return self.revoked_at is None and now < self.ends_at
+        return self.revoked_at is None and self.ended_at is None and now < self.ends_at
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ class KeyOutput(Model):
     last_used_on: Annotated[date | None, Field(description="The last day on which it was used.")]
     revoked_at: datetime | None
     rotated: Annotated[bool, Field(description="Whether a new key takes its place.")]
+    origin: KeyOrigin
+    ended_at: Annotated[datetime | None, Field(description="When it was noted that its time had passed.")]
 
     @classmethod
     def of(cls, key: Key) -> Self:
@@ -105,6 +112,8 @@ class KeyOutput(Model):
             last_used_on=key.last_used_on,
             revoked_at=key.revoked_at,
             rotated=key.replaced_by_id is not None,
+            origin=KeyOrigin(key.origin),
+            ended_at=key.ended_at,
         )
 
 
@@ -126,6 +135,7 @@ def new_key(
     now: datetime,
     expires_at: datetime,
     scopes: Collection[Scope] = ALL_SCOPES,
+    origin: KeyOrigin = KeyOrigin.COMMAND,
 ) -> Minted:
     """Make a key for an account."""
     secret = _random(43)
@@ -136,6 +146,7 @@ def new_key(
         scopes=[scope for scope in Scope if scope in scopes],
         recorded_at=now,
         expires_at=expires_at,
+        origin=origin,
     )
     session.add(kept)
     session.flush()
@@ -151,7 +162,7 @@ def further_key(session: Session, maker: Key, said: KeyInput, pepper: bytes, now
         raise Invalid([Fault("/days", "would let it outlive the key it is made with")])
     if len(live_keys(session, maker.account_id, now)) >= MOST_LIVE:
         raise refused("live", "key.too_many")
-    return new_key(session, maker.account_id, pepper, now, expires_at, scopes)
+    return new_key(session, maker.account_id, pepper, now, expires_at, scopes, KeyOrigin.HOLDER)
 
 
 def scopes_within(maker: Key, said: KeyInput) -> frozenset[Scope]:
@@ -165,8 +176,9 @@ def scopes_within(maker: Key, said: KeyInput) -> frozenset[Scope]:
 def rotate(session: Session, key: Key, pepper: bytes, now: datetime, maker: Key | None = None) -> Minted:
     """Make a key that takes the place of another, with its scopes and for as long as that was made for.
 
-    The old one lives on for `OVERLAP` at most, so that two are live. One that is rotated with another key gets nothing
-    that this `maker` has not. Raises: ChangeRefused.
+    The old one lives on for `OVERLAP` at most, so that two are live. `maker` is the key it is rotated with over HTTP:
+    it gives nothing that it has not itself, and without the scope `manage` the end stays as it is, so that a key that
+    leaked does not renew itself. Raises: ChangeRefused.
     """
     if not key.lives(now):
         raise refused("ended", "key.ended")
@@ -177,7 +189,10 @@ def rotate(session: Session, key: Key, pepper: bytes, now: datetime, maker: Key 
         if not key.opens <= maker.opens:
             raise refused("live", "key.wider")
         expires_at = min(expires_at, maker.ends_at)
-    minted = new_key(session, key.account_id, pepper, now, expires_at, key.opens)
+    if maker is not None and Scope.MANAGE not in maker.opens:
+        expires_at = min(expires_at, key.expires_at)
+    origin = KeyOrigin.HOLDER if maker is not None else KeyOrigin.COMMAND
+    minted = new_key(session, key.account_id, pepper, now, expires_at, key.opens, origin)
     # Where the first successor was lost and revoked, the days that the old key had left are not given again.
     key.replaced_by_id, key.retires_at = minted.kept.id, key.retires_at or now + OVERLAP
     session.flush()
@@ -193,6 +208,15 @@ def _is_being_rotated(session: Session, key: Key, now: datetime) -> bool:
 def revoke(key: Key, now: datetime) -> None:
     """Kill a key: it is dead on the next request. One that is dead already keeps the moment it died."""
     key.revoked_at = key.revoked_at or now
+
+
+def end_expired(session: Session, now: datetime) -> None:
+    """Put on record which keys' time has passed: from then on they are dead, whatever the clock says."""
+    time_passed = or_(Key.expires_at <= now, Key.retires_at <= now)
+    expired = and_(Key.ended_at.is_(None), Key.revoked_at.is_(None), time_passed)
+    # Asked first: an update of no row would still count as a change of the network.
+    if session.scalar(select(Key.id).where(expired).limit(1)) is not None:
+        session.execute(update(Key).where(expired).values(ended_at=now))
 
 
 def live_keys(session: Session, account_id: UUID, now: datetime) -> list[Key]:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals import key as keys
 from appeals.database import Base, new_id, unique_among
-from appeals.errors import ChangeRefused, Fault, Invalid, Unauthenticated, Unmet
+from appeals.errors import ChangeRefused, Fault, Invalid, KeyEnded, Unauthenticated, Unmet
 from appeals.field import Country, Model, Name, NameOrId, as_uuid
 from appeals.key import Key
 from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, Role, Scope
@@ -392,8 +392,13 @@ def entity_outputs(session: Session, entities: Iterable[Entity]) -> list[EntityO
     ]
 
 
-def authenticate(session: Session, key: str | None, pepper: bytes, now: datetime) -> Caller:
-    """Who holds this key. Raises: Unauthenticated, alike for every reason."""
+def authenticate(
+    session: Session, key: str | None, pepper: bytes, now: datetime, latest: datetime | None = None
+) -> Caller:
+    """Who holds this key; where the clock was set back, it has to live at the `latest` moment known.
+
+    Raises: Unauthenticated, alike for every reason; KeyEnded while it is not on record that its time has passed.
+    """
     key_id, secret = keys.parts(key or "")
     row = session.execute(
         select(Key, Account).join(Account, Account.id == Key.account_id).where(Key.id == key_id)
@@ -402,7 +407,10 @@ def authenticate(session: Session, key: str | None, pepper: bytes, now: datetime
         raise Unauthenticated
     found, account = row
     genuine = keys.is_genuine(found, secret, pepper)
-    alive = account.active and found.lives(now)
+    latest = max(now, latest or now)
+    alive = account.active and found.lives(latest)
+    if genuine and found.ended_at is None and found.ends_at <= latest:
+        raise KeyEnded
     if not (genuine and alive):
         raise Unauthenticated
     return Caller(
@@ -417,6 +425,11 @@ def authenticate(session: Session, key: str | None, pepper: bytes, now: datetime
     )
 
 
+def expire(session: Session, now: datetime) -> None:
+    """Put on record whose time has passed: what ended stays ended, also when the clock is set back."""
+    keys.end_expired(session, now)
+
+
 class Acquaintances:
     """Whom this process met, by their keys: good as long as the network is the one it met them in.
 
@@ -427,6 +440,12 @@ class Acquaintances:
         self._pepper = pepper
         self._named = keys.naming("an acquaintance", pepper)
         self._met: dict[bytes, tuple[int, Caller]] = {}
+        self._latest = LONG_AGO
+
+    def latest(self, now: datetime) -> datetime:
+        """The latest moment this process has seen. Keys are judged by it: a clock set back makes none live again."""
+        self._latest = max(self._latest, now)
+        return self._latest
 
     def who(self, session: Session, key: str | None, now: datetime) -> Caller:
         """Who holds this key, as `authenticate` tells. Raises: Unauthenticated."""
@@ -436,10 +455,11 @@ class Acquaintances:
             keys.parts(key or "")  # what is no key is refused before the database is asked
         # Asked before the caller is looked up, so that they are kept for an older network rather than for a newer one.
         version = network_version(session)
-        if caller is not None and known_in == version and caller.is_good(now):
+        latest = self.latest(now)
+        if caller is not None and known_in == version and caller.is_good(latest):
             return replace(caller, now=now)
         self._met.pop(name, None)
-        caller = authenticate(session, key, self._pepper, now)
+        caller = authenticate(session, key, self._pepper, now, latest)
         if not caller.first_use_today:
             if len(self._met) >= MOST_MET:
                 self._met.clear()
@@ -449,17 +469,19 @@ class Acquaintances:
     def met(self, key: str | None, now: datetime) -> Caller | None:
         """Who held this key when it was last asked for. Whether they still do, and as what, only `who` can tell."""
         _, caller = self._met.get(self._name(key), (None, None))
-        return caller if caller is not None and caller.is_good(now) else None
+        return caller if caller is not None and caller.is_good(self.latest(now)) else None
 
     def forget(self) -> None:
         """Forget everybody: another database is served now."""
         self._met.clear()
+        self._latest = LONG_AGO
 
     def _name(self, key: str | None) -> bytes:
         return self._named((key or "").encode())
 
 
 MOST_MET = 10_000
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def refused(state: str, code: str) -> ChangeRefused:

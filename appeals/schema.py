@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from appeals.database import MIGRATIONS, Database
 from appeals.key import new_key
 from appeals.network import Entity, found_network, grant, new_account
-from appeals.vocabulary import AccountKind, Role
+from appeals.vocabulary import AccountKind, KeyOrigin, Role
 
 FIRST_KEYS_LAST = timedelta(days=365)
 USUAL_PORT = 5432
@@ -118,7 +118,8 @@ def found(database: Database, pepper: bytes, now: datetime) -> FirstKeys | None:
         for role in (Role.ADMIN, Role.COORDINATOR):
             account = new_account(session, f"first {role}", AccountKind.PERSON, now)
             grant(session, account, role, root)
-            keys.append(new_key(session, account.id, pepper, now, now + FIRST_KEYS_LAST).text)
+            ends_at = now + FIRST_KEYS_LAST
+            keys.append(new_key(session, account.id, pepper, now, ends_at, origin=KeyOrigin.FIRST_START).text)
         return FirstKeys(*keys)
 
 

@@ -333,6 +333,14 @@ class Scope(Code):
     MANAGE = "manage", "Manage entities, accounts, memberships, keys and webhooks"
 
 
+class KeyOrigin(Code):
+    """How a key came to be."""
+
+    FIRST_START = "first_start", "Printed when the network was founded, so that a log of the service may hold it"
+    COMMAND = "command", "Made by the command on the machine"
+    HOLDER = "holder", "Made by its holder with another key, or in the place of one"
+
+
 class DisablingReason(Code):
     """Why an account was disabled."""
 
@@ -1169,6 +1177,7 @@ VOCABULARIES: dict[str, type[Code]] = {
     "delivery-state": DeliveryState,
     "delivery-fault": DeliveryFault,
     "scope": Scope,
+    "key-origin": KeyOrigin,
     "disabling-reason": DisablingReason,
     "organisation": OrganisationKind,
     "facility-status": FacilityStatus,

@@ -351,6 +351,32 @@ def test_keys_that_end_soon_live_long_or_lie_idle_are_noted(
         change(world, Key, Key.id == key, revoked_at=None)
 
 
+def test_a_first_key_is_to_be_rotated_until_it_is(network: Callable[[], dict[str, str]], world: World) -> None:
+    """It was printed, and whoever keeps the service's output has it."""
+    key, other = key_of(world, "coordinator"), key_of(world, "reader")
+    change(world, Key, Key.id == key, origin="first_start")
+    assert list(network()) == ["key.first"]
+    assert f"{key} of coordinator" in network()["key.first"]
+    change(world, Key, Key.id == key, last_used_on=NOW.date())
+    assert list(network()) == ["key.first"]
+    change(world, Key, Key.id == key, replaced_by_id=other)
+    assert network() == {}
+    change(world, Key, Key.id == key, replaced_by_id=None, revoked_at=NOW)
+    assert "key.first" not in network()
+
+
+def test_the_keys_that_serve_prints_are_first_keys(empty_url: str) -> None:
+    database = Database(empty_url)
+    schema.migrate(database)
+    assert schema.found(database, PEPPER.encode(), NOW)
+    with database.reading() as session:
+        at = doctor.Network(session, NOW)
+        assert sorted(line.split(" of ")[1] for line in doctor.first_keys(at)) == [
+            f"first {role} (until {(NOW + schema.FIRST_KEYS_LAST).date()})" for role in ("admin", "coordinator")
+        ]
+    database.engine.dispose()
+
+
 def test_a_key_that_was_never_used_is_idle_from_its_making(network: Callable[[], dict[str, str]], world: World) -> None:
     key = Key.id == key_of(world, "reader")
     change(world, Key, key, recorded_at=NOW - 91 * DAY)

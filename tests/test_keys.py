@@ -14,11 +14,13 @@ from appeals import key as keys
 from appeals import schema
 from appeals.access_log import AccessEntry
 from appeals.case import Case
+from appeals.clock import pass_time
 from appeals.database import MIGRATIONS
 from appeals.errors import Unauthenticated
 from appeals.key import ALL_SCOPES, MOST_LIVE, OVERLAP, Key, new_key, note_use
-from appeals.network import Account, Membership, account_named, authenticate
+from appeals.network import Account, Membership, account_named, authenticate, network_version
 from appeals.vocabulary import Role, Scope
+from appeals.web.door import Desk
 from tests.cast import Body, Person, World, intake
 from tests.conftest import PEPPER
 from tests.live import Crowd, Live, live
@@ -239,7 +241,10 @@ def test_everybody_lists_their_own_keys_and_no_secret(world: World) -> None:
     fresh = made(reader.post("/v1/keys", {"scopes": ["write", "read"], "days": 2}))
     listed = reader.get("/v1/keys").json()["items"]
     assert [key["id"] for key in listed] == [id_of(reader.key), fresh["id"]]
-    assert set(listed[1]) == {"id", "scopes", "recorded_at", "expires_at", "last_used_on", "revoked_at", "rotated"}
+    assert set(listed[1]) == {
+        "id", "scopes", "recorded_at", "expires_at", "last_used_on", "revoked_at", "rotated", "origin", "ended_at",
+    }  # fmt: skip
+    assert [key["origin"] for key in listed] == ["command", "holder"]
     assert listed[1] == {name: value for name, value in fresh.items() if name != "key"}
     assert (listed[1]["scopes"], listed[1]["last_used_on"], listed[1]["rotated"]) == (["read", "write"], None, False)
     text = reader.get("/v1/keys").text + world.as_("admin").get(f"/v1/accounts/{reader.account}/keys").text
@@ -412,9 +417,9 @@ def rotated(person: Person, key_id: str | None = None) -> Response:
 
 
 def test_a_rotation_leaves_two_live_keys_for_a_week(world: World) -> None:
-    old = given(world, "reader", Scope.READ, lasts=100 * DAY)
+    old = given(world, "reader", Scope.READ, Scope.MANAGE, lasts=100 * DAY)
     after = made(rotated(old))
-    assert (after["scopes"], after["rotated"], len(after["key"])) == (["read"], False, 61)
+    assert (after["scopes"], after["rotated"], len(after["key"])) == (["read", "manage"], False, 61)
     assert [status(world, key) for key in (old.key, after["key"])] == [200, 200]
     kept, fresh = row(world, id_of(old.key)), row(world, after["id"])
     assert kept.ends_at == fresh.recorded_at + OVERLAP
@@ -476,6 +481,115 @@ def test_of_many_rotations_at_once_one_succeeds(live: Live) -> None:
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 7}
     listed = live.world.as_("reader").get("/v1/keys").json()["items"]
     assert sum(item["rotated"] for item in listed) == 1
+
+
+# A key that leaked
+
+NARROW = [[Scope.READ], [Scope.READ, Scope.WRITE, Scope.OPEN], [Scope.OPEN]]
+
+
+@pytest.mark.parametrize("scopes", NARROW, ids=str)
+def test_a_key_that_leaked_keeps_its_end_however_often_it_rotates_itself(world: World, scopes: list[Scope]) -> None:
+    leaked = given(world, "reader", *scopes, lasts=100 * DAY)
+    change_key(world, leaked.key or "", recorded_at=NOW - 265 * DAY)
+    end = row(world, id_of(leaked.key)).expires_at
+    for _ in range(3):
+        after = made(rotated(leaked))
+        assert row(world, after["id"]).expires_at == end
+        change_key(world, leaked.key or "", retires_at=NOW - DAY)
+        leaked = Person(world.client, after["key"], leaked.account)
+
+
+@pytest.mark.parametrize("scopes", NARROW, ids=str)
+def test_a_key_that_leaked_touches_no_other_key_of_its_account(world: World, scopes: list[Scope]) -> None:
+    leaked, other = given(world, "reader", *scopes), world.as_("reader")
+    same = given(world, "reader", *scopes)
+    for key in (other.key, same.key):
+        for noun in ("revocation", "rotation"):
+            assert leaked.post(f"/v1/keys/{id_of(key)}/{noun}", {}).status_code == 403
+    assert all(row(world, id_of(key)).lives(NOW) for key in (other.key, same.key))
+    assert row(world, id_of(same.key)).retires_at is None
+    made(leaked.post(f"/v1/keys/{id_of(leaked.key)}/revocation", {}))
+    assert status(world, leaked.key) == 401
+
+
+def test_a_key_of_an_admin_that_leaked_kills_no_key_of_others(world: World) -> None:
+    leaked = given(world, "admin", Scope.READ, Scope.WRITE)
+    theirs = world.cast.keys["reader"]
+    assert leaked.post(f"/v1/keys/{id_of(theirs)}/revocation", {}).status_code == 403
+    assert status(world, theirs) == 200
+
+
+# The clock set back
+
+
+def on_day(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    """Let the service's clock stand so many days from now."""
+    monkeypatch.setattr(Desk, "now", lambda _: datetime.now(UTC) + days * DAY)
+
+
+def test_a_key_that_was_refused_as_expired_stays_dead_when_the_clock_is_set_back(
+    world: World, second: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = given(world, "reader", lasts=DAY)
+    for service in (world, second):
+        for _ in range(3):  # known to both processes, and to their quick way
+            assert status(service, short.key) == 200
+    on_day(monkeypatch, 2)
+    assert status(world, short.key) == 401
+    on_day(monkeypatch, 0)
+    assert [status(service, short.key) for service in (world, second)] == [401, 401]
+    assert row(world, id_of(short.key)).ended_at is not None
+    listed = {key["id"]: key for key in world.as_("reader").get("/v1/keys").json()["items"]}
+    assert listed[id_of(short.key)]["ended_at"] is not None
+
+
+def test_what_the_clock_saw_end_stays_ended_after_a_restart(
+    world: World, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, retired, long = (given(world, "reader", lasts=lasts) for lasts in (DAY, 300 * DAY, 300 * DAY))
+    made(rotated(retired))
+    pass_time(world.database, datetime.now(UTC) + 8 * DAY)
+    restarted = World(database_url, PEPPER, world.cast)
+    assert [status(restarted, person.key) for person in (short, retired)] == [401, 401]
+    assert status(restarted, long.key) == 200
+    restarted.end()
+
+
+def test_a_process_judges_keys_by_the_latest_moment_it_has_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = given(world, "reader", lasts=DAY), given(world, "reader", lasts=100 * DAY)
+    for _ in range(3):
+        assert status(world, short.key) == 200
+    on_day(monkeypatch, 2)
+    assert status(world, long.key) == 200  # somebody else calls; nobody notices that the short one has ended
+    on_day(monkeypatch, 0)
+    assert status(world, short.key) == 401
+    assert status(world, long.key) == 200
+
+
+def test_an_hour_ahead_kills_no_key_that_ends_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lasting = given(world, "reader", lasts=10 * DAY)
+    on_day(monkeypatch, 9)
+    pass_time(world.database, datetime.now(UTC) + 9 * DAY)
+    assert status(world, lasting.key) == 200
+    on_day(monkeypatch, 0)
+    assert status(world, lasting.key) == 200
+    assert row(world, id_of(lasting.key)).ended_at is None
+
+
+def test_looking_for_ended_keys_is_no_change_of_the_network(world: World) -> None:
+    def version() -> int:
+        with world.database.reading() as session:
+            return network_version(session)
+
+    before = version()
+    pass_time(world.database, datetime.now(UTC))
+    assert version() == before
+    given(world, "reader", lasts=DAY)
+    made_one = version()
+    pass_time(world.database, datetime.now(UTC) + 2 * DAY)
+    assert made_one > before
+    assert version() > made_one
 
 
 # Revocation

@@ -4,17 +4,19 @@ import ast
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import delete, inspect, text, update
+from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from appeals import schema
 from appeals.case import Case, HistoryEntry
 from appeals.database import MIGRATIONS, Base, Database, head_revision
+from appeals.key import Key, new_key, rotate
 from appeals.vocabulary import Status
 from tests.cast import World, found_cast
 from tests.conftest import PEPPER
@@ -152,3 +154,48 @@ def test_a_migration_stands_alone(path: Path) -> None:
     named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     named |= {node.module or "." for node in nodes if isinstance(node, ast.ImportFrom)}
     assert {name.split(".")[0] for name in named} <= {"alembic", "sqlalchemy", *sys.stdlib_module_names}
+
+
+def down_and_up(database: Database, name: str) -> None:
+    """Undo the revision of this name and all that came after it, and do them again."""
+    at = next(at for at, path in enumerate(VERSIONS) if path.stem.endswith(name))
+    schema.migrate(database, f"-{len(VERSIONS) - at}")
+    schema.migrate(database)
+
+
+def test_keys_that_were_there_before_keep_their_ends_and_tell_which_came_first(empty_url: str) -> None:
+    database, now = Database(empty_url), datetime.now(UTC)
+    later = now + timedelta(hours=1)
+    schema.migrate(database)
+    schema.found(database, PEPPER.encode(), now)
+    with database.writing() as session:
+        (first, other) = session.scalars(select(Key).order_by(Key.id))
+        account_id = first.account_id
+        rotate(session, first, PEPPER.encode(), later)
+        ended = new_key(session, account_id, PEPPER.encode(), later, now + timedelta(days=9)).kept.id
+        session.execute(update(Key).where(Key.id == ended).values(ended_at=now))
+    down_and_up(database, "how_keys_came_and_ended")
+    with database.reading() as session:
+        keys = list(session.scalars(select(Key)))
+        assert {key.id for key in keys if key.origin == "first_start"} == {first.id, other.id}
+        assert not session.get_one(Key, ended).lives(now)
+        assert len(keys) == 4
+    database.engine.dispose()
+
+
+def test_glass_that_was_broken_before_alerts_the_team_of_that_time(world: World) -> None:
+    reference = world.case("asia coordinator", visibility="sealed")
+    broken = world.coordinator.add(reference, "break-glass", {"reason": "Nobody of the team can be reached now."})
+    assert broken.status_code == 201
+    late = {"account": "caseworker"}
+    assert world.as_("asia coordinator").add(reference, "team", late).status_code == 201
+    down_and_up(world.database, "alerts")
+    told = {
+        who: world.as_(who).get("/v1/alerts").json()["items"]
+        for who in ("asia coordinator", "caseworker", "coordinator")
+    }
+    assert {who: [item["reference"] for item in items] for who, items in told.items()} == {
+        "asia coordinator": [reference],
+        "caseworker": [],
+        "coordinator": [],
+    }

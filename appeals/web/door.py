@@ -37,6 +37,7 @@ from appeals.errors import (
     Fault,
     Forbidden,
     Invalid,
+    KeyEnded,
     NotFound,
     NotJson,
     PreconditionRequired,
@@ -49,7 +50,7 @@ from appeals.errors import (
 from appeals.field import CASE_REFERENCE
 from appeals.idempotency import KeptAnswer, claim, fingerprint, keep
 from appeals.kept_view import keep as keep_views
-from appeals.network import Acquaintances, Caller, outsider
+from appeals.network import Acquaintances, Caller, expire, outsider
 from appeals.publication import TOKEN
 from appeals.vocabulary import Logged
 from appeals.web import body as body_reading
@@ -333,6 +334,8 @@ class DoorRoute(APIRoute):
             try:
                 answer = await answered(request)
             except (Unauthenticated, NotFound, Forbidden) as refusal:
+                if isinstance(refusal, KeyEnded):
+                    await entry.expire()
                 entry.note_denial(request, refusal)
                 await entry.write_down(request)
                 raise
@@ -452,6 +455,15 @@ class _Entry:
                 return await serve()
             except Unportioned as found:
                 await self.desk.limiter.fetch(found.bucket, self.desk.now())
+
+    async def expire(self) -> None:
+        """Put on record that a key's time has passed, so that it stays dead when the clock is set back."""
+        async with self.desk.turns:
+            await run_in_threadpool(self._expire)
+
+    def _expire(self) -> None:
+        with self.desk.database.writing() as session:
+            expire(session, self.desk.acquaintances.latest(self.desk.now()))
 
     def note_denial(self, request: Request, refusal: Refusal) -> None:
         """Have a denial on the access log, if it tells more than that a path or a key was mistyped."""

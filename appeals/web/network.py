@@ -20,7 +20,7 @@ from appeals.field import Model, as_uuid
 from appeals.key import Key, KeyInput, KeyOutput, MintedOutput, minted_output
 from appeals.network import Account, Entity, Membership, account_output
 from appeals.register import PageQuery
-from appeals.vocabulary import Role
+from appeals.vocabulary import Role, Scope
 from appeals.web.door import Answer, Call, Door, Secret, rendered
 from appeals.web.gate import Visit
 from appeals.web.page import Page, by_id, page, place
@@ -69,21 +69,29 @@ def governed_membership(visit: Visit, _: Any) -> Membership:
 
 
 def own_key(visit: Visit, _: Any) -> Key:
-    """The key in the path, if it is the caller's. Raises: NotFound."""
+    """The key in the path, if it is the caller's. Raises: NotFound, Forbidden."""
     found = _key(visit)
     if found.account_id != visit.caller.account_id:
         raise NotFound
+    _require_manage(visit, found)
     return found
 
 
 def governed_key(visit: Visit, _: Any) -> Key:
-    """The key in the path, if it is the caller's or of an account they administer. Raises: NotFound."""
+    """The key in the path, if it is the caller's or of an account they administer. Raises: NotFound, Forbidden."""
     found = _key(visit)
     if found.account_id != visit.caller.account_id:
         holder = visit.session.get_one(Account, found.account_id)
         if not network.administers(visit.session, visit.caller, holder):
             raise NotFound
+    _require_manage(visit, found)
     return found
+
+
+def _require_manage(visit: Visit, key: Key) -> None:
+    """Any other key than the one that is shown is touched with `manage` alone. Raises: Forbidden."""
+    if key.id != visit.caller.key_id and Scope.MANAGE not in visit.caller.scopes:
+        raise Forbidden
 
 
 def _key(visit: Visit) -> Key:

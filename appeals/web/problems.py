@@ -20,6 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 
 STATUS: dict[type[Exception], int] = {
     errors.Unauthenticated: 401,
+    errors.KeyEnded: 401,
     errors.NotFound: 404,
     errors.Forbidden: 403,
     errors.Gone: 410,
@@ -37,6 +38,7 @@ STATUS: dict[type[Exception], int] = {
 }
 HEADERS: dict[type[Exception], dict[str, str]] = {
     errors.Unauthenticated: {"WWW-Authenticate": "Bearer"},
+    errors.KeyEnded: {"WWW-Authenticate": "Bearer"},
     errors.StillRunning: {"Retry-After": "1"},
 }
 

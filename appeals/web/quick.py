@@ -113,9 +113,15 @@ class Quick:
     """The plans of this process, and what is needed to carry them out."""
 
     def __init__(
-        self, reader: Reader, recorder: Recorder, limiter: Limiter, pepper: bytes, now: Callable[[], datetime]
+        self,
+        reader: Reader,
+        recorder: Recorder,
+        limiter: Limiter,
+        pepper: bytes,
+        now: Callable[[], datetime],
+        latest: Callable[[datetime], datetime],
     ) -> None:
-        self.reader, self._now = reader, now
+        self.reader, self._now, self._latest = reader, now, latest
         self._recorder, self._limiter = recorder, limiter
         self._named = naming("a plan", pepper)
         self._plans: OrderedDict[bytes, Plan] = OrderedDict()
@@ -177,7 +183,7 @@ class Quick:
 
     def is_good(self, plan: Plan) -> bool:
         """False when the key has ended, or is used for the first time on a day, which the door notes."""
-        return plan.caller.is_good(self._now())
+        return plan.caller.is_good(self._latest(self._now()))
 
     async def answered(self, plan: Plan, asked: Asked) -> Answered | None:
         """What is answered, from one snapshot; None where the door has to be asked.

@@ -319,6 +319,7 @@ class Policy:
     With `view`, the door is one of a case: to those who do not see the case it does not exist, those who see it but
     get less than `view` are refused, and `roles` are those somebody acts in on the case (none: seeing it is enough).
     Without, `roles` may be held anywhere (none: any live key passes). A `public` door asks for no key at all.
+    A door of keys takes the very key that is shown whatever its scope; `others` is the scope for any other key.
     """
 
     door: str
@@ -328,11 +329,13 @@ class Policy:
     logged: Logged | None = None
     acting: Callable[[Caller, Case], frozenset[Role]] = roles_on
     public: bool = False
+    others: Scope | None = None
 
     @property
     def forbids(self) -> bool:
         """True when somebody with a live key, who sees what the door is about, may still be refused."""
-        return not self.public and (self.scope is not None or bool(self.roles) or self.view is View.WORK)
+        asks = self.scope is not None or self.others is not None
+        return not self.public and (asks or bool(self.roles) or self.view is View.WORK)
 
 
 RECORDING: dict[str, frozenset[Role]] = {
@@ -434,8 +437,8 @@ POLICIES: tuple[Policy, ...] = (
     _managing("make_first_key", logged=Logged.KEY),
     Policy("list_own_keys"),
     _managing("make_own_key", _ANYBODY, Logged.KEY),
-    Policy("rotate_own_key", scope=None, logged=Logged.KEY),
-    Policy("revoke_key", scope=None, logged=Logged.KEY),
+    Policy("rotate_own_key", scope=None, logged=Logged.KEY, others=Scope.MANAGE),
+    Policy("revoke_key", scope=None, logged=Logged.KEY, others=Scope.MANAGE),
     Policy("list_accesses", frozenset({Role.AUDITOR})),
 )
 BY_DOOR = {policy.door: policy for policy in POLICIES}

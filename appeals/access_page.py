@@ -43,6 +43,8 @@ def _roles(roles: Collection[Role]) -> str:
 def _key(policy: Policy) -> str:
     if policy.public:
         return "none"
+    if policy.others:
+        return f"itself, or `{policy.others}`"
     return f"`{policy.scope}`" if policy.scope else "any"
 
 

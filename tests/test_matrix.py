@@ -383,16 +383,15 @@ SCOPES = {
     "manage": {
         "POST /v1/entities", "POST /v1/accounts", "POST /v1/accounts/{id}/memberships", "POST /v1/keys",
         "POST /v1/webhooks",
-        *OF_AN_ACCOUNT.keys() - {"POST /v1/keys/{key}/revocation"},
+        *OF_AN_ACCOUNT.keys(),
     },
 }  # fmt: skip
-ANY_SCOPE = {"POST /v1/keys/{key}/revocation", "POST /v1/keys/{key}/rotation"}
 
 
 def scopes_for(door: Door) -> set[str]:
     """The scopes that open a door, as typed above: reading and writing are for all that is read and written."""
     name = f"{door.method} {door.path}"
-    if door.path.startswith("/public/") or name in ANY_SCOPE:
+    if door.path.startswith("/public/"):
         return {"read", "write", "open", "manage"}
     return {scope for scope, names in SCOPES.items() if name in names} or {"write" if door.writes else "read"}
 

@@ -175,8 +175,8 @@ class Action(Record):
         return self.answer_due_on if self.is_by_network else None
 
     def is_unanswered(self, on: date) -> bool:
-        """True when the network did it and met silence past the due date, or only inadequate answers."""
-        if self.status != ActionStatus.DONE or not self.is_by_network:
+        """True when it was done and met silence past the due date, or only inadequate answers."""
+        if self.status != ActionStatus.DONE:
             return False
         if self.responses:
             return all(response.is_inadequate(on) for response in self.responses)

@@ -62,7 +62,7 @@ class PersonInput(_WithName):
 
 
 class PersonChange(_WithName):
-    """A correction. A sealed member that is sent replaces what was on record."""
+    """A correction. A name or contacts replace what was on record; a safe-contact rule joins the older ones."""
 
 
 class PersonOutput(RecordOutput):

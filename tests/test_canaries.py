@@ -25,6 +25,7 @@ from sqlalchemy import select
 from appeals import field as fields
 from appeals.access_log import AccessEntry, AccessSubject
 from appeals.app import doors
+from appeals.database import Base
 from appeals.idempotency import KeptAnswer
 from appeals.lifecycle import BY_NOUN, STEPS
 from appeals.step_input import Intake
@@ -438,6 +439,21 @@ def test_a_kept_answer_holds_nothing_sealed(lived: Lived) -> None:
     assert len(kept) == lived.life.sent
     assert lived.life.aviary.places(*(answer.body.decode() for answer in kept)) & SEALED == set()
     assert lived.life.aviary.places(*(f"{answer.headers} {answer.logged} {answer.key}" for answer in kept)) == set()
+
+
+KEPT_SEALED = {
+    "case": {"/narrative"},
+    "person": {"/name", "/contacts"},
+    "proceeding": {"/number"},
+    "safe_contact_rule": {"/safe_contact_rule"},
+}
+
+
+def test_what_is_sealed_is_kept_in_its_own_place_alone(lived: Lived) -> None:
+    with lived.life.world.database.reading() as session:
+        rows = {table.name: str(session.execute(select(table)).all()) for table in Base.metadata.sorted_tables}
+    found = {name: lived.life.aviary.places(text) & SEALED for name, text in rows.items()}
+    assert {name: {at for _, at in places} for name, places in found.items() if places} == KEPT_SEALED
 
 
 # Refusals

@@ -119,8 +119,8 @@ def test_nobody_learns_a_name_by_guessing_it(world: World) -> None:
         reference = world.case()
         made = add(world, reference)
         path = f"/v1/cases/{reference}/people/{made['id']}"
-        before = world.coordinator.get(f"/v1/cases/{reference}").json()["updated_at"]
         handle = world.coordinator.patch(path, {"pseudonym": guess, "role": guess})
+        before = world.coordinator.get(f"/v1/cases/{reference}").json()["updated_at"]
         same = world.coordinator.patch(path, {"name": guess})
         after = world.coordinator.get(f"/v1/cases/{reference}").json()["updated_at"]
         told.append((handle.status_code, same.status_code, set(same.json()), before < after))

@@ -206,10 +206,12 @@ def test_an_organisation_that_only_a_hidden_case_names_is_not_known(world: World
 def test_silence_after_an_act_of_others_opens_no_door(world: World) -> None:
     reference = world.case_in("accepted")
     world.take(reference, "engagement", first_action=action(done_on=day(2), answer_due_on=day(-20)))
-    asked = added(world, reference, **action(by="#union", done_on=day(18), label="theirs"))
+    theirs = action(kind="factory_letter", target="#factory", by="#union", done_on=day(18), label="theirs")
+    asked = added(world, reference, **theirs)
     assert (asked["answer"], asked["answer_due_on"]) == ("none_expected", day(10))
     pass_time(world.database, later())
     assert world.records(reference, "actions")[1]["responses"] == []
+    assert "answer.overdue" not in reasons(world, reference)
     escalation = step_input("escalation")
     world.reviewer.add(reference, "approvals", {"level": "named"})
     assert "quiet_action.missing" in unmet(world.coordinator.step(reference, "escalation", escalation))
@@ -220,7 +222,6 @@ def test_silence_after_an_act_of_others_opens_no_door(world: World) -> None:
     told = world.records(reference, "actions")[1]
     assert (told["answer"], [got["grade"] for got in told["responses"]]) == ("received", ["denies_link", "partial"])
     assert "quiet_action.missing" in unmet(world.coordinator.step(reference, "escalation", escalation))
-    assert "answer.overdue" not in reasons(world, reference)
 
 
 def test_a_public_kind_that_is_called_quiet_opens_no_door(world: World) -> None:

@@ -19,12 +19,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from appeals import access_page, doctor, documentation, lifecycle_page, network, schema, statistics
+from appeals import access_page, doctor, documentation, lifecycle_page, network, reserve, schema, statistics
 from appeals import replay as player
 from appeals import seed as population
 from appeals.app import create_app, database_of, places
 from appeals.case import Case
-from appeals.database import Busy, Database
+from appeals.database import Busy, Database, Full, Unreachable
 from appeals.errors import ChangeRefused, Invalid
 from appeals.feed import begin_anew, numbered_elsewhere
 from appeals.kept_view import all_counted, render_anew
@@ -119,6 +119,7 @@ def serve() -> None:
     database = _opened(settings)
     if database.embedded and settings.workers > 1:
         raise give_up("SQLite has one writing process: set APPEALS_WORKERS=1, or use PostgreSQL")
+    reserve.give_up(database)
     _kept_pepper(settings)  # one that cannot be used is told before anything is made
     _lay(database)
     keys = schema.found(database, _pepper(settings), _now())
@@ -505,6 +506,10 @@ def main() -> None:
         sys.exit(f"appeals: {'; '.join(f'{fault.pointer[1:]} {fault.says}' for fault in refusal.faults)}")
     except Busy:
         sys.exit("appeals: the database is busy, nothing was changed; try again")
+    except Full:
+        sys.exit("appeals: the database has no room left, nothing was changed; make room and try again")
+    except Unreachable as error:
+        sys.exit(f"appeals: the database refuses: {schema.reason(error.__cause__)}")
     except (OperationalError, ProgrammingError) as error:
         sys.exit(f"appeals: the database refuses: {schema.reason(error)}")
 

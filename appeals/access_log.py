@@ -15,10 +15,10 @@ from uuid import UUID
 
 from anyio import to_thread
 from sqlalchemy import ColumnElement, ForeignKey, Index, false, insert, or_, select, true
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from appeals.database import TRIES, Base, Busy, Database, Entangled, gave_no_way, new_id
+from appeals.database import TRIES, Base, Busy, Database, Entangled, Unavailable, failure_of, new_id
 from appeals.network import Caller, Entity, Membership, is_of_root
 from appeals.vocabulary import Logged, Role
 
@@ -73,7 +73,7 @@ class Access:
 
 
 def record(session: Session, accesses: Sequence[Access]) -> None:
-    """Write rows in the transaction at hand. Raises: Unwritten, Busy; then the transaction has to be given up."""
+    """Write rows in the transaction at hand. Raises: Unwritten; then the transaction has to be given up."""
     if not accesses:
         return
     session.flush()  # what fails from here on is the log, not what it speaks of
@@ -88,11 +88,9 @@ def record(session: Session, accesses: Sequence[Access]) -> None:
         connection.execute(_ENTERED, [_row(number, access) for number, access in numbered])
         if subjects:
             connection.execute(_SPOKEN_OF, subjects)
-    except OperationalError as error:
-        if gave_no_way(error):
-            raise
-        raise _unwritten(error) from error
     except SQLAlchemyError as error:
+        if failure_of(error):
+            raise  # the whole database fails, not the log: whoever opened the transaction tells so
         raise _unwritten(error) from error
 
 
@@ -160,7 +158,7 @@ class Recorder:
         self._uses.clear()
 
     async def write(self, accesses: Sequence[Access], use: Access | None = None) -> None:
-        """Return when the rows are committed; `use` only if its key was not used that day. Raises: Busy, Unwritten."""
+        """Return when the rows are committed; `use` only if its key was not used that day. Raises: Unavailable."""
         told = [self._queue(accesses)] if accesses else []
         if use is not None:
             told.append(self._first_use(use))
@@ -216,7 +214,7 @@ class Recorder:
             with self._database.writing() as session:
                 record(session, [access for waiting in together for access in waiting.accesses])
                 self._note_uses(session, {used for waiting in together for used in waiting.used})
-        except Busy as error:
+        except Unavailable as error:
             return error
         except Exception as error:  # whatever is wrong, those who wait have to hear of it
             return _unwritten(error)

@@ -17,13 +17,14 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from appeals import __version__, clock, courier, statistics
+from appeals import __version__, clock, courier, reserve, statistics
 from appeals.access_log import Recorder
 from appeals.allowance import Limiter, Pace
 from appeals.database import Database
 from appeals.key import note_use
 from appeals.network import Acquaintances
 from appeals.reader import Reader
+from appeals.readiness import READY, Readiness
 from appeals.settings import Settings, pepper_of
 from appeals.web import (
     audit,
@@ -44,6 +45,7 @@ from appeals.web.problems import HANDLERS, Problem, of_http, problem
 from appeals.web.quick import Quick, QuickWay
 from appeals.web.waiting import WaitingWay
 
+NOT_READY_FOR_S = 5
 DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data:; script-src 'self' 'sha256-{script}'; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
@@ -83,6 +85,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
             if settings.webhooks_every_s:
                 carries = courier_of(settings, database, desk)
                 tasks.start_soon(courier.run, carries, settings.webhooks_every_s)
+            if database.file is not None:
+                tasks.start_soon(reserve.run, database)
             yield
             tasks.cancel_scope.cancel()
         await desk.quick.reader.close()
@@ -103,7 +107,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     )
     all_doors = doors()
     hang(app, all_doors, desk)
-    _hang_operations(app, database)
+    _hang_operations(app, desk.readiness)
     _hang_docs(app)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
@@ -133,7 +137,8 @@ def desk_of(settings: Settings, database: Database) -> Desk:
         callers.latest,
     )
     loopback = settings.webhooks_to_loopback
-    desk = Desk(database, callers, pepper, settings.body_limit, turns, recorder, limiter, quick, loopback)
+    ready = Readiness(database)
+    desk = Desk(database, callers, pepper, settings.body_limit, turns, recorder, limiter, quick, ready, loopback)
     return desk
 
 
@@ -143,18 +148,21 @@ def courier_of(settings: Settings, database: Database, desk: Desk) -> courier.Co
     return courier.Courier(database, desk.turns, desk.pepper, client)
 
 
-def _hang_operations(app: FastAPI, database: Database) -> None:
+def _hang_operations(app: FastAPI, readiness: Readiness) -> None:
     told: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "Not ready."}}
 
     @app.get("/healthz", tags=["operations"], summary="Alive.")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz", tags=["operations"], summary="Database and schema are there.", responses=told)
+    @app.get(
+        "/readyz", tags=["operations"], summary="Database and schema are there; it can be written.", responses=told
+    )
     def readyz() -> Response:
-        if database.ready():
+        missing = readiness.missing()
+        if missing == READY:
             return JSONResponse({"status": "ready"})
-        return problem(503, "not_ready", "The database is away, or its schema is another; run appeals migrate.")
+        return problem(503, "not_ready", missing, {"Retry-After": str(NOT_READY_FOR_S)})
 
     @app.get("/version", tags=["operations"], summary="Which release this is.")
     async def version() -> dict[str, str]:

@@ -1,6 +1,9 @@
 """The database: one engine, reading and writing transactions, column types, and all that differs by dialect."""
 
+import errno
+import logging
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +12,7 @@ from decimal import Decimal
 from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -16,6 +20,7 @@ import uuid_utils
 import uuid_utils.compat
 from sqlalchemy import (
     JSON,
+    URL,
     BigInteger,
     ColumnElement,
     DateTime,
@@ -37,6 +42,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    inspect,
     literal_column,
     make_url,
     or_,
@@ -47,7 +53,7 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, aliased
@@ -62,15 +68,39 @@ PAGES_EACH_KB = 500  # by each connection to SQLite; the system has them all onc
 READS_AT_ONCE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
 NOT_FOR_WRITERS = 4  # connections to PostgreSQL: one writes the access log, three are kept for those who read
 FEWEST_CONNECTIONS = NOT_FOR_WRITERS + 1
+CONNECTS_WITHIN_S = 5  # a server that does not answer: nobody waits longer for it
+ANSWERS_WITHIN_MS = 15_000  # what was sent to a server and is not so much as received
+LEAST_ROOM = 65_536  # bytes; with less, SQLite cannot so much as open a log
+LOG_EVERY_S = 60
 WORTH_TELLING_S = 0.25  # the database is told of another patience only where it differs by more
+log = logging.getLogger("appeals")
 
 
-class Busy(Exception):
+class Unavailable(Exception):
+    """The database cannot do it now; the same call may be tried again. The parent of all that keeps it from that.
+
+    Unavailable
+    ├── Busy            others did not give way in time; nothing was changed
+    │   └── Entangled   two transactions waited for each other; this one may be run again at once
+    ├── Unreachable     away, restarting or read-only; what was being committed may be committed all the same
+    └── Full            no room is left; nothing was changed
+    """
+
+
+class Busy(Unavailable):
     """The database did not give way in time; nothing was changed, and the same call may be tried again."""
 
 
 class Entangled(Busy):
     """Two transactions waited for each other; this one was rolled back, and may be run again at once."""
+
+
+class Unreachable(Unavailable):
+    """The database is away, restarting or read-only. What was being committed may be committed all the same."""
+
+
+class Full(Unavailable):
+    """The database has no room left; nothing was changed."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -316,6 +346,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10, lock_timeout_s: float = 10.0) -> None:
         self.embedded = make_url(url).get_backend_name() == "sqlite"
         self.lock_timeout_s = lock_timeout_s
+        self.failed_at: dict[type[Unavailable], float] = {}
         self.engine = self._sqlite(url) if self.embedded else self._postgresql(url, pool_size)
         self.writes_at_once = 1 if self.embedded else max(1, pool_size - NOT_FOR_WRITERS)
         self.statements = StatementCache()
@@ -373,12 +404,18 @@ class Database:
             pool_use_lifo=True,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"options": options},
+            connect_args={**_patience_with_the_line(make_url(url)), "options": options},
         )
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _: object) -> None:
             connection.prepared_max = STATEMENTS_KEPT
+
+        @event.listens_for(engine, "checkin")
+        def leave_it_to_the_server(connection: Any, _: object) -> None:
+            # After a reading SQLAlchemy has the next transaction say READ WRITE, on a server that is read-only, too.
+            if connection is not None and not connection.closed and connection.read_only is False:
+                connection.read_only = None
 
         @event.listens_for(engine, "begin")
         def begin(connection: Any) -> None:
@@ -404,15 +441,15 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One snapshot: whatever is read inside belongs together. Nothing is written. Raises: Busy."""
+        """One snapshot: whatever is read inside belongs together. Nothing is written. Raises: Unavailable."""
         options = {} if self.embedded else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         bind = self.engine.execution_options(**options)
-        with _busy_is_said(), Session(bind, info=self._info) as session:
+        with self._telling(), Session(bind, info=self._info) as session:
             yield session
 
     @contextmanager
     def writing(self, *, patience_s: float | None = None, resting: bool = False) -> Iterator[Session]:
-        """One transaction, committed when the block ends, rolled back when it raises. Raises: Busy, Entangled.
+        """One transaction, committed when the block ends, rolled back when it raises. Raises: Unavailable.
 
         SQLite has one writer at a time. On PostgreSQL rows are locked by those who read them `FOR UPDATE`. What is
         added is sent to the database together, by `flush` or at the end. `patience_s` is how long it waits for others
@@ -422,17 +459,67 @@ class Database:
         patience = {} if patience_s is None else {"patience_s": patience_s}
         bind = self.engine.execution_options(writing=True, resting=resting, **patience)
         session = Session(bind, expire_on_commit=False, autoflush=False, info=self._info)
-        with _busy_is_said(), session, session.begin():
+        with self._telling(), session, session.begin():
             yield session
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Have every failure of the database told as what it is. Raises: Unavailable."""
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            failure = failure_of(error)
+            if failure is None:
+                raise
+            if isinstance(failure, Unreachable) and not self._has_room():
+                failure = Full()  # SQLite names the write that failed, not always why
+            self._note(failure, error)
+            raise failure from error
+
+    def _has_room(self) -> bool:
+        """Whether the disk of an embedded database has any left; of another that cannot be seen from here."""
+        return self.file is None or disk_usage(self.file.parent).free >= LEAST_ROOM
+
+    def _note(self, failure: Unavailable, error: Exception) -> None:
+        """Write it into the log, once a minute each kind: never the message, which could hold what was sent."""
+        if isinstance(failure, Busy):
+            return
+        kind, now = type(failure), time.monotonic()
+        if now - self.failed_at.get(kind, -LOG_EVERY_S) >= LOG_EVERY_S:
+            log.error("the database fails: %s, %s", kind.__name__, failure_code(error))
+        self.failed_at[kind] = now
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an embedded database; None for one in memory and for a server."""
+        name = (self.engine.url.database or ":memory:").removeprefix("file:")
+        return Path(name) if self.embedded and name != ":memory:" else None
+
+    def has_schema(self) -> bool:
+        """True when the schema is the one this code was written for. Raises: Unavailable."""
+        with self.reading() as session:
+            if not inspect(session.connection()).has_table("alembic_version"):
+                return False
+            return bool(session.scalar(text("SELECT version_num FROM alembic_version")) == head_revision())
 
     def ready(self) -> bool:
         """True when the database answers and its schema is the one this code was written for."""
         try:
-            with self.reading() as session:
-                found = session.scalar(text("SELECT version_num FROM alembic_version"))
-                return bool(found == head_revision())
-        except Exception:  # whatever is wrong, the answer to "are you ready" is no
+            return self.has_schema()
+        except Unavailable:
             return False
+
+
+def _patience_with_the_line(url: URL) -> dict[str, int]:
+    """How long a server that is not there is waited for, where the URL does not say it."""
+    usual = {
+        "connect_timeout": CONNECTS_WITHIN_S,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": ANSWERS_WITHIN_MS,
+    }
+    return {name: value for name, value in usual.items() if name not in url.query}
 
 
 def make_private_file(name: str) -> None:
@@ -446,27 +533,64 @@ def make_private_file(name: str) -> None:
             os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-@contextmanager
-def _busy_is_said() -> Iterator[None]:
-    try:
-        yield
-    except PoolTimeoutError as error:
-        raise Busy from error
-    except OperationalError as error:
-        if gave_no_way(error):
-            entangled = getattr(error.orig, "sqlstate", None) in ENTANGLED
-            raise (Entangled if entangled else Busy) from error
-        raise
+STATES: dict[str, type[Unavailable]] = {
+    "40P01": Entangled,  # deadlock
+    "40001": Entangled,  # serialization
+    "55P03": Busy,  # a lock that was not to be had
+    "53100": Full,  # disk full
+    "25006": Unreachable,  # read-only
+    "25P03": Unreachable,  # ended while it rested
+    "25P04": Unreachable,  # ended since it took long
+    "42501": Unreachable,  # our user may not: the grants are those of another release, or were taken away
+    "08": Unreachable,  # connection
+    "28": Unreachable,  # who we are
+    "3D": Unreachable,  # no such database
+    "53": Unreachable,  # connections, memory
+    "57": Unreachable,  # stopped by an operator
+    "58": Unreachable,  # the system below
+    "XX": Unreachable,  # damaged
+}
+"""What a server's error means, by its code or by the class of that: PostgreSQL, appendix A."""
+CODES: dict[int, type[Unavailable]] = {
+    sqlite3.SQLITE_BUSY: Busy,
+    sqlite3.SQLITE_LOCKED: Busy,
+    sqlite3.SQLITE_PROTOCOL: Busy,
+    sqlite3.SQLITE_FULL: Full,
+    sqlite3.SQLITE_IOERR: Unreachable,
+    sqlite3.SQLITE_CANTOPEN: Unreachable,
+    sqlite3.SQLITE_PERM: Unreachable,
+    sqlite3.SQLITE_READONLY: Unreachable,
+    sqlite3.SQLITE_CORRUPT: Unreachable,
+    sqlite3.SQLITE_NOTADB: Unreachable,
+    sqlite3.SQLITE_NOMEM: Unreachable,
+}
+"""The same of SQLite, by the primary code."""
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
-ENTANGLED = {"40P01", "40001"}  # deadlock, serialization
-LOCKED = "55P03"
-
-
-def gave_no_way(error: OperationalError) -> bool:
-    """True when the database failed only because another transaction stood in the way."""
+def failure_of(error: Exception) -> Unavailable | None:
+    """What keeps the database from its work, if an error tells that; None where the mistake is the statement's."""
+    if isinstance(error, PoolTimeoutError):
+        return Busy()
+    if isinstance(error, OSError):
+        return Full() if error.errno in NO_ROOM else None
+    if not isinstance(error, DBAPIError):
+        return None
+    if isinstance(error.orig, sqlite3.Error):
+        kind = CODES.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+        return kind() if kind else None
     state = getattr(error.orig, "sqlstate", None)
-    return state in {*ENTANGLED, LOCKED} or "database is locked" in str(error.orig)
+    if state is None:  # the server has not said it: the line is down
+        return Unreachable() if isinstance(error, OperationalError | InterfaceError) else None
+    kind = STATES.get(state) or STATES.get(state[:2])
+    return kind() if kind else None
+
+
+def failure_code(error: Exception) -> str:
+    """What the database calls a failure, without its message."""
+    cause = getattr(error, "orig", error)
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+    return f"{type(cause).__name__} {code or ''}".strip()
 
 
 def insert_if_absent(session: Session, table: type[Base], values: dict[str, Any]) -> bool:

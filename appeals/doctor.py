@@ -132,7 +132,7 @@ def open_secrets(at: Installation) -> Iterator[str]:
 
 
 def open_database(at: Installation) -> Iterator[str]:
-    file = schema.file_of(at.database)
+    file = at.database.file
     if file is not None and _is_open(file):
         yield str(file)
 

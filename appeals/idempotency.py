@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from appeals.database import Base, Document, claim_row, gave_no_way
+from appeals.database import Base, Busy, Document, claim_row, failure_of
 from appeals.errors import Fault, KeyReused, StillRunning
 
 
@@ -63,7 +63,7 @@ def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: date
         if claim_row(session, KeptAnswer, values):
             return None
     except OperationalError as error:
-        if not gave_no_way(error):
+        if type(failure_of(error)) is not Busy:  # a deadlock is no sign of it: it is tried again
             raise
         raise StillRunning from error
     return session.get_one(KeptAnswer, (account_id, key))

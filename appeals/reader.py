@@ -8,6 +8,7 @@ Why this is apart from `database.py`: docs/decisions/0021-reading.md.
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import thread_time
@@ -19,10 +20,12 @@ from sqlalchemy import URL, Dialect, Select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from appeals.database import Busy, Database
+from appeals.database import CONNECTS_WITHIN_S, LOG_EVERY_S, Database, Unavailable
 
 log = logging.getLogger("appeals")
 ANSWERS_WITHIN_S = 10
+CONNECTS_AGAIN_AFTER_S = 1
+"""Where it could not connect, the usual way answers alone for so long: each try may take a while."""
 PAGES_KEPT_KB = 8_000
 """How much of an embedded database is kept in memory."""
 LONGEST_S, OPERATIONS = 0.05, 10_000
@@ -41,7 +44,8 @@ UNDERSTOOD = {"host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "ap
 
 
 FAILURES = (
-    sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, OSError, TimeoutError, Busy,
+    sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, SQLAlchemyError, OSError,
+    TimeoutError, Unavailable,
 )  # fmt: skip
 
 
@@ -99,6 +103,8 @@ class Reader:
         self._opening = asyncio.Lock()
         self._url: URL | None = None
         self._until = 0.0
+        self._connects_at = 0.0
+        self._logs_at = 0.0
 
     def written(self, statement: Select[Any]) -> Question:
         """The statement as a question."""
@@ -134,12 +140,13 @@ class Reader:
                 self._until = thread_time() + LONGEST_S
                 return question.read(self._embedded.execute(question.text, question.bound(given)).fetchall())
             if self._pool is not None:
-                rows = await self._pool.fetch(question.text, *question.bound(given), timeout=ANSWERS_WITHIN_S)
+                async with asyncio.timeout(ANSWERS_WITHIN_S):  # for a free connection, too
+                    rows = await self._pool.fetch(question.text, *question.bound(given))
                 return question.read(rows)
             if question.statement is not None:
                 return await to_thread.run_sync(self._usually, question.statement, given)
         except FAILURES as error:
-            log.warning("the reader could not ask: %s", type(error).__name__)
+            self._note("ask", error)
             raise Unreadable from error
         raise Unreadable  # it could not connect
 
@@ -147,6 +154,12 @@ class Reader:
         """Where a database is reached in a way that the driver does not know, the question is put as all others are."""
         with self._database.reading() as session:
             return [tuple(row) for row in session.execute(statement, given)]
+
+    def _note(self, what: str, error: Exception) -> None:
+        """Write into the log what could not be done, once a minute: who waits asks ten times a second."""
+        if time.monotonic() >= self._logs_at:
+            self._logs_at = time.monotonic() + LOG_EVERY_S
+            log.warning("the reader could not %s: %s", what, type(error).__name__)
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -158,7 +171,7 @@ class Reader:
 
     async def _open(self, url: URL) -> None:
         async with self._opening:
-            if url is self._url:
+            if url is self._url or time.monotonic() < self._connects_at:
                 return
             await self.close()
             try:
@@ -169,15 +182,23 @@ class Reader:
                     self._embedded.set_progress_handler(lambda: thread_time() > self._until, OPERATIONS)
                 elif self._reaches(url):
                     self._pool = await _pool(url)
-            except (sqlite3.Error, asyncpg.PostgresError, OSError, ValueError, TimeoutError) as error:
-                log.warning("the reader could not connect: %s", type(error).__name__)
+            except (*FAILURES, ValueError) as error:
+                self._connects_at = time.monotonic() + CONNECTS_AGAIN_AFTER_S
+                self._note("connect", error)
                 return
             self._url = url
 
 
 async def _pool(url: URL) -> asyncpg.Pool:
     dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return await asyncpg.create_pool(dsn, min_size=1, max_size=4, reset=_nothing_to_reset, server_settings=SESSION)
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=4,
+        reset=_nothing_to_reset,
+        server_settings=SESSION,
+        timeout=CONNECTS_WITHIN_S,
+    )
 
 
 def _put(value: Any, process: Process) -> Any:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -36,7 +35,7 @@ class FirstKeys:
 
 def require_network(database: Database) -> None:
     """See that a network was founded there, making nothing. Raises: Unfit."""
-    file = file_of(database)
+    file = database.file
     if file is not None and not file.exists():
         raise Unfit(f"there is no database {file}; run this where the service runs, or set APPEALS_DATABASE_URL")
     reach(database)
@@ -63,20 +62,14 @@ def require_schema(database: Database) -> None:
         raise Unfit(OTHER_SCHEMA)
 
 
-def reason(error: DBAPIError) -> str:
+def reason(error: BaseException | None) -> str:
     """What the database said, in one line; details below it may hold values."""
-    return str(error.orig).strip().partition("\n")[0]
-
-
-def file_of(database: Database) -> Path | None:
-    """The file of an embedded database; None for one in memory and for a server."""
-    name = (database.engine.url.database or ":memory:").removeprefix("file:")
-    return Path(name) if database.embedded and name != ":memory:" else None
+    return str(getattr(error, "orig", error)).strip().partition("\n")[0]
 
 
 def _unreached(database: Database, said: str) -> str:
     if database.embedded:
-        return f"{file_of(database)} cannot be used: {said}; its folder has to be there, and yours to write to"
+        return f"{database.file} cannot be used: {said}; its folder has to be there, and yours to write to"
     place = _place(database.engine.url)
     _, answered, refusal = said.partition("FATAL:")
     return f"the {place} refuses: {refusal.strip()}" if answered else f"the {place} does not answer"

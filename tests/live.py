@@ -18,7 +18,7 @@ import pytest
 
 from tests.cast import Cast, Person, World
 from tests.conftest import PEPPER, Template
-from tests.newcomer import PATIENCE_S, settings, started
+from tests.newcomer import APPEALS, PATIENCE_S, settings, started
 
 Result = TypeVar("Result")
 
@@ -65,11 +65,13 @@ class Live:
 
 
 @contextmanager
-def served(database_url: str, cast: Cast, **given: str) -> Iterator[Live]:
+def served(
+    database_url: str, cast: Cast, command: Sequence[str] = APPEALS, answers: str = "/readyz", **given: str
+) -> Iterator[Live]:
     """`appeals serve` on a database that holds the cast, from ready to ended; settings are named as in `Settings`."""
     unlimited = {"rate_per_minute": "0", "public_rate_per_minute": "0", "clock_every_s": "0", "webhooks_every_s": "0"}
     told = settings(database_url=database_url, pepper=PEPPER, **{**unlimited, **given})
-    with started(Path(__file__).parent.parent, told) as service:
+    with started(Path(__file__).parent.parent, told, command, answers) as service:
         live = Live(service.url, database_url, service.process, cast)
         yield live
         live.world.leave()

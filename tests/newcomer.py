@@ -46,8 +46,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(folder: Path, environment: dict[str, str], command: Sequence[str] = APPEALS) -> Iterator[Started]:
-    """`appeals serve` in a folder, from ready to ended."""
+def started(
+    folder: Path, environment: dict[str, str], command: Sequence[str] = APPEALS, answers: str = "/readyz"
+) -> Iterator[Started]:
+    """`appeals serve` in a folder, from ready (or from when another path answers) to ended."""
     port = free_port()
     process = subprocess.Popen(  # noqa: S603 - our own command
         [*command, "serve"],
@@ -59,7 +61,7 @@ def started(folder: Path, environment: dict[str, str], command: Sequence[str] = 
     try:
         said = _first_lines(process)
         service = Started(f"http://127.0.0.1:{port}", process, said)
-        await_answer(f"{service.url}/readyz")
+        await_answer(f"{service.url}{answers}")
         yield service
     finally:
         process.terminate()

@@ -22,7 +22,7 @@ ROOT = Path(appeals.__file__).parent
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
 LAYERS = (
     "address vocabulary errors database sealing",
-    "field cursor idempotency allowance reader settings",
+    "field cursor idempotency allowance reader readiness reserve settings",
     "key word",
     "network directory record",
     "access_log action alert change commitment consent demand due link outcome party payment person proceeding risk "

@@ -22,7 +22,7 @@ from schemathesis.hooks import unregister
 from schemathesis.specs.openapi.formats import unregister_string_format
 
 from appeals.allowance import Limiter
-from appeals.database import Busy
+from appeals.database import Busy, Full
 from appeals.errors import NotFound, RateExceeded, StillRunning
 from appeals.feed import Places
 from appeals.field import CONTROLS
@@ -124,9 +124,10 @@ def refusals(standing: Standing, door: Door, body: Any, monkeypatch: pytest.Monk
         found |= {given(Idempotency_Key="k")} if door.writes else set()
         patched.setattr(Limiter, "spend", failing(RateExceeded(1)))
         found.add(given())
-        patched.setattr(Limiter, "spend", failing(Busy()))
-        patched.setattr(Acquaintances, "who", failing(Busy()))
-        found.add(given())
+        for failure in (Busy(), Full()):
+            patched.setattr(Limiter, "spend", failing(failure))
+            patched.setattr(Acquaintances, "who", failing(failure))
+            found.add(given())
     return found - {200, 201}
 
 

@@ -52,6 +52,7 @@ from appeals.idempotency import KeptAnswer, claim, fingerprint, keep
 from appeals.kept_view import keep as keep_views
 from appeals.network import Acquaintances, Caller, expire, outsider
 from appeals.publication import TOKEN
+from appeals.readiness import Readiness
 from appeals.vocabulary import Logged
 from appeals.web import body as body_reading
 from appeals.web.body import clean
@@ -77,6 +78,7 @@ class Desk:
     recorder: Recorder
     limiter: Limiter
     quick: Quick
+    readiness: Readiness
     webhooks_to_loopback: bool = False
 
     def now(self) -> datetime:
@@ -86,7 +88,7 @@ class Desk:
     def forget(self) -> None:
         """Forget all that was learnt of a database: another is served now."""
         self.database.statements.clear()
-        for knows in (self.acquaintances, self.recorder, self.limiter, self.quick):
+        for knows in (self.acquaintances, self.recorder, self.limiter, self.quick, self.readiness):
             knows.forget()
 
 
@@ -228,7 +230,7 @@ class Door:
     @property
     def refusals(self) -> list[int]:
         """Every refusal this door may answer, as statuses."""
-        told = {422, 429, 503} if self.policy.public else {401, 422, 429, 503}
+        told = {422, 429, 503, 507} if self.policy.public else {401, 422, 429, 503, 507}
         told |= {404} if self.names or "Location" in self.headers else set()
         told |= {403} if self.policy.forbids else set()
         told |= {409, 413, 415} if self.writes else {304}
@@ -301,7 +303,7 @@ HEADERS = {
     for name, says in _SAYS.items()
 }
 """The headers of answers, as OpenAPI describes them."""
-REFUSAL_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+REFUSAL_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), **dict.fromkeys((429, 503, 507), ("Retry-After",))}
 REFUSALS = {
     304: "Nothing new since the ETag in If-None-Match.",
     401: "No key, or a dead one.",
@@ -315,7 +317,8 @@ REFUSALS = {
     422: "The input does not fit; `errors` says where.",
     428: "Send If-Match.",
     429: "Too many requests in a short time.",
-    503: "Busy; nothing was changed, try again.",
+    503: "Busy, or the database is away; try again.",
+    507: "The database is full; nothing was changed, try again later.",
 }
 
 
@@ -488,7 +491,7 @@ class _Entry:
         return [self._access(call.request, kind, answer.status, subjects) for kind, subjects in said]
 
     async def write_down(self, request: Request) -> None:
-        """Return when all that was noted so far is on the access log. Raises: Busy."""
+        """Return when all that was noted so far is on the access log. Raises: Unavailable."""
         noted = _noted(request)
         accesses, noted.accesses = noted.accesses, []
         new_use = noted.caller is not None and noted.caller.first_use_today and not noted.used

@@ -6,7 +6,8 @@ import os
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from appeals.web.problems import problem
+from appeals.database import Unavailable
+from appeals.web.problems import of_unavailable, problem
 
 log = logging.getLogger("appeals")
 
@@ -47,6 +48,10 @@ class EveryAnswer:
             await self.app(scope, receive, send_with_headers)
         except ClientDisconnect:
             return  # nobody is left to answer, and nothing was changed
+        except Unavailable as failure:
+            if started:
+                raise
+            await of_unavailable(None, failure)(scope, receive, send_with_headers)
         except Exception as error:
             # The kind of failure only: a message could hold what was sent.
             log.error("request %s failed: %s", request_id, _where(error))

@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from appeals import errors
-from appeals.database import Busy
+from appeals.database import Busy, Full, Unavailable, Unreachable
 from appeals.field import SAYS_OF_PATTERN, Model
 
 MEDIA_TYPE = "application/problem+json"
@@ -179,14 +179,25 @@ def _says(found: dict[str, Any]) -> str:
     return told.partition(",")[0] if found["type"].endswith("_parsing") else told
 
 
-def of_busy(_: Request, __: Exception) -> Response:
-    """The answer when the database did not give way in time."""
-    return problem(
+AGAIN = "Try the same request again"
+UNAVAILABLE: dict[type[Exception], tuple[int, str, str, int]] = {
+    Busy: (503, "busy", f"The service is busy; nothing was changed. {AGAIN}.", 2),
+    Unreachable: (
         503,
-        "busy",
-        "The service is busy; nothing was changed. Try the same request again.",
-        {"Retry-After": "2"},
-    )
+        "database.unreachable",
+        f"The database is away or cannot be written to. {AGAIN}, with the same Idempotency-Key: it is done once.",
+        5,
+    ),
+    Full: (507, "database.full", f"The database has no room left; nothing was changed. {AGAIN} later.", 30),
+}
+"""What is answered when the database cannot do it: status, code, what to do, and after how many seconds."""
+
+
+def of_unavailable(_: object, failure: Exception) -> Response:
+    """The answer when the database cannot do it now."""
+    kind = next(kind for kind in type(failure).__mro__ if kind in UNAVAILABLE)
+    status, code, detail, retry_after_s = UNAVAILABLE[kind]
+    return problem(status, code, detail, {"Retry-After": str(retry_after_s)})
 
 
 def of_http(_: Request, raised: Exception) -> Response:
@@ -203,5 +214,5 @@ HANDLERS: dict[type[Exception], Any] = {
     errors.Refusal: of_refusal,
     RequestValidationError: of_form,
     HTTPException: of_http,
-    Busy: of_busy,
+    Unavailable: of_unavailable,
 }

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appeals.access_log import Access, Recorder
 from appeals.allowance import Limiter, Unportioned
-from appeals.database import Busy
+from appeals.database import Unavailable
 from appeals.errors import Gone, Invalid, RateExceeded
 from appeals.field import CASE_REFERENCE
 from appeals.key import naming
@@ -291,7 +291,7 @@ class QuickWay:
         if scope["type"] == "http" and scope["method"] == "GET":
             try:
                 found = await self._quick.answer(scope)
-            except Busy:  # the access log cannot be written: the door says so
+            except Unavailable:  # the access log cannot be written: the door says so
                 found = None
         if found is None:
             await self.app(scope, receive, send)

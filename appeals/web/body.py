@@ -2,15 +2,29 @@
 
 import json
 import re
+import unicodedata
+from collections.abc import Sequence
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from appeals.errors import Fault, Invalid, NotJson, TooLarge
 from appeals.field import CONTROLS, Model
 
+ANONYMOUS_LIMIT = 16_384
+"""The largest body taken from somebody without a key, where none is asked for, in bytes."""
+LARGE = 65_536
+"""A larger body is parsed in a thread: the event loop serves others meanwhile."""
 DEEPEST = 32
+LONGEST_NAME = 100
+MOST_VALUES = 20_000
+MOST_UNKNOWN_NAMES = 200
+MOST_FAULTS = 20
+MOST_MARKS = 30
+"""Combining marks in a row: the limit of Unicode's own stream-safe text (UAX 15)."""
 _FORBIDDEN = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 
 
@@ -22,7 +36,7 @@ async def read(request: Request, limit: int) -> None:
         return
     if not _is_json(request.headers.get("content-type", "")) or "content-encoding" in request.headers:
         raise NotJson
-    request._json = parse(raw)
+    request._json = await run_in_threadpool(parse, raw) if len(raw) > LARGE else parse(raw)
 
 
 def _is_json(content_type: str) -> bool:
@@ -45,15 +59,20 @@ async def _raw(request: Request, limit: int) -> bytes:
 
 
 def parse(raw: bytes) -> Any:
-    """JSON in UTF-8, each member once, no NaN, not too deep, no forbidden characters. Raises: Invalid."""
+    """JSON in UTF-8, each member once, no NaN, within the bounds, no forbidden characters. Raises: Invalid.
+
+    It takes time in proportion to the size of the body, whatever stands in it.
+    """
+    if raw.count(b"[") + raw.count(b"{") > MOST_VALUES:  # before they are made: the garbage collector looks at each
+        raise Invalid([Fault("", TOO_MANY_VALUES)])
     try:
         value = json.loads(raw.decode(), object_pairs_hook=_each_member_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Invalid([Fault("", "is not JSON in UTF-8 with each member given once")]) from error
-    faults: list[Fault] = []
-    _look(value, "", 0, faults)
-    if faults:
-        raise Invalid(faults[:20])
+    inspection = Inspection()
+    inspection.look([value])
+    if inspection.faults:
+        raise Invalid(inspection.faults)
     return value
 
 
@@ -68,23 +87,60 @@ def _no_constant(_: str) -> None:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-def _look(value: Any, at: str, depth: int, faults: list[Fault]) -> None:
-    if depth > DEEPEST:
-        faults.append(Fault("", f"is nested deeper than {DEEPEST}"))
-    elif isinstance(value, str):
-        if not clean(value):
-            faults.append(Fault(at, "holds a character that is not allowed"))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _look(item, f"{at}/{index}", depth + 1, faults)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            inside: list[Fault] = []
-            _look(item, f"{at}/{name}", depth + 1, inside)
-            # A name that is not ours may be anybody's: the pointer ends before it.
-            faults += inside if name in _our_names() else [Fault(at, fault.says) for fault in inside]
-            if not clean(name):
-                faults.append(Fault(at, "has a member whose name holds a character that is not allowed"))
+CONTAINERS = (list, dict)
+TOO_MANY_VALUES = f"holds more than {MOST_VALUES:,} values"
+
+
+class Inspection:
+    """One walk over a parsed body: how many values it holds, how deep, and what text. It collects the faults.
+
+    A pointer is built only where a fault is: to build one for each value would take the product of length and depth.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self._values = self._unknown_names = 0
+        self._path: list[str | int] = []
+
+    def look(self, container: list[Any] | dict[str, Any]) -> None:
+        """Look at everything in a list or object. Raises: Invalid, where it is no use to look further."""
+        self._values += len(container)
+        if self._values > MOST_VALUES:
+            raise Invalid([Fault("", TOO_MANY_VALUES)])
+        if len(self._path) > DEEPEST:
+            raise Invalid([Fault("", f"is nested deeper than {DEEPEST}")])
+        if isinstance(container, dict):
+            self._look_at_names(container)
+        for step, value in container.items() if isinstance(container, dict) else enumerate(container):
+            if isinstance(value, str):
+                if says := fault_in(value):
+                    self._note([*self._path, step], says)
+            elif value and isinstance(value, CONTAINERS):
+                self._path.append(step)
+                self.look(value)
+                self._path.pop()
+
+    def _look_at_names(self, members: dict[str, Any]) -> None:
+        self._unknown_names += len(members.keys() - _our_names())
+        if self._unknown_names > MOST_UNKNOWN_NAMES:  # each would be a fault of its own
+            raise Invalid([Fault("", "has members that are not known here")])
+        for name in members:
+            if len(name) > LONGEST_NAME:
+                self._note(self._path, f"has a member whose name is longer than {LONGEST_NAME} characters")
+            elif says := fault_in(name):
+                self._note(self._path, f"has a member whose name {says}")
+
+    def _note(self, path: Sequence[str | int], says: str) -> None:
+        """Note a fault; the list that holds the whole body is no part of its pointer. Raises: Invalid."""
+        self.faults.append(Fault(pointer(path[1:]), says))
+        if len(self.faults) == MOST_FAULTS:
+            raise Invalid(self.faults)
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """A JSON pointer that ends at the last name that is ours: another may be anybody's, and is not repeated."""
+    known = takewhile(lambda step: isinstance(step, int) or step in _our_names(), path)
+    return "".join(f"/{step}" for step in known)
 
 
 @cache
@@ -100,4 +156,22 @@ def _our_names() -> frozenset[str]:
 
 def clean(text: str) -> bool:
     """True for text without NUL, controls other than line feed and tab, and lone surrogates."""
-    return not _FORBIDDEN.search(text)
+    return fault_in(text) is None
+
+
+def fault_in(text: str) -> str | None:
+    """What is wrong with a text, whatever it is meant for; None if nothing is."""
+    if not text.isprintable() and _FORBIDDEN.search(text):
+        return "holds a character that is not allowed"
+    if not text.isascii() and not unicodedata.is_normalized("NFC", text) and _is_crowded(text):
+        return f"holds more than {MOST_MARKS} combining marks in a row"
+    return None
+
+
+def _is_crowded(text: str) -> bool:
+    """True where more marks stand in a row than any language writes: to sort them takes the square of their number."""
+    combines = bytes(map(unicodedata.combining, text)).translate(_NONZERO_IS_ONE)
+    return b"\1" * (MOST_MARKS + 1) in combines
+
+
+_NONZERO_IS_ONE = b"\0" + b"\1" * 255

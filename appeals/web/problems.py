@@ -1,7 +1,7 @@
 """Problems: what HTTP makes of each refusal, as `application/problem+json` (RFC 9457)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from appeals import errors
 from appeals.database import Busy, Full, Unavailable, Unreachable
 from appeals.field import SAYS_OF_PATTERN, Model
+from appeals.web.body import pointer
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -107,19 +108,30 @@ def of_refusal(_: Request, refusal: Exception) -> Response:
 
 
 def of_form(request: Request, fault: Exception) -> Response:
-    """The answer to input that the declared form does not fit."""
+    """The answer to input that the declared form does not fit: the first faults of it, where there are many."""
     if not isinstance(fault, RequestValidationError):
         raise fault
     body = getattr(request, "_json", None)
-    placed = [(_place(found, body), found) for found in fault.errors()]
+    placed = [(_place(error, body), error) for error in fault.errors()[:MOST_ERRORS]]
+    meant = {at for place, error in placed if error["type"] not in ANOTHER_FORM for at in _with_all_above(place)}
     faults: dict[str, list[str]] = {}
-    for place, found in placed:
+    for place, error in placed:
         # Where one form of several was meant and has faults, that it is not another form tells nothing.
-        meant = any(f"{at}/".startswith(f"{place}/") and it["type"] not in ANOTHER_FORM for at, it in placed)
-        if not (meant and found["type"] in ANOTHER_FORM):
-            faults.setdefault(place, []).append(_says(found))
+        if not (place in meant and error["type"] in ANOTHER_FORM):
+            faults.setdefault(place, []).append(_says(error))
     told = [{"pointer": place, "says": ", or: ".join(dict.fromkeys(says))} for place, says in faults.items()]
     return problem(422, errors.Invalid.code, errors.Invalid.detail, errors=told)
+
+
+MOST_ERRORS = 200
+
+
+def _with_all_above(place: str) -> Iterator[str]:
+    """A pointer and those of everything it lies in."""
+    while place:
+        yield place
+        place = place.rpartition("/")[0]
+    yield place
 
 
 ANOTHER_FORM = {
@@ -148,15 +160,15 @@ def _place(found: dict[str, Any], body: Any) -> str:
 def _pointer(path: Sequence[str | int], body: Any, *, missing: bool) -> str:
     """A JSON pointer to what the body really holds: tags of unions and names of unknown members left out."""
     at: Any = body
-    steps: list[str] = []
+    steps: list[str | int] = []
     for index, part in enumerate(path):
         last = index == len(path) - 1
         if _holds(at, part):
             at = at[part]
         elif not (last and missing):
             continue
-        steps.append(str(part).replace("~", "~0").replace("/", "~1"))
-    return "".join(f"/{step}" for step in steps)
+        steps.append(part)
+    return pointer(steps)
 
 
 def _holds(value: Any, part: str | int) -> bool:
@@ -216,3 +228,10 @@ HANDLERS: dict[type[Exception], Any] = {
     HTTPException: of_http,
     Unavailable: of_unavailable,
 }
+
+
+def answer_to(request: Request, refusal: Exception) -> Response:
+    """The answer to a refusal that was raised before any route was looked for."""
+    handler = next(HANDLERS[kind] for kind in type(refusal).__mro__ if kind in HANDLERS)
+    response: Response = handler(request, refusal)
+    return response

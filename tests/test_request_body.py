@@ -1,0 +1,307 @@
+"""Bodies: whatever somebody sends, reading it takes time in proportion to its size, and nothing of it is repeated."""
+
+import gc
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from appeals.errors import Invalid
+from appeals.web import body as body_reading
+from appeals.web.body import ANONYMOUS_LIMIT, LARGE, LONGEST_NAME, MOST_MARKS, MOST_UNKNOWN_NAMES, MOST_VALUES, parse
+from tests.cast import Body, Person, intake, step_input
+from tests.standing import RECORDS, Standing, standing
+
+__all__ = ["standing"]
+SIZE = 400_000
+TIMES = 10
+FLOOR_S = 0.02
+"""What is too short to be measured: on top of this, time counts."""
+
+
+# Fifty shapes
+
+
+def listed(item: str, times: int = 0, joint: str = ",") -> str:
+    """A list of one item many times: as often as fits, unless a number is given."""
+    return "[" + joint.join([item] * (times or SIZE // (len(item.encode()) + 1))) + "]"
+
+
+def members(name: str, value: str = "1", times: int = 0) -> str:
+    """An object of many members; the name says where their number stands."""
+    return "{" + ",".join(f'"{name % number}":{value}' for number in range(times or SIZE // 16)) + "}"
+
+
+def nested(opening: str, closing: str, depth: int, inner: str = "1") -> str:
+    """One value within many."""
+    return opening * depth + inner + closing * depth
+
+
+def text(unit: str) -> str:
+    """One long text."""
+    return '"' + unit * (SIZE // len(unit.encode())) + '"'
+
+
+MARKS, ORDERED = "\u0301\u0316", "\u0316\u0301"
+ITEMS = MOST_VALUES - 10
+SHAPES: dict[str, str] = {
+    "a long name before a long list": f'{{"{"😀" + "k" * (SIZE // 2)}":{listed("1", SIZE // 8)}}}',
+    "a long ASCII name before a long list": f'{{"{"k" * (SIZE // 2)}":{listed("1", SIZE // 8)}}}',
+    "a long name before long lists": f'{{"{"k" * (SIZE // 2)}":{listed(listed("1", 100), SIZE // 800)}}}',
+    "long names within each other": nested(f'{{"{"k" * (SIZE // 40)}":', "}", 30, listed("1", SIZE // 8)),
+    "ones": listed("1"),
+    "ones within the bounds": listed("1", ITEMS),
+    "lists": listed("[]"),
+    "lists within the bounds": listed("[]", ITEMS),
+    "lists of one": listed("[1]", ITEMS // 2),
+    "lists of lists": listed("[[]]", ITEMS // 2),
+    "objects": listed("{}"),
+    "objects within the bounds": listed("{}", ITEMS),
+    "objects of one": listed('{"code":1}', ITEMS // 2),
+    "objects of one unknown": listed('{"a":1}', MOST_UNKNOWN_NAMES),
+    "empty texts": listed('""'),
+    "empty texts within the bounds": listed('""', ITEMS),
+    "short texts": listed('"a"'),
+    "short texts of another script": listed('"শ্র"', ITEMS),
+    "forbidden characters": listed('"\\u0000"'),
+    "forbidden characters at the end": listed('"aaaaaaaaaaa"', ITEMS)[:-1] + ',"\\u0000"]',
+    "forbidden names": listed('{"\\u0000":1}'),
+    "forbidden names within the bounds": listed('{"\\u0000":1}', MOST_UNKNOWN_NAMES),
+    "lone surrogates": listed('"\\ud800"'),
+    "one text": text("k"),
+    "one text of another script": text("ক"),
+    "one text of emoji": text("😀"),
+    "one text of escapes": text("\\u0985"),
+    "one text of line feeds": text("\\n"),
+    "one text of quotes": text('\\"'),
+    "one text of backslashes": text("\\\\"),
+    "a text without an end": '"' + "k" * SIZE,
+    "quotes without an end": '"' + '\\"' * (SIZE // 2),
+    "marks in a row": text(MARKS),
+    "marks in order": text(ORDERED),
+    "marks up to the bound": text("a" + MARKS * (MOST_MARKS // 2)),
+    "marks as escapes": text("a" + "\\u0301\\u0316" * (MOST_MARKS // 2)),
+    "unknown members": members("u%d"),
+    "unknown members within the bounds": members("u%d", times=MOST_UNKNOWN_NAMES),
+    "unknown members in many objects": listed(members("u%d", times=50), SIZE // 800),
+    "long unknown names": members("%099d", times=MOST_UNKNOWN_NAMES),
+    "names that are too long": members("k" * (LONGEST_NAME + 1) + "%d", times=SIZE // 120),
+    "one member again and again": "{" + ",".join(['"a":1'] * (SIZE // 6)) + "}",
+    "a member twice at the end": members("u%d")[:-1] + ',"u1":1}',
+    "openings": "[" * SIZE,
+    "openings of objects": '{"a":' * (SIZE // 5),
+    "as deep as it goes": listed(nested("[", "]", 30), ITEMS // 31),
+    "objects as deep as it goes": listed(nested('{"code":', "}", 30), ITEMS // 31),
+    "a little too deep": nested("[", "]", 40),
+    "long numbers": listed("9" * 4000),
+    "long fractions": listed("0." + "1" * 4000),
+    "large exponents": listed("1e308", ITEMS),
+    "spaces": "[" + " " * SIZE + "]",
+    "a list without an end": listed("1")[:-1],
+    "commas": "[" + "," * SIZE,
+}
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """The garbage collector would look through all that other tests have left."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def seconds(clock: Callable[[], float], work: Callable[[], object]) -> float:
+    """Processor time of some work, the least of three times."""
+
+    def once() -> float:
+        began = clock()
+        with suppress(Invalid, ValueError, RecursionError):
+            work()
+        return clock() - began
+
+    return min(once() for _ in range(3))
+
+
+def test_there_are_fifty_shapes_and_most_are_large() -> None:
+    assert len(SHAPES) >= 50
+    assert sum(len(shape.encode()) > SIZE // 2 for shape in SHAPES.values()) >= 30
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.usefixtures("no_collector")
+def test_a_body_is_parsed_in_a_few_times_the_time_of_plain_json(shape: str) -> None:
+    raw = SHAPES[shape].encode()
+    plain = seconds(time.thread_time, lambda: json.loads(raw))
+    assert seconds(time.thread_time, lambda: parse(raw)) <= TIMES * plain + FLOOR_S
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.usefixtures("no_collector")
+def test_a_hostile_body_is_refused_in_a_few_times_the_time_of_plain_json(standing: Standing, shape: str) -> None:
+    """All that is done for it, until the answer is there; for somebody with a key, and for somebody without one."""
+    raw = SHAPES[shape].encode()
+    plain = seconds(time.process_time, lambda: json.loads(raw))
+    for person, expected in (standing.world.coordinator, 422), (standing.world.nobody, 401):
+        answers = []
+        took = seconds(time.process_time, lambda: answers.append(person.post("/v1/cases", raw)))  # noqa: B023
+        assert {answer.status_code for answer in answers} == {expected}
+        assert took <= TIMES * plain + 5 * FLOOR_S
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_faults_of_the_form_are_told_in_time_and_not_without_end(standing: Standing) -> None:
+    """Names that are known, but not there: of each the form says that it is one too many."""
+    names = sorted(body_reading._our_names() - {"role"})[:150]
+    raw = json.dumps(intake(records={"parties": [{"role": "brand", **dict.fromkeys(names, 1)}] * 100})).encode()
+    plain = seconds(time.process_time, lambda: json.loads(raw))
+    answers = []
+    took = seconds(time.process_time, lambda: answers.append(standing.world.coordinator.post("/v1/cases", raw)))
+    assert 0 < len(answers[0].json()["errors"]) <= 200
+    assert took <= TIMES * plain + 10 * FLOOR_S
+
+
+# The bounds
+
+
+def faults(raw: str) -> list[tuple[str, str]]:
+    """What is wrong with a body."""
+    with pytest.raises(Invalid) as refused:
+        parse(raw.encode())
+    return [(fault.pointer, fault.says) for fault in refused.value.faults]
+
+
+def test_a_body_holds_no_more_values_than_forms_have_room_for() -> None:
+    assert len(parse(listed("1", MOST_VALUES - 1).encode())) == MOST_VALUES - 1
+    for raw in (listed("1", MOST_VALUES), listed("[]", MOST_VALUES), "[" + listed("{}", MOST_VALUES) + "]"):
+        assert faults(raw) == [("", "holds more than 20,000 values")]
+
+
+def test_brackets_in_a_text_are_no_values() -> None:
+    assert parse(json.dumps({"note": "[…] " * (MOST_VALUES - 2)}).encode())
+
+
+def test_a_name_has_a_hundred_characters_at_most() -> None:
+    assert parse(f'{{"{"ক" * LONGEST_NAME}": 1}}'.encode())
+    says = "has a member whose name is longer than 100 characters"
+    assert faults(f'{{"records": {{"{"ক" * (LONGEST_NAME + 1)}": []}}}}') == [("/records", says)]
+
+
+def test_names_that_no_form_has_are_refused_where_they_are_many() -> None:
+    assert len(parse(members("u%d", times=MOST_UNKNOWN_NAMES).encode())) == MOST_UNKNOWN_NAMES
+    for raw in (members("u%d", times=MOST_UNKNOWN_NAMES + 1), listed('{"a":1}', MOST_UNKNOWN_NAMES + 1)):
+        assert faults(raw) == [("", "has members that are not known here")]
+
+
+def test_marks_are_counted_as_any_language_writes_them() -> None:
+    says = "holds more than 30 combining marks in a row"
+    for marks in (MARKS, ORDERED[::-1], "\u05b7\u05b0"):
+        within, beyond = "a" + marks * 15 + "b", marks * 16
+        assert parse(json.dumps({"note": within}).encode())
+        assert faults(json.dumps({"note": "plain"} | {"title": f"{within}{beyond}"})) == [("/title", says)]
+    assert parse(json.dumps({"note": "\u0301" * 100}).encode())  # in order, they cost nothing
+
+
+def test_a_fault_is_told_where_it_stands_and_only_the_first_ones_are() -> None:
+    says = "holds a character that is not allowed"
+    raw = json.dumps({"violations": [{"code": "threat"}, {"code": "a\0b"}], "records": {"parties": ["\0"]}})
+    assert faults(raw) == [("/violations/1/code", says), ("/records/parties/0", says)]
+    assert faults(json.dumps("\0")) == [("", says)]
+    assert faults(json.dumps({"violations": ["\0"] * 500})) == [(f"/violations/{n}", says) for n in range(20)]
+
+
+def test_a_large_body_is_parsed_beside_the_event_loop(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[bool] = []
+
+    async def in_a_thread(work: Callable[..., Any], *given: Any) -> Any:
+        threads.append(True)
+        return work(*given)
+
+    monkeypatch.setattr(body_reading, "run_in_threadpool", in_a_thread)
+    for size, expected in ((LARGE - 10, []), (LARGE + 10, [True])):
+        body = json.dumps(intake(records={})).encode().ljust(size)
+        assert standing.world.coordinator.post("/v1/cases", body).status_code == 201
+        assert threads == expected
+
+
+def test_where_no_key_is_asked_for_a_body_is_small() -> None:
+    assert ANONYMOUS_LIMIT <= LARGE
+
+
+# What is not repeated
+
+CANARY = "Worker Seven"
+
+
+def planted(value: Any) -> Iterator[Any]:
+    """A body with the canary in it: as every text, as a member of every object, under every name."""
+    if isinstance(value, dict):
+        yield {**value, CANARY: 1}
+        yield {**value, CANARY: {"name": [CANARY]}}
+        for name, inner in value.items():
+            for changed in planted(inner):
+                yield {**value, name: changed}
+            yield {**value, name: {CANARY: {CANARY: inner}}}
+            yield {**value, name: [{CANARY: "\0"}]}
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            for changed in planted(item):
+                yield [*value[:index], changed, *value[index + 1 :]]
+    else:
+        yield CANARY
+        yield f"{CANARY}\0"
+        yield {CANARY: "\0"}
+
+
+def bodies(standing: Standing) -> Iterator[tuple[str, str, Body]]:
+    """Where what may be sent, with the method."""
+    one = f"/v1/cases/{standing.reference}"
+    yield "POST", "/v1/cases", intake(records={"parties": [], "consents": []})
+    yield "PATCH", one, {"title": "A title", "translations": {"bn": {"title": "A title", "summary": "A summary"}}}
+    for noun, body in RECORDS.items():
+        yield "POST", f"{one}/{noun}", body
+    for noun in ("escalation", "suspension", "closure", "handover"):
+        yield "POST", f"{one}/{noun}", step_input(noun)
+    yield "POST", "/v1/webhooks", {"url": "https://desk.example.org/hook", "note": "Desk"}
+    yield "POST", "/v1/accounts", {"name": "desk", "kind": "person", "role": "reader", "entity": "Europe"}
+
+
+def test_an_error_repeats_nothing_that_was_sent(standing: Standing) -> None:
+    refused = 0
+    for method, path, body in bodies(standing):
+        people = [standing.world.coordinator, standing.world.as_("admin")]
+        person = people[path == "/v1/accounts"]
+        for changed in planted(body):
+            answer = person.call(method, path, changed, If_Match="*")
+            if answer.status_code >= 400:
+                refused += 1
+                assert CANARY not in answer.text, (path, changed)
+                assert CANARY not in json.dumps(dict(answer.headers))
+    assert refused > 300
+
+
+@pytest.mark.parametrize(
+    ("translations", "pointer"),
+    [
+        ({CANARY: {"title": "A title"}}, "/translations"),
+        ({"bn": {CANARY: "A title"}}, "/translations"),
+        ({"bn": {"title": ""}}, "/translations"),
+        ({"bn": {"title": "\0"}}, "/translations"),
+    ],
+)
+def test_a_pointer_ends_at_the_last_name_that_is_ours(standing: Standing, translations: Body, pointer: str) -> None:
+    answer = standing.world.coordinator.patch(
+        f"/v1/cases/{standing.reference}", {"translations": translations}, If_Match="*"
+    )
+    assert answer.status_code == 422
+    assert {fault["pointer"] for fault in answer.json()["errors"]} == {pointer}
+
+
+def test_the_caller_is_told_before_the_body_is_looked_at(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_reading, "read", None)
+    stranger = Person(standing.world.client, "ua_00000000_" + "x" * 49)
+    for person in (standing.world.nobody, stranger):
+        for method, path, body in bodies(standing):
+            assert person.call(method, path, body, If_Match="*").status_code == 401

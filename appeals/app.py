@@ -19,10 +19,10 @@ from starlette.exceptions import HTTPException
 
 from appeals import __version__, clock, courier, reserve, statistics
 from appeals.access_log import Recorder
-from appeals.allowance import Limiter, Pace
 from appeals.database import Database
 from appeals.key import note_use
 from appeals.network import Acquaintances
+from appeals.rate_limit import RateLimiters
 from appeals.reader import Reader
 from appeals.readiness import READY, Readiness
 from appeals.settings import Settings, pepper_of
@@ -39,6 +39,7 @@ from appeals.web import (
     webhooks,
 )
 from appeals.web import statistics as statistics_doors
+from appeals.web.caller import CallerMiddleware
 from appeals.web.door import HEADERS, Desk, Door, hang
 from appeals.web.middleware import EveryAnswer
 from appeals.web.problems import HANDLERS, Problem, of_http, problem
@@ -115,6 +116,13 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     _describe(app, all_doors)
     app.add_middleware(QuickWay, quick=desk.quick)
     app.add_middleware(WaitingWay, quick=desk.quick)
+    app.add_middleware(
+        CallerMiddleware,
+        database=database,
+        callers=desk.acquaintances,
+        limiters=desk.limiters,
+        now=lambda: desk.now(),  # noqa: PLW0108 - tests set the clock of all desks
+    )
     app.add_middleware(EveryAnswer)
     app.state.database, app.state.desk = database, desk
     return app
@@ -123,22 +131,20 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
 def desk_of(settings: Settings, database: Database) -> Desk:
     """What the doors of this process work with."""
     pepper, turns = pepper_of(settings), CapacityLimiter(database.writes_at_once)
-    paces = [Pace.of(rate, settings.workers) for rate in (settings.rate_per_minute, settings.public_rate_per_minute)]
-    limiter = Limiter(database, pepper, *paces)
+    limiters = RateLimiters.of(settings)
     # SQLite has one writer at a time; to PostgreSQL the log has a connection that no other writer takes.
     recorder = Recorder(database, turns if database.embedded else nullcontext(), note_use)
     callers = Acquaintances(pepper)
     quick = Quick(
         Reader(database),
         recorder,
-        limiter,
         pepper,
         lambda: desk.now(),  # noqa: PLW0108 - the desk is made of it
         callers.latest,
     )
     loopback = settings.webhooks_to_loopback
     ready = Readiness(database)
-    desk = Desk(database, callers, pepper, settings.body_limit, turns, recorder, limiter, quick, ready, loopback)
+    desk = Desk(database, callers, pepper, settings.body_limit, turns, recorder, limiters, quick, ready, loopback)
     return desk
 
 

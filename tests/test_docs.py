@@ -13,11 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from appeals import documentation, lifecycle_page
 from appeals.__main__ import cli
 from appeals.access import POLICIES, RECORDING, SIGHTS
-from appeals.allowance import Pace
 from appeals.app import places
 from appeals.field import Language
 from appeals.guard import GUARDS
 from appeals.lifecycle import STEPS
+from appeals.rate_limit import RateLimit
 from appeals.settings import ROOT, Settings
 from appeals.step_input import CaseChange
 from appeals.vocabulary import VOCABULARIES, Role, Status
@@ -291,9 +291,9 @@ def test_the_limits_are_told_as_they_are() -> None:
     page = section("http.md", "How often")
     for name in "rate_per_minute", "public_rate_per_minute":
         rate = Settings.model_fields[name].default
-        pace = Pace.of(rate, 1)
-        assert pace
-        assert re.search(rf"\b{rate:,}\b.*\b{pace.burst:,}\b", page)
+        limit = RateLimit.of(rate)
+        assert limit
+        assert re.search(rf"\b{rate:,}\b.*\b{limit.burst:,}\b", page)
 
 
 def test_sealed_fields_and_publications_are_reached_as_the_page_says(world: World) -> None:

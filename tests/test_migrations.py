@@ -78,7 +78,8 @@ def test_going_down_one_revision_and_up_again_loses_nothing_that_both_hold(world
     schema.migrate(world.database, "-1")
     kept = {table: count(world.database, table) for table in tables(world.database)}
     schema.migrate(world.database)
-    assert {table: count(world.database, table) for table in kept} == kept
+    both = kept.keys() & tables(world.database)
+    assert {table: count(world.database, table) for table in both} == {table: kept[table] for table in both}
     assert world.database.ready()
 
 

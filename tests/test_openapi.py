@@ -21,12 +21,12 @@ from schemathesis.generation.meta import CoveragePhaseData
 from schemathesis.hooks import unregister
 from schemathesis.specs.openapi.formats import unregister_string_format
 
-from appeals.allowance import Limiter
 from appeals.database import Busy, Full
 from appeals.errors import NotFound, RateExceeded, StillRunning
 from appeals.feed import Places
 from appeals.field import CONTROLS
 from appeals.network import Acquaintances, account_named, entity_named, grant
+from appeals.rate_limit import RateLimiter
 from appeals.vocabulary import Role
 from appeals.web import door as door_module
 from appeals.web.door import Door
@@ -122,10 +122,10 @@ def refusals(standing: Standing, door: Door, body: Any, monkeypatch: pytest.Monk
     with monkeypatch.context() as patched:
         patched.setattr(door_module, "claim", failing(StillRunning()))
         found |= {given(Idempotency_Key="k")} if door.writes else set()
-        patched.setattr(Limiter, "spend", failing(RateExceeded(1)))
+        patched.setattr(RateLimiter, "acquire", failing(RateExceeded(1)))
         found.add(given())
         for failure in (Busy(), Full()):
-            patched.setattr(Limiter, "spend", failing(failure))
+            patched.setattr(RateLimiter, "acquire", failing(failure))
             patched.setattr(Acquaintances, "who", failing(failure))
             found.add(given())
     return found - {200, 201}

@@ -8,13 +8,13 @@ and the very bytes of its answer.
 import inspect
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any, TypeVar, get_origin
+from typing import Annotated, Any, get_origin
 from urllib.parse import unquote_to_bytes
 
 import anyio
@@ -30,7 +30,6 @@ from starlette.concurrency import run_in_threadpool
 
 from appeals.access import Policy, policy_of
 from appeals.access_log import Access, Recorder, record
-from appeals.allowance import Limiter, Unportioned
 from appeals.case import Case
 from appeals.database import TRIES, Busy, Database, Entangled
 from appeals.errors import (
@@ -52,15 +51,16 @@ from appeals.idempotency import KeptAnswer, claim, fingerprint, keep
 from appeals.kept_view import keep as keep_views
 from appeals.network import Acquaintances, Caller, expire, outsider
 from appeals.publication import TOKEN
+from appeals.rate_limit import RateLimiters
 from appeals.readiness import Readiness
 from appeals.vocabulary import Logged
 from appeals.web import body as body_reading
-from appeals.web.body import clean
+from appeals.web.body import ANONYMOUS_LIMIT, clean
+from appeals.web.caller import bearer_token
 from appeals.web.gate import Visit, admit, require_role, require_scope, require_work_view, still_seen
 from appeals.web.problems import MEDIA_TYPE, STATUS
 from appeals.web.quick import VARIES, Quick, Recipe, is_known, tag_of, tags_of
 
-Result = TypeVar("Result")
 BEARER = HTTPBearer(auto_error=False, description="A key: `ua_<id>_<secret><checksum>`.")
 
 
@@ -76,7 +76,7 @@ class Desk:
     body_limit: int
     turns: CapacityLimiter
     recorder: Recorder
-    limiter: Limiter
+    limiters: RateLimiters
     quick: Quick
     readiness: Readiness
     webhooks_to_loopback: bool = False
@@ -88,7 +88,7 @@ class Desk:
     def forget(self) -> None:
         """Forget all that was learnt of a database: another is served now."""
         self.database.statements.clear()
-        for knows in (self.acquaintances, self.recorder, self.limiter, self.quick, self.readiness):
+        for knows in (self.acquaintances, self.recorder, self.quick, self.readiness):
             knows.forget()
 
 
@@ -346,20 +346,19 @@ class DoorRoute(APIRoute):
             return answer
 
         async def answered(request: Request) -> Response:
+            entry.require_known(request)
             try:
                 _read_query(request, entry.door)
                 if entry.door.takes:
-                    await body_reading.read(request, entry.desk.body_limit)
+                    await body_reading.read(request, entry.body_limit)
                 if not entry.door.writes:
-                    return await entry.allowed(lambda: ordinary(request))
+                    return await ordinary(request)
                 waits_until = time.monotonic() + entry.desk.database.lock_timeout_s
-                # Nobody unknown stands in the queue of those who write.
-                await entry.allowed(lambda: entry.know(request))
                 await entry.write_down(request)
                 async with entry.turn(request, waits_until):
                     return await ordinary(request)
             except (RequestValidationError, Invalid, TooLarge, NotJson):
-                await entry.allowed(lambda: run_in_threadpool(entry.pass_gate, request))
+                await run_in_threadpool(entry.pass_gate, request)
                 raise
 
         return handle
@@ -390,12 +389,11 @@ def _is_utf_8(query: bytes) -> bool:
 
 @dataclass
 class _Noted:
-    """What is known of a request while it is served: whether it counted against the allowance, who it is from, whether
-    that use of the key is on the access log, what is still to be written there, until when a write waits for others.
+    """What is known of a request while it is served: who it is from, whether that use of the key is on the access log,
+    what is still to be written there, until when a write waits for others.
     """
 
     key_id: str | None = None
-    counted: bool = False
     caller: Caller | None = None
     used: bool = False
     accesses: list[Access] = field(default_factory=list)
@@ -404,7 +402,7 @@ class _Noted:
 
 def _noted(request: Request) -> _Noted:
     if not hasattr(request.state, "noted"):
-        told = _KEY_ID.match(_key(request) or "")
+        told = _KEY_ID.match(bearer_token(request) or "")
         request.state.noted = _Noted(key_id=told[1] if told else None)
     noted: _Noted = request.state.noted
     return noted
@@ -420,13 +418,19 @@ class _Entry:
     door: Door
     desk: Desk
 
-    async def know(self, request: Request) -> None:
-        """Only see who calls; whom this process met, the transaction will ask for again. Raises: Unauthenticated."""
-        met = None if self.door.policy.public else self.desk.acquaintances.met(_key(request), self.desk.now())
-        if met is None:
-            await run_in_threadpool(self._know_caller, request)
-        else:
-            self._greet(request, met)
+    @property
+    def body_limit(self) -> int:
+        """The largest body that is read, in bytes."""
+        return min(self.desk.body_limit, ANONYMOUS_LIMIT) if self.door.policy.public else self.desk.body_limit
+
+    def require_known(self, request: Request) -> None:
+        """See that a live key is shown where one is needed, before anything else is read. Raises: Unauthenticated."""
+        if self.door.policy.public:
+            return
+        caller: Caller | Unauthenticated = request.state.caller
+        if isinstance(caller, Unauthenticated):
+            raise caller
+        _noted(request).caller = caller
 
     @asynccontextmanager
     async def turn(self, request: Request, waits_until: float) -> AsyncIterator[None]:
@@ -442,22 +446,10 @@ class _Entry:
         finally:
             self.desk.turns.release()
 
-    def _know_caller(self, request: Request) -> None:
-        with self.desk.database.reading() as session:
-            self._caller(request, session)
-
     def pass_gate(self, request: Request) -> None:
         """Only see whether the caller may pass. Raises: Unauthenticated, NotFound, Forbidden."""
         with self.desk.database.reading() as session:
             self._visit(request, session, self._caller(request, session), writes=False)
-
-    async def allowed(self, serve: Callable[[], Awaitable[Result]]) -> Result:
-        """Serve; again with a portion of the allowance where this process held none. Raises: RateExceeded."""
-        while True:
-            try:
-                return await serve()
-            except Unportioned as found:
-                await self.desk.limiter.fetch(found.bucket, self.desk.now())
 
     async def expire(self) -> None:
         """Put on record that a key's time has passed, so that it stays dead when the clock is set back."""
@@ -500,32 +492,13 @@ class _Entry:
         noted.used = noted.caller is not None
 
     def _caller(self, request: Request, session: Session) -> Caller:
-        noted = _noted(request)
-        host = request.client.host if request.client else ""
+        """Who calls, as the transaction sees them. Raises: Unauthenticated."""
         if self.door.policy.public:
-            self._count(noted, self.desk.limiter.of_address(host, self.desk.now()))
             return outsider(self.desk.now())
-        try:
-            caller = self.desk.acquaintances.who(session, _key(request), self.desk.now())
-        except Unauthenticated:
-            # Who guesses slows down their own address, and nobody's account.
-            noted.caller = None
-            self._count(noted, self.desk.limiter.of_address(host, self.desk.now()))
-            raise
-        self._greet(request, caller)
-        return caller
-
-    def _greet(self, request: Request, caller: Caller) -> None:
-        """Note who calls, and count it. Raises: Unportioned."""
         noted = _noted(request)
-        self._count(noted, self.desk.limiter.of_account(caller.account_id))
-        noted.caller = caller
-
-    def _count(self, noted: _Noted, bucket: str) -> None:
-        """Count a request once, however often its key is looked at. Raises: Unportioned."""
-        if not noted.counted:
-            self.desk.limiter.spend(bucket)
-            noted.counted = True
+        noted.caller = None
+        noted.caller = self.desk.acquaintances.who(session, bearer_token(request), self.desk.now())
+        return noted.caller
 
     def _visit(self, request: Request, session: Session, caller: Caller, *, writes: bool) -> tuple[Visit, Any]:
         visit = Visit(session, caller, dict(request.path_params), self.desk.now(), writes)
@@ -620,11 +593,6 @@ _SUBJECT = re.compile(rf"{CASE_REFERENCE}|^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0
 def _subjects(params: dict[str, str]) -> tuple[str, ...]:
     """What the path names by reference or id; whatever else stands there is not ours, and may be anything."""
     return tuple(value for value in params.values() if _SUBJECT.fullmatch(value))
-
-
-def _key(request: Request) -> str | None:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" and key.isprintable() else None
 
 
 def _endpoint(door: Door, desk: Desk) -> Callable[..., Response]:

@@ -3,7 +3,7 @@
 Nothing is decided here. The door lets the caller pass as always and leaves a `Recipe`: the statement that answers the
 question, with the policy in it, and what makes the answer of its rows. It is good for this key and this question, and
 as long as the network is the one it was made in: the statement says so in the same snapshot. Whatever is odd (another
-network, an ended key, no row, no allowance in hand) goes to the door. Both ways answer the same, byte for byte.
+network, an ended key, no row) goes to the door. Both ways answer the same, byte for byte.
 """
 
 import hashlib
@@ -22,9 +22,8 @@ from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appeals.access_log import Access, Recorder
-from appeals.allowance import Limiter, Unportioned
 from appeals.database import Unavailable
-from appeals.errors import Gone, Invalid, RateExceeded
+from appeals.errors import Gone, Invalid
 from appeals.field import CASE_REFERENCE
 from appeals.key import naming
 from appeals.network import Caller, NetworkState, network_version
@@ -83,7 +82,6 @@ class Plan:
     goes_on: bool
     door: str
     caller: Caller
-    bucket: str
     network: int
 
 
@@ -116,13 +114,12 @@ class Quick:
         self,
         reader: Reader,
         recorder: Recorder,
-        limiter: Limiter,
         pepper: bytes,
         now: Callable[[], datetime],
         latest: Callable[[datetime], datetime],
     ) -> None:
         self.reader, self._now, self._latest = reader, now, latest
-        self._recorder, self._limiter = recorder, limiter
+        self._recorder = recorder
         self._named = naming("a plan", pepper)
         self._plans: OrderedDict[bytes, Plan] = OrderedDict()
         self._lock = Lock()  # doors learn in threads
@@ -147,8 +144,7 @@ class Quick:
         if recipe is None:
             return
         question = self._question(recipe)
-        bucket = self._limiter.of_account(caller.account_id)
-        plan = Plan(question, recipe.given, recipe.make, recipe.goes_on, door, caller, bucket, network)
+        plan = Plan(question, recipe.given, recipe.make, recipe.goes_on, door, caller, network)
         with self._lock:
             self._plans[name] = plan
             self._plans.move_to_end(name)
@@ -202,15 +198,9 @@ class Quick:
             return None
         asked = asked_in(scope)
         try:
-            self._limiter.spend(plan.bucket)
-        except (Unportioned, RateExceeded):
-            return None
-        try:
             found = await self.answered(plan, asked)
         except (Unreadable, Invalid, Gone):
             found = None
-        if found is None:
-            self._limiter.give_back(plan.bucket)  # the door counts it
         if found is not None and found.logged is not None and found.content is not None:
             await self._recorder.write([self._access(plan, asked, found.logged)])
         return found

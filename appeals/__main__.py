@@ -3,11 +3,13 @@
 Only `serve` makes something out of nothing: a database, a network, a pepper. What is refused makes nothing.
 """
 
+import asyncio
+import gc
 import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 import uvicorn
@@ -30,12 +32,12 @@ from appeals.feed import begin_anew, numbered_elsewhere
 from appeals.kept_view import all_counted, render_anew
 from appeals.key import ID, MOST_DAYS, USUAL_DAYS, Key, new_key, revoke, rotate
 from appeals.network import Account, Entity, EntityInput, Membership
+from appeals.process import end_with_parent, raise_file_limit
 from appeals.settings import Settings, Unusable, of_the_environment, pepper_of
 from appeals.statistics import recount
 from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, Role, Scope
+from appeals.web.connection import Connections, Limits
 
-KEEP_ALIVE_S = 75
-"""How long a connection may rest: longer than proxies let theirs, and a new one is dear on a bad line."""
 ENDS_WITHIN_S = 5
 """How long those are waited for who are still answered when the service ends; a stream would never end by itself."""
 LOOPBACK = "127.0.0.1"
@@ -131,6 +133,7 @@ def serve() -> None:
         if numbered_elsewhere(session):
             begin_anew(session)
     database.engine.dispose()
+    raise_file_limit()
     say(f"serving on http://{settings.host}:{settings.port}")
     uvicorn.run(
         "appeals.__main__:application",
@@ -142,7 +145,8 @@ def serve() -> None:
         access_log=False,
         server_header=False,
         log_level="warning",
-        timeout_keep_alive=KEEP_ALIVE_S,
+        http=cast(type[asyncio.Protocol], Connections(Limits.of(settings))),  # what makes a protocol, as that does
+        ws="none",
         timeout_graceful_shutdown=ENDS_WITHIN_S,
     )
 
@@ -164,7 +168,11 @@ def _render_missing(database: Database) -> None:
 
 def application() -> FastAPI:
     """The application for the settings of the environment; what each worker process loads."""
-    return create_app(of_the_environment())
+    end_with_parent()
+    app = create_app(of_the_environment())
+    gc.collect()
+    gc.freeze()  # what stands for good is not looked through again with every large body
+    return app
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})  # "-1" is a revision, not an option

@@ -67,7 +67,8 @@ class Settings(BaseSettings):
     rate_per_minute: Annotated[
         int,
         Field(
-            description="Requests each account may make a minute, those of 100 s also at once. 0: no limit.",
+            description="Requests each account may make a minute of each worker, those of 100 s also at once. "
+            "0: no limit.",
             ge=0,
             le=1_000_000,
         ),
@@ -93,6 +94,34 @@ class Settings(BaseSettings):
         Field(description="Whether webhooks may also go to this machine, without TLS: for tests and demonstrations."),
     ] = False
     body_limit: Annotated[int, Field(description="The largest body taken, in bytes.", ge=1024)] = 1_048_576
+    body_timeout_s: Annotated[
+        float,
+        Field(
+            description="Seconds a request has for its body, and a client to take in what it is sent.", gt=0, le=3600
+        ),
+    ] = 60.0
+    body_rate: Annotated[
+        int,
+        Field(description="Bytes a second in which a body comes at least, looked at after 5 s. 0: any.", ge=0),
+    ] = 500
+    header_limit: Annotated[
+        int,
+        Field(description="The largest headers taken, all of them with the address, in bytes.", ge=1024, le=1_048_576),
+    ] = 16_384
+    header_timeout_s: Annotated[
+        float, Field(description="Seconds a connection or request has for its headers.", gt=0, le=3600)
+    ] = 15.0
+    idle_timeout_s: Annotated[
+        float, Field(description="Seconds a connection may rest between two requests.", gt=0, le=3600)
+    ] = 60.0
+    connection_limit: Annotated[
+        int,
+        Field(
+            description="Connections each worker keeps, as far as the limit of open files allows. Beyond it, the one "
+            "that has been unfinished longest is closed.",
+            ge=10,
+        ),
+    ] = 2000
 
     @property
     def database_dsn(self) -> str:

@@ -21,9 +21,9 @@ import appeals
 ROOT = Path(appeals.__file__).parent
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
 LAYERS = (
-    "address vocabulary errors database sealing",
-    "field cursor idempotency allowance reader readiness reserve settings",
-    "key word",
+    "address vocabulary errors database process sealing",
+    "field cursor idempotency reader readiness reserve settings",
+    "key rate_limit word",
     "network directory record",
     "access_log action alert change commitment consent demand due link outcome party payment person proceeding risk "
     "safe_contact tally team violation webhook schema",
@@ -41,9 +41,11 @@ LAYERS = (
     "copies",
     "seed",
     "courier doctor documentation replay",
-    "web.body web.problems",
-    "web.gate web.quick",
+    "web.body",
+    "web.problems",
+    "web.caller web.gate web.quick",
     "web.door web.middleware web.waiting",
+    "web.connection",
     "web.page",
     "web.cases",
     "web.audit web.directories web.feed web.ledgers web.network web.publications web.records web.sealed web.statistics",

@@ -1,5 +1,6 @@
 """The `appeals` command: what it prints, what it does, what it refuses."""
 
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -197,6 +198,17 @@ def test_only_the_proxy_that_is_named_is_believed(
     settings(proxy="10.1.0.0/16")
     appeals("serve")
     assert [said["forwarded_allow_ips"] for said in served] == ["127.0.0.1", "10.1.0.0/16"]
+
+
+@pytest.mark.usefixtures("here")
+def test_the_server_keeps_the_limits_that_are_set(
+    appeals: Appeals, settings: Callable[..., None], served: list[dict[str, Any]]
+) -> None:
+    settings(header_limit="2048", idle_timeout_s="7", connection_limit="50")
+    appeals("serve")
+    limits = pickle.loads(pickle.dumps(served[0]["http"])).limits  # noqa: S301 - as a worker gets it
+    assert (limits.header_limit, limits.idle_timeout_s, limits.connections) == (2048, 7, 50)
+    assert limits.body_limit == Settings().body_limit
 
 
 def test_each_server_process_builds_the_application_from_the_environment(here: str) -> None:

@@ -260,3 +260,25 @@ def test_every_target_says_what_it_is_for() -> None:
     phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.M)
     described = re.findall(r"^([a-z]+):.*## \S", makefile, re.M)
     assert sorted(" ".join(phony).split()) == sorted(described)
+
+
+# The web server in front
+
+
+def test_the_example_of_a_web_server_has_the_limits_of_the_service() -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    said = {words[0]: words[1:] for line in page.splitlines() if (words := re.sub(r";.*", "", line).split())}
+    default = {name: info.default for name, info in Settings.model_fields.items()}
+    buffers, each = said["large_client_header_buffers"]
+    assert int(buffers) * int(each.removesuffix("k")) * 1024 == default["header_limit"]
+    assert said["client_max_body_size"] == [f"{default['body_limit'] // 1_048_576}m"]
+    seconds = {name: int(said[name][0].removesuffix("s")) for name in said if name.endswith("_timeout")}
+    assert seconds["client_header_timeout"] == default["header_timeout_s"]
+    assert seconds["client_body_timeout"] <= default["body_timeout_s"] == seconds["send_timeout"]
+    assert seconds["proxy_read_timeout"] > 30  # the longest poll
+    assert f"keepalive_timeout {default['idle_timeout_s']:.0f}s;" in page
+    upstream = re.search(r"upstream appeals \{(.*?)\}", page, re.S)
+    assert upstream
+    rests = re.search(r"keepalive_timeout (\d+)s;", upstream[1])
+    assert rests
+    assert int(rests[1]) < default["idle_timeout_s"]

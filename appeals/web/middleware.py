@@ -41,7 +41,7 @@ class EveryAnswer:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _add(message, request_id)
+                message["headers"] = with_strict_headers(list(message["headers"]), request_id)
             await send(message)
 
         try:
@@ -61,10 +61,11 @@ class EveryAnswer:
             await broken(scope, receive, send_with_headers)
 
 
-def _add(message: Message, request_id: str) -> None:
-    present = dict(message["headers"])
+def with_strict_headers(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with what every answer gets, but for what it says otherwise."""
+    present = dict(headers)
     strict = ALL_STRICT if present.keys().isdisjoint(STRICT) else [had for had in ALL_STRICT if had[0] not in present]
-    message["headers"] = [*message["headers"], *strict, (b"x-request-id", request_id.encode())]
+    return [*headers, *strict, (b"x-request-id", request_id.encode())]
 
 
 def _where(error: BaseException) -> str:

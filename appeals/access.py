@@ -9,6 +9,7 @@ door without a line stops the start. Printed as `docs/access.md`. Source: domain
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -42,19 +43,21 @@ Seen = type[Case] | type[FormerSight] | AliasedClass[Case]
 """A table with the columns that decide who sees a case: as they stand, or as they stood before a change."""
 
 
-def _on_team(caller: Caller, of: Seen) -> ColumnElement[bool]:
-    """That the caller is on the team, or was."""
+def _on_team(caller: Caller, of: Seen, *, for_a_day: bool) -> ColumnElement[bool]:
+    """That the caller is on the team, or was: named for good, or for the day since they broke the glass."""
     if of is FormerSight:
+        until = FormerMember.until.is_not(None) if for_a_day else FormerMember.until.is_(None)
         was_on = select(FormerMember.change_id).where(
-            FormerMember.change_id == FormerSight.change_id, FormerMember.account == caller.account_id
+            FormerMember.change_id == FormerSight.change_id, FormerMember.account == caller.account_id, until
         )
         return was_on.correlate(FormerSight).exists()
+    # A parameter of a name, so that the statement can be used again at another moment.
+    not_over = TeamMember.until > bindparam("now", caller.now, Moment)
     is_on = select(TeamMember.id).where(
         TeamMember.case_id == of.id,  # type: ignore[union-attr]
         TeamMember.account == caller.account_id,
         TeamMember.status == TeamStatus.ON,
-        # A parameter of a name, so that the statement can be used again at another moment.
-        or_(TeamMember.until.is_(None), TeamMember.until > bindparam("now", caller.now, Moment)),
+        not_over if for_a_day else TeamMember.until.is_(None),
     )
     return is_on.correlate(of).exists()
 
@@ -63,15 +66,17 @@ def _on_team(caller: Caller, of: Seen) -> ColumnElement[bool]:
 class Reach:
     """A way to a case: the roles somebody holds on it that way, and, as SQL, the cases they reach in some roles.
 
-    The SQL is of a table that has the columns which decide who sees a case: of the case, or of its former sight.
+    The SQL is of a table that has the columns which decide who sees a case: of the case, or of its former sight. A way
+    that does not last is for a time: who comes by it leaves nothing behind, on this case or on another.
     """
 
     says: str
     roles: Callable[[Caller, Case], frozenset[Role]]
     condition: Callable[[Caller, frozenset[Role], "Seen"], ColumnElement[bool]]
+    lasts: bool = True
 
 
-def _held_over(place: str, says: str) -> Reach:
+def _held_over(place: str, says: str, *, lasts: bool = True) -> Reach:
     """By roles held over the entity that a column of the case names."""
 
     def roles(caller: Caller, case: Case) -> frozenset[Role]:
@@ -86,12 +91,12 @@ def _held_over(place: str, says: str) -> Reach:
         below = or_(false(), *(Entity.path.startswith(path) for path in paths))
         return select(Entity.id).where(Entity.id == column, below).correlate(of).exists() if paths else false()
 
-    return Reach(says, roles, condition)
+    return Reach(says, roles, condition, lasts)
 
 
 def _named(caller: Caller, case: Case) -> frozenset[Role]:
     """On a team one acts in the roles one holds anywhere; who coordinates elsewhere is a caseworker here."""
-    if not any(member.account == caller.account_id and member.is_on(caller.now) for member in case.team):
+    if not any(member.account == caller.account_id and member.is_named for member in case.team):
         return frozenset()
     over_lead = caller.roles_over(case.lead_entity.path)
     anywhere = frozenset(held.role for held in caller.held)
@@ -101,7 +106,19 @@ def _named(caller: Caller, case: Case) -> frozenset[Role]:
 
 
 def _names(caller: Caller, wanted: frozenset[Role], of: Seen) -> ColumnElement[bool]:
-    return _on_team(caller, of) if _paths(caller, wanted) else false()
+    return _on_team(caller, of, for_a_day=False) if _paths(caller, wanted) else false()
+
+
+def _behind_glass(caller: Caller, case: Case) -> frozenset[Role]:
+    """For the day since they broke it, as long as they are over the lead."""
+    if not any(member.account == caller.account_id and member.broke_glass(caller.now) for member in case.team):
+        return frozenset()
+    return caller.roles_over(case.lead_entity.path)
+
+
+def _broke_glass(caller: Caller, wanted: frozenset[Role], of: Seen) -> ColumnElement[bool]:
+    over_lead = LEADING.condition(caller, wanted, of)
+    return over_lead if isinstance(over_lead, False_) else and_(over_lead, _on_team(caller, of, for_a_day=True))
 
 
 def _in_region(caller: Caller, case: Case) -> frozenset[Role]:
@@ -125,7 +142,8 @@ def _held_in(place: str, says: str) -> Reach:
 NAMED = Reach("named on its team", _named, _names)
 LEADING = _held_over("lead_entity", "held over its lead entity")
 LOGGING = _held_in("intake_entity", "held in the entity that logged it")
-RECEIVING = _held_over("handover_to", "held over the entity it is offered to")
+GLASS = Reach("over its lead entity, for the day since they broke the glass", _behind_glass, _broke_glass, lasts=False)
+RECEIVING = _held_over("handover_to", "held over the entity it is offered to", lasts=False)
 REGION = Reach(
     "held in the regional coalition of its lead, or below",
     _in_region,
@@ -141,28 +159,34 @@ ANYWHERE = Reach(
 # What they get of it
 
 
+class Acts(Enum):
+    """What the roles of a row are good for besides seeing the case."""
+
+    FULLY = "yes"
+    TO_PROTECT = "only to protect"
+    NOT = "no"
+
+
 @dataclass(frozen=True)
 class Sight:
-    """A row: in one of these roles, reached this way, a case of this visibility or a wider one gives this view.
-
-    `acts` says that the roles are good for doing something on the case, not only for seeing it.
-    """
+    """A row: in one of these roles, reached this way, a case of this visibility or a wider one gives this view."""
 
     roles: frozenset[Role]
     reach: Reach
     least: Visibility
     view: View
-    acts: bool = True
+    acts: Acts = Acts.FULLY
 
 
 SIGHTS: tuple[Sight, ...] = (
     Sight(TEAM_ROLES, NAMED, Visibility.SEALED, View.WORK),
+    Sight(COORDINATION, GLASS, Visibility.SEALED, View.WORK, Acts.TO_PROTECT),
     Sight(TEAM_ROLES - {Role.PARTNER}, LEADING, Visibility.RESTRICTED, View.WORK),
     Sight(frozenset({Role.PARTNER}), LOGGING, Visibility.RESTRICTED, View.WORK),
     Sight(frozenset({Role.READER}), LEADING, Visibility.RESTRICTED, View.STATUS),
-    Sight(COORDINATION, RECEIVING, Visibility.RESTRICTED, View.STATUS, acts=False),
-    Sight(CASE_ROLES, REGION, Visibility.REGIONAL, View.STATUS, acts=False),
-    Sight(CASE_ROLES, ANYWHERE, Visibility.NETWORK, View.STATUS, acts=False),
+    Sight(COORDINATION, RECEIVING, Visibility.RESTRICTED, View.STATUS, Acts.NOT),
+    Sight(CASE_ROLES, REGION, Visibility.REGIONAL, View.STATUS, Acts.NOT),
+    Sight(CASE_ROLES, ANYWHERE, Visibility.NETWORK, View.STATUS, Acts.NOT),
 )
 
 
@@ -211,9 +235,15 @@ def _statement(
     return make(Caller(account_id, "", held, datetime.max.replace(tzinfo=UTC)), *of)
 
 
-def worked_on_by(caller: Caller) -> ColumnElement[bool]:
-    """`view_of` gives the work view, as a condition on the case table."""
-    return _any_of(caller, (sight for sight in SIGHTS if sight.view is View.WORK), Case)
+def worked_on_by(caller: Caller, *, lasting: bool = False) -> ColumnElement[bool]:
+    """`view_of` gives the work view, as a condition on the case table; if `lasting`, for longer than a time."""
+    working = (sight for sight in SIGHTS if sight.view is View.WORK and (sight.reach.lasts or not lasting))
+    return _any_of(caller, working, Case)
+
+
+def lastingly_visible_to(caller: Caller) -> ColumnElement[bool]:
+    """The cases that the caller sees for longer than a time, as a condition on the case table."""
+    return _any_of(caller, (sight for sight in SIGHTS if sight.reach.lasts), Case)
 
 
 def works(caller: Caller) -> bool:
@@ -224,9 +254,13 @@ def works(caller: Caller) -> bool:
 def _any_of(caller: Caller, sights: Iterable[Sight], of: Seen) -> ColumnElement[bool]:
     """What never holds is left out, and what is looked up elsewhere comes last: it is run for every answer."""
     reached = [(sight.reach.condition(caller, sight.roles, of), _is_at_least(sight.least, of)) for sight in sights]
-    reached.sort(key=lambda found: isinstance(found[0], Exists))
+    reached.sort(key=lambda pair: _is_looked_up(pair[0]))
     open_to = [and_(wide_enough, met) for met, wide_enough in reached if not isinstance(met, False_)]
     return or_(*open_to) if open_to else false()
+
+
+def _is_looked_up(condition: ColumnElement[bool]) -> bool:
+    return any(isinstance(part, Exists) for part in (condition, *condition.get_children()))
 
 
 def sees(caller: Caller, case: Case) -> bool:
@@ -240,8 +274,17 @@ def is_on_team(caller: Caller, case: Case) -> bool:
 
 
 def roles_on(caller: Caller, case: Case) -> frozenset[Role]:
-    """The roles in which the caller may do something on this case."""
-    return frozenset[Role]().union(*(_roles_by(sight, caller, case) for sight in SIGHTS if sight.acts))
+    """The roles in which the caller may do whatever is theirs to do on this case."""
+    return _acting(caller, case, Acts.FULLY)
+
+
+def roles_protecting(caller: Caller, case: Case) -> frozenset[Role]:
+    """The roles in which the caller may do on this case what protects somebody, and nothing else."""
+    return _acting(caller, case, Acts.TO_PROTECT)
+
+
+def _acting(caller: Caller, case: Case, acts: Acts) -> frozenset[Role]:
+    return frozenset[Role]().union(*(_roles_by(sight, caller, case) for sight in SIGHTS if sight.acts is acts))
 
 
 def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
@@ -249,17 +292,17 @@ def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
     return RECEIVING.roles(caller, case) if case.handover_to else roles_on(caller, case)
 
 
-def named_on(caller: Caller) -> ColumnElement[bool]:
-    """The cases whose team the caller is on, as a condition on the case table."""
-    return NAMED.condition(caller, TEAM_ROLES, Case)
-
-
-def behind_glass(caller: Caller) -> ColumnElement[bool]:
+def may_break_glass(caller: Caller) -> ColumnElement[bool]:
     """The cases of a lead that the caller coordinates: a sealed one they may see for a day, and its team is told.
 
     A condition on the case table: a case that is not theirs is neither read nor locked, so that no time tells of it.
     """
     return LEADING.condition(caller, COORDINATION, Case)
+
+
+def role_at(door: str, caller: Caller, case: Case) -> Role | None:
+    """The role in which the caller passes a door of the case: the most responsible one when several fit."""
+    return foremost(policy_of(door).roles_of(caller, case))
 
 
 def foremost(roles: Collection[Role]) -> Role | None:
@@ -276,23 +319,24 @@ def membership(caller: Caller, case: Case, role: Role, *, receiving: bool = Fals
     return max(fitting, key=lambda held: len(held.path))
 
 
-def own_parties(caller: Caller) -> Select[Party]:
-    """The parties of the cases that the caller works on."""
-    return select(Party).join(Case, Case.id == Party.case_id).where(worked_on_by(caller))
+def own_parties(caller: Caller, *, lasting: bool = False) -> Select[Party]:
+    """The parties of the cases that the caller works on, or of those they work on for longer than a time."""
+    return select(Party).join(Case, Case.id == Party.case_id).where(worked_on_by(caller, lasting=lasting))
 
 
 def as_known(
-    session: Session, caller: Caller, table: type[Organisation | Facility], number: UUID
+    session: Session, caller: Caller, table: type[Organisation | Facility], number: UUID, *, lasting: bool = False
 ) -> dict[str, Any] | None:
     """A row of the directory in the words this caller may know it by; None where there is none for them.
 
-    Listed ones are known to all; another only in the words of a case that the caller works on and that names it.
+    Listed ones are known to all; another only in the words of a case that the caller works on and that names it. To be
+    named in another case it has to be known for longer than a time: `lasting`.
     """
     row: Any = session.get(table, number)
     if row is not None and row.listed:
         return FORMS[table].model_validate(row).model_dump(mode="json")
     key = Party.organisation_id if table is Organisation else Party.facility_id
-    named = session.scalar(own_parties(caller).where(key == number).order_by(Party.id.desc()).limit(1))
+    named = session.scalar(own_parties(caller, lasting=lasting).where(key == number).order_by(Party.id.desc()).limit(1))
     return named.named if named else None
 
 
@@ -318,7 +362,8 @@ class Policy:
 
     With `view`, the door is one of a case: to those who do not see the case it does not exist, those who see it but
     get less than `view` are refused, and `roles` are those somebody acts in on the case (none: seeing it is enough).
-    Without, `roles` may be held anywhere (none: any live key passes). A `public` door asks for no key at all.
+    Without, `roles` may be held anywhere (none: any live key passes). A `public` door asks for no key at all. A door
+    that `protects` is passed too by those who act on the case only to protect; what they may write there, see `Kind`.
     A door of keys takes the very key that is shown whatever its scope; `others` is the scope for any other key.
     """
 
@@ -330,6 +375,12 @@ class Policy:
     acting: Callable[[Caller, Case], frozenset[Role]] = roles_on
     public: bool = False
     others: Scope | None = None
+    protects: bool = False
+
+    def roles_of(self, caller: Caller, case: Case) -> frozenset[Role]:
+        """The roles in which the caller passes this door of the case."""
+        acting = self.acting(caller, case) | (roles_protecting(caller, case) if self.protects else frozenset())
+        return acting & self.roles
 
     @property
     def forbids(self) -> bool:
@@ -361,6 +412,10 @@ STANDING = frozenset({"violations", "risk_assessments", "approvals", "tallies", 
 """Kinds of record that stand as they were recorded: what is right is recorded beside them."""
 
 
+PROTECTING = frozenset({"suspension", "withdrawal", "consents", "risk_assessments", "team"})
+"""Steps, and kinds of record of which some are written by those who act only to protect (domain.md 8, broken glass)."""
+
+
 def _writing(door: str, roles: frozenset[Role], view: View | None = View.WORK, **more: Any) -> Policy:
     """A line of casework: its answer shows the case, so that it is logged as a view."""
     return Policy(door, roles, view, Scope.WRITE, **{"logged": Logged.VIEW, **more})
@@ -381,7 +436,13 @@ POLICIES: tuple[Policy, ...] = (
     Policy("show_steps", view=View.STATUS),
     Policy("show_history", view=View.STATUS),
     *(
-        _writing(step.door, step.roles, View.STATUS, acting=roles_receiving if step.receiving else roles_on)
+        _writing(
+            step.door,
+            step.roles,
+            View.STATUS,
+            acting=roles_receiving if step.receiving else roles_on,
+            protects=step.noun in PROTECTING,
+        )
         for step in STEPS
     ),
     Policy("show_story", view=View.STATUS),
@@ -403,18 +464,19 @@ POLICIES: tuple[Policy, ...] = (
     *(Policy(f"show_record_of_{whose}", TEAM_ROLES, logged=Logged.VIEW) for whose in ("brand", "facility", "owner")),
     # records
     *(Policy(f"{verb}_{kind}", view=View.WORK, logged=Logged.VIEW) for kind in RECORDING for verb in ("list", "show")),
-    *(_writing(f"add_{kind}", roles) for kind, roles in RECORDING.items()),
+    *(_writing(f"add_{kind}", roles, protects=kind in PROTECTING) for kind, roles in RECORDING.items()),
     *(_writing(f"change_{kind}", roles) for kind, roles in RECORDING.items() if kind not in STANDING),
     _writing("answer_action", RECORDING["responses"]),
+    _writing("confirm_member", RECORDING["team"], protects=True),
     # what is sealed
-    Policy("open_sealed", FIELD_WORK, View.WORK, Scope.OPEN, Logged.OPENING),
+    Policy("open_sealed", FIELD_WORK, View.WORK, Scope.OPEN, Logged.OPENING, protects=True),
     Policy("list_openings", view=View.WORK, logged=Logged.VIEW),
     Policy("break_glass", COORDINATION, None, Scope.OPEN, Logged.BREAK_GLASS),
     Policy("list_alerts"),
     # what is published
     Policy("list_publications", view=View.WORK, logged=Logged.VIEW),
     _writing("publish", COORDINATION, logged=Logged.PUBLICATION),
-    _writing("take_down", CASEWORK, logged=Logged.PUBLICATION),
+    _writing("take_down", CASEWORK, logged=Logged.PUBLICATION, protects=True),
     Policy("list_published", public=True),
     Policy("show_published", public=True),
     Policy("show_figures", public=True),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from appeals.access import POLICIES, RECORDING, SIGHTS, STANDING, Policy, Sight, roles_receiving
-from appeals.team import GLASS_IS_BROKEN_FOR
+from appeals.team import GLASS_IS_BROKEN_FOR, SHORTEST_REASON
 from appeals.vocabulary import Logged, Role, Scope, SealedField, View, Visibility
 
 Places = Mapping[str, str]
@@ -31,7 +31,7 @@ def _who(policy: Policy) -> str:
     if policy.acting is roles_receiving:
         return f"{_roles(policy.roles)} of the entity it is offered to"
     if policy.roles:
-        return f"{_roles(policy.roles)} on the case"
+        return f"{_roles(policy.roles)} on the case{', or only to protect' if policy.protects else ''}"
     return "whoever gets its work view" if policy.view is View.WORK else "whoever sees it"
 
 
@@ -43,8 +43,6 @@ def _roles(roles: Collection[Role]) -> str:
 def _key(policy: Policy) -> str:
     if policy.public:
         return "none"
-    if policy.others:
-        return f"itself, or `{policy.others}`"
     return f"`{policy.scope}`" if policy.scope else "any"
 
 
@@ -56,7 +54,7 @@ def sights() -> str:
     """Who gets which view of a case, as lines of a Markdown table: a column for each visibility."""
     head = f"| In the role of | {_cells(Visibility)} | May act |\n| --- |{' --- |' * len(Visibility)} --- |\n"
     return head + "\n".join(
-        f"| {_roles(sight.roles)}, {sight.reach.says} | {_cells(_given(sight))} | {'yes' if sight.acts else 'no'} |"
+        f"| {_roles(sight.roles)}, {sight.reach.says} | {_cells(_given(sight))} | {sight.acts.value} |"
         for sight in SIGHTS
     )
 
@@ -131,13 +129,21 @@ team, and on the access log.
 ## Breaking the glass
 
 A coordinator over the lead entity who has to see a sealed case, and knows its reference, gives a reason at
-`POST /v1/cases/{{ref}}/break-glass` and is on its team for {hours:.0f} hours. The team sees who and why at
-`GET /v1/alerts` and among its members; the access log has it as `{Logged.BREAK_GLASS}`.
+`POST /v1/cases/{{ref}}/break-glass`, of at least {SHORTEST_REASON} characters, and reads it for {hours:.0f} hours.
+They act *only to protect*: besides opening sealed fields they take the steps `suspension` and `withdrawal`, take
+publications down, record a no, and a risk that is graver than what is on record. All else is 403 to them, and nothing
+they know from there can be named in another case ([why](decisions/0030-for-a-day.md)).
+
+Everybody who is named on the team at that moment is told who and why at `GET /v1/alerts`, for good, also after they
+left; the access log has it as `{Logged.BREAK_GLASS}`.
+
+Where nobody who is named on the team is in service any more (their accounts are disabled, or hold no role that works on
+cases), who broke the glass proposes a member by `POST …/team`, and a second coordinator over the lead, who breaks it
+too, names them by `POST …/team/{{id}}/confirmation`. A proposal lapses with the day of who made it.
 
 ## Keys
 
-A key does no more than its scopes say, whatever the roles of its account. Without `{Scope.MANAGE}` it rotates and
-revokes itself alone, and its end stays as it is.
+A key does no more than its scopes say, whatever the roles of its account.
 
 | Scope | What the key may be used for |
 | --- | --- |
@@ -145,7 +151,8 @@ revokes itself alone, and its end stays as it is.
 
 ## Who writes which records
 
-Also where they come along with an intake or a step.
+Also where they come along with an intake or a step. Who acts only to protect writes of `consents` a no, of
+`risk-assessments` a graver one, and of `team` a proposal where nobody is in service.
 
 {recording()}
 

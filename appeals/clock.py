@@ -82,9 +82,11 @@ def pass_time(database: Database, now: datetime, waits: timedelta = timedelta(0)
 def mend_glass(database: Database, now: datetime) -> None:
     """Let those leave the team who broke the glass for a day that has passed, so that the feed tells them it is gone.
 
-    They see the case no longer anyway: that is asked of the time itself.
+    They see the case no longer anyway: that is asked of the time itself. Whom they proposed goes with them.
     """
-    ended = select(TeamMember.id, TeamMember.case_id).where(TeamMember.status == TeamStatus.ON, TeamMember.until <= now)
+    ended = select(TeamMember.id, TeamMember.case_id).where(
+        TeamMember.status != TeamStatus.LEFT, TeamMember.until <= now
+    )
     with database.reading() as session:
         found = session.execute(ended.limit(AT_ONCE)).all()
     for number, case_id in found:
@@ -101,7 +103,7 @@ def _leave(session: Session, case_id: UUID, number: UUID, now: datetime) -> None
         return
     member = session.get_one(TeamMember, number, populate_existing=True)
     keep(session, now, _caller(session, now).account_id)
-    if member.status == TeamStatus.ON:
+    if member.status != TeamStatus.LEFT and member.until:
         member.status, member.left_at = TeamStatus.LEFT, member.until
 
 

@@ -13,6 +13,7 @@ from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import ConsentMethod, ConsentScope, ConsentState, ConsentSubject, PublicationLevel
 
 GIVEN = frozenset({ConsentState.GIVEN, ConsentState.GIVEN_WITH_CONDITIONS})
+NO = frozenset({ConsentState.REFUSED, ConsentState.WITHDRAWN})
 COUNTED = GIVEN | {ConsentState.WITHDRAWN, ConsentState.EXPIRED}
 """States in which a consent was in force for a time: its dates say when."""
 WORKERS_SIDE = frozenset({ConsentSubject.WORKERS, ConsentSubject.WORKERS_UNION})

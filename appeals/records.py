@@ -28,7 +28,14 @@ from appeals import (
     team,
     violation,
 )
-from appeals.access import RECORDING, TEAM_ROLES, as_known, visible_to
+from appeals.access import (
+    RECORDING,
+    TEAM_ROLES,
+    as_known,
+    lastingly_visible_to,
+    roles_on,
+    roles_protecting,
+)
 from appeals.case import Case
 from appeals.consent import WORKERS_SIDE, first_in_force, publishing
 from appeals.database import new_id
@@ -61,6 +68,7 @@ from appeals.vocabulary import (
     Precision,
     PublicationLevel,
     ResponseGrade,
+    RiskLevel,
     Role,
     Status,
     TeamStatus,
@@ -109,7 +117,8 @@ class Kind:
 
     `state` names the column that the lifecycle `next` governs. `adds` gives columns that the input does not
     name as such, and `alters` those of a change; `refuses` tells which rule forbids to have this record, which is not
-    asked again where only `asides` change; `shown` gives those a caller may read, where that is not all.
+    asked again where only `asides` change; `shown` gives those a caller may read, where that is not all; `protects`
+    tells of an input whether those may write it who act on the case only to protect somebody.
     """
 
     noun: str
@@ -125,6 +134,7 @@ class Kind:
     asides: frozenset[str] = frozenset()
     settle: Callable[[Writing, Any], None] = lambda _w, _r: None
     shown: Callable[[Caller, Case], list[Any]] | None = None
+    protects: Callable[[Writing, Any], bool] = lambda _w, _s: False
 
     @property
     def attribute(self) -> str:
@@ -163,7 +173,7 @@ def require_known(session: Session, caller: Caller, table: Any, given: Any, poin
     """
     if not isinstance(given, UUID):
         return None
-    known = as_known(session, caller, table, given)
+    known = as_known(session, caller, table, given, lasting=True)
     if known is None:
         raise Invalid([Fault(pointer, f"is the id of no {table.__tablename__}")])
     return known
@@ -378,7 +388,7 @@ def _not_inside(writing: Writing, made: tally.Tally) -> list[Unmet]:
 
 
 def _of_link(writing: Writing, said: link.LinkInput, at: str) -> dict[str, Any]:
-    seen = select(Case.id).where(Case.reference == said.other, visible_to(writing.caller))
+    seen = select(Case.id).where(Case.reference == said.other, lastingly_visible_to(writing.caller))
     other = writing.session.scalar(seen)
     if other is None or other == writing.case.id:
         raise Invalid([Fault(f"{at}/other", "names no other case that you may see")])
@@ -386,8 +396,13 @@ def _of_link(writing: Writing, said: link.LinkInput, at: str) -> dict[str, Any]:
 
 
 def _of_member(writing: Writing, said: team.TeamMemberInput, at: str) -> dict[str, Any]:
+    """Named at once by those who work on the case; by who broke its glass, only proposed for as long as that lasts."""
     account = existing_account(writing.session, said.account, f"{at}/account")
-    return {"account": account.id, "status": TeamStatus.ON}
+    if roles_on(writing.caller, writing.case):
+        return {"account": account.id, "status": TeamStatus.ON}
+    own = (member for member in writing.case.team if member.account == writing.caller.account_id)
+    ends_at = max(member.until for member in own if member.until and member.broke_glass(writing.now))
+    return {"account": account.id, "status": TeamStatus.PROPOSED, "until": ends_at}
 
 
 def _no_member(writing: Writing, made: team.TeamMember) -> list[Unmet]:
@@ -395,16 +410,50 @@ def _no_member(writing: Writing, made: team.TeamMember) -> list[Unmet]:
 
     Who broke its glass does not count: they are gone after a day.
     """
-    on_it = [member for member in writing.case.team if member.is_on(writing.now)]
+    others = [member for member in writing.case.team if member is not made and member.is_named]
     if made.status == TeamStatus.LEFT:
-        deserted = writing.case.visibility == Visibility.SEALED and all(member.until for member in on_it)
+        deserted = writing.case.visibility == Visibility.SEALED and not others
         return [Unmet("team.last", "Somebody has to stay on the team of a sealed case.")] if deserted else []
-    found = []
-    if not any(held.role in TEAM_ROLES for held in held_by(writing.session, made.account)):
-        found.append(Unmet("team.without_role", "They hold no role that works on cases."))
-    if sum(member.account == made.account for member in on_it) > 1:
-        found.append(Unmet("team.already_on", "They are on the team already."))
-    return found
+    unmet = []
+    if not _works_on_cases(writing.session, made.account):
+        unmet.append(Unmet("team.without_role", "They hold no role that works on cases."))
+    if any(member.account == made.account for member in others):
+        unmet.append(Unmet("team.already_on", "They are on the team already."))
+    return unmet
+
+
+def _works_on_cases(session: Session, account_id: UUID) -> bool:
+    """Whether an account is in service and holds a role that works on cases."""
+    in_service = session.get_one(Account, account_id).active
+    return in_service and any(membership.role in TEAM_ROLES for membership in held_by(session, account_id))
+
+
+def is_out_of_service(writing: Writing) -> bool:
+    """Whether nobody who is named on the team is in service any more."""
+    named = [member for member in writing.case.team if member.is_named]
+    return not any(_works_on_cases(writing.session, member.account) for member in named)
+
+
+def confirm_member(writing: Writing, member: team.TeamMember) -> list[Unmet]:
+    """Name a proposed member of a team that is out of service, as the second who says so; which rules forbid it."""
+    unmet = []
+    if not member.is_proposed(writing.now):
+        unmet.append(Unmet("team.not_proposed", "They are not proposed, or no longer: propose them again."))
+    if writing.caller.account_id in (member.recorded_by, member.account):
+        unmet.append(Unmet("team.same_person", "Somebody else confirms it: neither who proposed them nor they."))
+    if not is_out_of_service(writing):
+        unmet.append(Unmet("team.in_service", "Somebody who is named is in service; they decide who joins."))
+    unmet += _no_member(writing, member)
+    if not unmet:
+        member.status, member.until = TeamStatus.ON, None
+        writing.case.touch(writing.now)
+    return unmet
+
+
+def _is_graver(writing: Writing, assessed: risk.RiskAssessmentInput) -> bool:
+    """Graver than what is on record; where nothing is, than the least there is."""
+    order = list(RiskLevel)
+    return order.index(assessed.level) > order.index(RiskLevel(writing.case.risk or RiskLevel.LOW))
 
 
 def _leave(writing: Writing, made: team.TeamMember) -> None:
@@ -420,8 +469,7 @@ def leave_team(writing: Writing, member: team.TeamMember) -> None:
 
 def name_on_team(writing: Writing, account: UUID) -> None:
     """Put somebody on the team who is not on it; who broke the glass for a day is then named for good."""
-    named = [member for member in writing.case.team if member.account == account and member.is_on(writing.now)]
-    if not any(member.until is None for member in named):
+    if not any(member.account == account and member.is_named for member in writing.case.team):
         made = team.TeamMember(
             id=new_id(),
             case_id=writing.case.id,
@@ -449,11 +497,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("people", person.Person, person.PersonInput, person.PersonOutput, person.PersonChange),
     Kind(
         "consents", consent.Consent, consent.ConsentInput, consent.ConsentOutput, consent.ConsentChange,
-        state="state", next=consent.NEXT, settle=_end_consent,
+        state="state", next=consent.NEXT, settle=_end_consent, protects=lambda _w, given: given.state in consent.NO,
     ),
     Kind(
         "risk-assessments", risk.RiskAssessment, risk.RiskAssessmentInput, risk.RiskAssessmentOutput,
-        settle=_note_risk,
+        settle=_note_risk, protects=_is_graver,
     ),
     Kind(
         "approvals", publication.Approval, publication.ApprovalInput, publication.ApprovalOutput,
@@ -484,7 +532,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("links", link.Link, link.LinkInput, link.LinkOutput, adds=_of_link, shown=links),
     Kind(
         "team", team.TeamMember, team.TeamMemberInput, team.TeamMemberOutput, team.TeamMemberChange,
-        next={TeamStatus.ON: {TeamStatus.LEFT}}, adds=_of_member, refuses=_no_member, settle=_leave,
+        next={TeamStatus.ON: {TeamStatus.LEFT}, TeamStatus.PROPOSED: {TeamStatus.LEFT}}, adds=_of_member,
+        refuses=_no_member, settle=_leave, protects=lambda writing, _: is_out_of_service(writing),
     ),
 )  # fmt: skip
 
@@ -526,6 +575,14 @@ def not_ahead(said: BaseModel, latest_day: date) -> None:
     faults = [Fault(pointer, "lies in the future") for pointer in days_ahead(said, latest_day)]
     if faults:
         raise Invalid(faults)
+
+
+def may_write(writing: Writing, kind: Kind, said: BaseModel) -> bool:
+    """Whether the caller may record this, as one of those who work on the case or only to protect somebody."""
+    caller, case = writing.caller, writing.case
+    if roles_on(caller, case) & kind.roles:
+        return True
+    return bool(roles_protecting(caller, case) & kind.roles) and kind.protects(writing, said)
 
 
 def write(writing: Writing, kind: Kind, said: RecordInput, at: str = "") -> tuple[Any, list[Unmet]]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from appeals import records
 from appeals import step_input as asks
-from appeals.access import membership, roles_on, roles_receiving
+from appeals.access import membership, role_at
 from appeals.case import Case, HistoryEntry
 from appeals.consent import Consent
 from appeals.database import new_id
@@ -84,8 +84,7 @@ def _known_guards(said: asks.StepInput) -> None:
 
 def open_nouns(caller: Caller, case: Case) -> list[str]:
     """The steps that the state knows and the caller's roles allow."""
-    on, receiving = roles_on(caller, case), roles_receiving(caller, case)
-    return [step.noun for step in open_in(Status(case.status)) if step.roles & (receiving if step.receiving else on)]
+    return [step.noun for step in open_in(Status(case.status)) if role_at(step.door, caller, case)]
 
 
 def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
@@ -136,11 +135,10 @@ def bring(writing: Writing, brought: asks.Records, at: str) -> list[Unmet]:
     Tells which rules forbid one. Raises: Forbidden, Invalid.
     """
     beside: list[Unmet] = []
-    roles = roles_on(writing.caller, writing.case)
     for name in asks.Records.model_fields:
         kind = records.BY_NOUN[name.replace("_", "-")]
         inputs = getattr(brought, name)
-        if inputs and not roles & kind.roles:
+        if not all(records.may_write(writing, kind, said) for said in inputs):
             raise Forbidden
         for index, said in enumerate(inputs):
             beside += records.write(writing, kind, said, f"{at}/{name}/{index}")[1]

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,10 +14,14 @@ from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import TeamStatus
 
 GLASS_IS_BROKEN_FOR = timedelta(hours=24)
+SHORTEST_REASON = 20
 
 
 class TeamMember(Record):
-    """Somebody who is named on the team, from `recorded_at` until `left_at`; who broke the glass, until `until`."""
+    """Somebody who is named on the team, from `recorded_at` until `left_at`; who broke the glass, until `until`.
+
+    A proposed member waits for a second coordinator until `until`.
+    """
 
     __tablename__ = "team_member"
     __table_args__ = (UniqueConstraint("case_id", "label"), Index(None, "account", "case_id"))
@@ -28,9 +32,18 @@ class TeamMember(Record):
     broke_glass_because: Mapped[str | None]
     left_at: Mapped[datetime | None]
 
-    def is_on(self, now: datetime) -> bool:
-        """True while they are on the team."""
-        return self.status == TeamStatus.ON and (self.until is None or now < self.until)
+    @property
+    def is_named(self) -> bool:
+        """True while they are on the team for good."""
+        return self.status == TeamStatus.ON and self.until is None
+
+    def broke_glass(self, now: datetime) -> bool:
+        """True for the day since they broke the glass."""
+        return self.status == TeamStatus.ON and self.until is not None and now < self.until
+
+    def is_proposed(self, now: datetime) -> bool:
+        """True while a second coordinator may confirm them."""
+        return self.status == TeamStatus.PROPOSED and self.until is not None and now < self.until
 
 
 class TeamMemberInput(RecordInput):
@@ -40,7 +53,7 @@ class TeamMemberInput(RecordInput):
 class TeamMemberOutput(RecordOutput):
     account: UUID
     status: TeamStatus
-    until: Annotated[datetime | None, Field(description="Of whom broke the glass: when that ends.")]
+    until: Annotated[datetime | None, Field(description="Of whom broke the glass, or is proposed: when that ends.")]
     broke_glass_because: str | None
     left_at: datetime | None
 
@@ -51,7 +64,13 @@ class TeamMemberChange(RecordInput):
     status: TeamStatus
 
 
+def _says_enough(reason: str) -> str:
+    if len(" ".join(reason.split())) < SHORTEST_REASON:
+        raise ValueError(f"must have at least {SHORTEST_REASON} characters, spaces at its ends and doubled ones apart")
+    return reason
+
+
 class GlassInput(Model):
     """Why somebody who is not named on a sealed case has to see it now. Never a person's name."""
 
-    reason: Prose
+    reason: Annotated[Prose, Field(min_length=SHORTEST_REASON), AfterValidator(_says_enough)]

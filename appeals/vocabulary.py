@@ -137,6 +137,7 @@ class SealedField(Code):
 class TeamStatus(Code):
     """Whether somebody is on the team of a case."""
 
+    PROPOSED = "proposed", "Proposed by who broke the glass; a second coordinator confirms it"
     ON = "on", "Named on the team"
     LEFT = "left", "Was named, and is no longer"
 

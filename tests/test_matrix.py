@@ -77,6 +77,7 @@ CASE_DOORS = {
     "POST approvals": "reviewer",
     "POST team": COORDINATION,
     "PATCH team": COORDINATION,
+    "POST team/confirmation": COORDINATION,
     "POST acknowledgement": CASEWORK,
     "POST screening": COORDINATION,
     "POST information-request": CASEWORK,
@@ -209,6 +210,7 @@ class Stage:
             (role, place): world.newcomer(f"{role} {place}", Role(role), entity=entity)
             for (place, entity), role in product(PLACES.items(), Role)
         }
+        self.breaker = world.newcomer("breaker", Role.COORDINATOR, entity=PLACES["own"])
         self.keeper = world.newcomer("keeper", Role.COORDINATOR, entity=PLACES["own"])
         self.references = {visibility: self._case(visibility) for visibility in VISIBILITIES}
         self.ids = {v: {noun: self._id(r, noun) for noun in RECORDS} for v, r in self.references.items()}
@@ -251,6 +253,9 @@ class Stage:
         for visibility, reference in self.references.items():
             changed = self.keeper.patch(f"/v1/cases/{reference}", {"visibility": visibility}, If_Match="*")
             assert changed.status_code == 200, changed.text
+        reason = {"reason": "Nobody of the team answers the telephone."}
+        broken = self.breaker.post(f"/v1/cases/{self.references['sealed']}/break-glass", reason)
+        assert broken.status_code == 201, broken.text
 
     def params(self, door: Door, visibility: str) -> dict[str, str]:
         """What the path of a door names on the case of this visibility."""
@@ -333,6 +338,7 @@ def without(stage: Stage, row: access.Sight) -> Iterator[None]:
 def test_without_any_row_of_sight_the_matrix_is_red(stage: Stage, row: access.Sight) -> None:
     outside = {  # what the roles typed above leave out: who is named, and to whom a case is offered
         access.NAMED: (stage.keeper, stage.references["sealed"]),
+        access.GLASS: (stage.breaker, stage.references["sealed"]),
         access.RECEIVING: (stage.people["coordinator", "elsewhere"], stage.offered),
     }
     if row.reach in outside:

@@ -273,7 +273,9 @@ def hide(ground: Ground, chance: Random) -> Hidden:
         offered = {"receiving_entity": chance.choice(list(PLACES.values())), "reason": "They know the owner."}
         assert keeper.step(reference, "handover", offered).status_code in (201, 409)
     if chance.random() < 0.5:
-        broken = world.coordinator.post(f"/v1/cases/{reference}/break-glass", {"reason": "An arrest."})
+        broken = world.coordinator.post(
+            f"/v1/cases/{reference}/break-glass", {"reason": "An arrest; nobody of the team answers."}
+        )
         assert broken.status_code == 201, broken.text
     ids["keeper"] = keeper.account
     return Hidden(reference, ids, names, take_over_merged(world, reference))
@@ -442,7 +444,7 @@ def at_the_door(out: Outsider, door: Door, reference: str, ids: dict[str, str]) 
 
 def bodies() -> dict[str, Body]:
     """A full input for what stands below a case."""
-    glass = {"reason": "An arrest."}
+    glass = {"reason": "An arrest; nobody of the team answers."}
     opening = {"fields": ["narrative"], "reason": "To call back."}
     steps = {noun: step_input(noun) for noun in STEP_INPUTS}
     return {**RECORDS, **steps, "break-glass": glass, "openings": opening}

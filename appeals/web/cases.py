@@ -8,7 +8,7 @@ from pydantic import Field, RootModel
 
 from appeals import intake, revision, views
 from appeals import step as steps
-from appeals.access import foremost, is_on_team, policy_of, roles_on, statement_for, view_of
+from appeals.access import is_on_team, role_at, roles_on, statement_for, view_of
 from appeals.case import Case
 from appeals.cursor import unseal
 from appeals.duplicate import Duplicate, possible_duplicates
@@ -17,7 +17,7 @@ from appeals.field import Instant, Model
 from appeals.guard import GUARDS, Attempt, resumable, unmet
 from appeals.kept_view import naming_survivor, telling_links
 from appeals.lifecycle import BY_NOUN, STEPS, Step
-from appeals.network import Account, Caller, existing_account
+from appeals.network import Account, existing_account
 from appeals.records import Writing, name_on_team
 from appeals.register import CaseQuery, PageQuery, cases_asked_for, kept_view_of, links_in, page_of, place_after
 from appeals.step_input import CaseChange, Intake
@@ -90,15 +90,9 @@ def acting_in(step: Step) -> Finder:
     """The case, and the role the caller takes the step in; the most responsible one when several fit."""
 
     def find(visit: Visit, case: Case | None) -> tuple[Case | None, Role | None]:
-        return case, _role_for(visit.caller, case, step) if case else None
+        return case, role_at(step.door, visit.caller, case) if case else None
 
     return find
-
-
-def _role_for(caller: Caller, case: Case, step: Step) -> Role | None:
-    """The role in which the caller may take the step."""
-    policy = policy_of(step.door)
-    return foremost(policy.acting(caller, case) & policy.roles)
 
 
 # Work
@@ -294,7 +288,7 @@ def show_steps(call: Call) -> Answer:
 def _open_step(call: Call, case: Case, step: Step) -> OpenStep:
     attempt = Attempt(call.session, case, step, call.caller, call.now, call.now.date())
     is_open = Status(case.status) in step.sources
-    yours = _role_for(call.caller, case, step) is not None
+    yours = role_at(step.door, call.caller, case) is not None
     told = is_open and (yours or is_on_team(call.caller, case))
     missing = unmet(attempt) if told else []
     return OpenStep(

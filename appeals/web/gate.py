@@ -48,7 +48,7 @@ def admit(visit: Visit, policy: Policy) -> Case | None:
 
 def require_role(visit: Visit, policy: Policy, case: Case) -> None:
     """Raises: Forbidden, when the caller acts in none of the policy's roles on the case."""
-    if policy.roles and not policy.acting(visit.caller, case) & policy.roles:
+    if policy.roles and not policy.roles_of(visit.caller, case):
         raise Forbidden
 
 

@@ -8,12 +8,11 @@ from sqlalchemy import select
 
 from appeals import step as steps
 from appeals import views
-from appeals.access import foremost, roles_on
+from appeals.access import role_at
 from appeals.case import Case
 from appeals.errors import Fault, Invalid, NotFound
 from appeals.field import Model, as_uuid
 from appeals.figures import DIMENSIONS, FEWEST, figures
-from appeals.lifecycle import CASEWORK
 from appeals.publication import TOKEN, Publication, PublicationOutput, TakingDown, published, readable
 from appeals.records import Writing
 from appeals.register import PageQuery
@@ -46,7 +45,7 @@ def a_publication(visit: Visit, case: Case | None) -> tuple[Case | None, Publica
 
 def take_down(call: Call) -> Answer:
     case, published = call.subject
-    role = foremost(roles_on(call.caller, case) & CASEWORK) or Role.CASEWORKER
+    role = role_at("take_down", call.caller, case) or Role.CASEWORKER
     steps.take_down(_writing(call, case), published, call.body.reason, role)
     call.session.flush()
     return rendered(PublicationOutput.model_validate(published), 201)

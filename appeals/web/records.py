@@ -4,18 +4,23 @@ from typing import Any
 
 from appeals import records
 from appeals import step as steps
-from appeals.access import foremost, roles_on
+from appeals.access import role_at
 from appeals.action import ResponseBody, ResponseInput
 from appeals.case import Case
-from appeals.errors import NotFound
-from appeals.field import as_uuid
+from appeals.errors import ChangeRefused, Forbidden, NotFound
+from appeals.field import Model, as_uuid
 from appeals.records import Kind, Writing
 from appeals.register import PageQuery
+from appeals.team import TeamMemberOutput
 from appeals.vocabulary import Role
 from appeals.web.cases import log_publication
 from appeals.web.door import Answer, Call, Door, Finder, rendered
 from appeals.web.gate import Visit
 from appeals.web.page import Page, of_records
+
+
+class Confirmation(Model):
+    """Nothing has to be said."""
 
 
 def add(kind: Kind) -> Any:
@@ -32,9 +37,24 @@ def add_response(call: Call) -> Answer:
 
 
 def _added(call: Call, kind: Kind, case: Case, said: Any) -> Answer:
-    record = steps.add(Writing(call.session, case, call.caller, call.now), kind, said)
+    writing = Writing(call.session, case, call.caller, call.now)
+    if not records.may_write(writing, kind, said):
+        raise Forbidden
+    record = steps.add(writing, kind, said)
     where = f"/v1/cases/{case.reference}/{kind.noun}/{record.id}"
     return rendered(kind.output.model_validate(record), 201, Location=where)
+
+
+def confirm_member(call: Call) -> Answer:
+    case, member = call.subject
+    writing = Writing(call.session, case, call.caller, call.now)
+    if not records.may_write(writing, records.BY_NOUN["team"], call.body):
+        raise Forbidden
+    refused = records.confirm_member(writing, member)
+    if refused:
+        raise ChangeRefused(case.status, refused, steps.open_nouns(call.caller, case))
+    call.session.flush()
+    return rendered(TeamMemberOutput.model_validate(member), 201)
 
 
 def show_all(kind: Kind) -> Any:
@@ -55,7 +75,7 @@ def change(kind: Kind) -> Any:
     def work(call: Call) -> Answer:
         case, record = call.subject
         up = case.publications_up
-        role = foremost(roles_on(call.caller, case) & kind.roles) or Role.REVIEWER
+        role = role_at(f"change_{kind.attribute}", call.caller, case) or Role.REVIEWER
         steps.change(Writing(call.session, case, call.caller, call.now), kind, record, call.body, role)
         log_publication(call, case, up)
         return rendered(kind.output.model_validate(record))
@@ -93,6 +113,20 @@ def doors() -> list[Door]:
             ResponseBody,
             finds=one(records.BY_NOUN["actions"]),
             headers=("Location",),
+            tag="records",
+        )
+    )
+    found.append(
+        Door(
+            "POST",
+            "/v1/cases/{ref}/team/{id}/confirmation",
+            "confirm_member",
+            "Name whom another coordinator proposed, where nobody of the team is in service any more.",
+            confirm_member,
+            TeamMemberOutput,
+            201,
+            Confirmation,
+            finds=one(records.BY_NOUN["team"]),
             tag="records",
         )
     )

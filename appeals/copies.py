@@ -20,23 +20,25 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Table, insert, or_, select
 from sqlalchemy.orm import Session
 
-from appeals import invention, search
+from appeals import invention, likeness, search
 from appeals.case import Case, new_reference
 from appeals.change import Change
 from appeals.database import Base, append_rows, new_id_spelled, rows_as_spelled, this_transaction
 from appeals.directory import Facility, Organisation, identity_of_organisation, identity_of_workplace
 from appeals.kept_view import KeptView
+from appeals.likeness import BlockingKey
+from appeals.party import Party
 from appeals.publication import Publication, new_token
 from appeals.views import tag_of
 
 Row = list[Any]
 TABLE, ROW, CELL, NULL = "\x1d", "\x1e", "\x1f", "\x00"
 """What stands between tables, rows and cells, and for null: controls, which are refused in every text."""
-CASE, KEPT, WORKPLACES, ORGANISATIONS = (
-    Base.metadata.tables[kind.__tablename__] for kind in (Case, KeptView, Facility, Organisation)
+CASE, KEPT, PARTIES, BLOCKING_KEYS, WORKPLACES, ORGANISATIONS = (
+    Base.metadata.tables[kind.__tablename__] for kind in (Case, KeptView, Party, BlockingKey, Facility, Organisation)
 )
 DIRECTORY = ("organisation", "facility")
-LEFT_OUT = frozenset({"change", "figure_case", "former_member", "former_sight", "search_document"})
+LEFT_OUT = frozenset({"change", "figure_case", "former_member", "former_sight", "search_document", "blocking_key"})
 """Tables of which the rows of a case are not copied: they are written, counted or found anew."""
 MONTH = len("2026-11")
 TAGS = {"status_tag": "status_view", "work_tag": "work_view"}
@@ -185,6 +187,7 @@ def write(session: Session, made: Copies) -> None:
         append_rows(session, table, made.rows[table.name])
     # Not before: while rows lead to cases that are still to come, each row that is added has to be looked for there.
     search.index_new(session, made.received, made.words)
+    append_rows(session, BLOCKING_KEYS, _blocking_keys(made.rows))
     _note_changes(session, made.rows["case"])
 
 
@@ -266,6 +269,20 @@ IDENTIFIED: dict[str, Callable[[list[Row]], None]] = {
     "facility": _identify_workplaces,
     "organisation": _identify_organisations,
 }
+
+
+def _blocking_keys(rows: dict[str, list[Row]]) -> list[Row]:
+    """The keys of copies, by what their parties are called."""
+    number, case_id, role, named = (_at(PARTIES, name) for name in ("id", "case_id", "role", "named"))
+    names: dict[str, list[likeness.Named]] = {}
+    for row in sorted(rows["party"], key=lambda row: str(row[number])):
+        names.setdefault(row[case_id], []).append(likeness.named_in(row[role], json.loads(row[named])))
+    at, country, received_on = (_at(CASE, name) for name in ("id", "country", "received_on"))
+    return [
+        [key, row[received_on], row[at]]
+        for row in rows["case"]
+        for key in likeness.own_keys(row[country], names.get(row[at], ()))
+    ]
 
 
 def _note_changes(session: Session, rows: list[Row]) -> None:

@@ -1,6 +1,7 @@
 """The database: one engine, reading and writing transactions, column types, and all that differs by dialect."""
 
 import errno
+import json
 import logging
 import os
 import sqlite3
@@ -32,9 +33,12 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    ScalarSelect,
     String,
     Table,
+    TableValuedAlias,
     Text,
+    Uuid,
     and_,
     bindparam,
     cast,
@@ -187,6 +191,10 @@ class Base(DeclarativeBase):
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database counts up; where no row is ever deleted, never the same twice."""
+
+
+LIES_BY_KEY = {"sqlite_with_rowid": False}
+"""Arguments of a table of which the primary key holds all there is: it is not kept twice."""
 
 
 def refers_to(column: str) -> ForeignKey:
@@ -621,6 +629,13 @@ def take_turn(session: Session, turn: Turn) -> None:
         session.execute(select(func.pg_advisory_xact_lock(turn)))
 
 
+def take_turns(session: Session, keys: list[int]) -> None:
+    """Wait until no other transaction has a turn of these keys, and keep them to the end of one's own."""
+    if session.get_bind().dialect.name == "postgresql":
+        ordered = select(func.unnest(cast(keys, postgresql.ARRAY(BigInteger))).label("key")).order_by("key").subquery()
+        session.execute(select(func.pg_advisory_xact_lock(ordered.c.key)))
+
+
 def claim_row(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
     """Insert a row unless one with the same key stands already; True if it was inserted.
 
@@ -638,6 +653,77 @@ def claim_rows(session: Session, table: type[Base], rows: list[dict[str, Any]], 
     insert = dialect.insert(table.__table__).on_conflict_do_nothing()
     # RETURNING tells for certain; the count of rows is -1 with some drivers.
     return set(session.connection().execute(insert.returning(told_by), rows).scalars())
+
+
+class Numbers(TypeDecorator[list[int]]):
+    """A list of numbers as a parameter: an array, or JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        array = postgresql.ARRAY(BigInteger) if dialect.name == "postgresql" else Text()
+        return dialect.type_descriptor(array)
+
+    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else json.dumps(value)
+
+
+class Ids(TypeDecorator[list[UUID]]):
+    """A list of ids as a result: an array, or JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        array = postgresql.ARRAY(Uuid()) if dialect.name == "postgresql" else Text()
+        return dialect.type_descriptor(array)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> list[UUID]:
+        return [UUID(number) for number in json.loads(value)] if isinstance(value, str) else value or []
+
+
+class members(FunctionElement[Any]):  # noqa: N801
+    """The rows of a list of numbers."""
+
+    inherit_cache = True
+
+
+class collected(FunctionElement[list[UUID]]):  # noqa: N801
+    """The ids of some rows, in one list."""
+
+    type = Ids()
+    inherit_cache = True
+
+
+@compiles(members, "postgresql")
+def _unnest(element: members, compiler: SQLCompiler, **given: Any) -> str:
+    return f"unnest({', '.join(_parts(element, compiler, given))})"
+
+
+@compiles(members, "sqlite")
+def _json_each(element: members, compiler: SQLCompiler, **given: Any) -> str:
+    return f"json_each({', '.join(_parts(element, compiler, given))})"
+
+
+@compiles(collected, "postgresql")
+def _array_agg(element: collected, compiler: SQLCompiler, **given: Any) -> str:
+    return f"array_agg({', '.join(_parts(element, compiler, given))})"
+
+
+@compiles(collected, "sqlite")
+def _json_group_array(element: collected, compiler: SQLCompiler, **given: Any) -> str:
+    return f"json_group_array({', '.join(_parts(element, compiler, given))})"
+
+
+def each_of(name: str) -> TableValuedAlias:
+    """The numbers of the parameter of this name as a table with the column `value`."""
+    return members(bindparam(name, type_=Numbers())).table_valued("value", name="value")
+
+
+def all_of(ids: ColumnElement[UUID]) -> ScalarSelect[list[UUID]]:
+    """The ids of a subquery in one list, in no order."""
+    return select(collected(ids)).scalar_subquery()
 
 
 Wanted = list[list[str]]

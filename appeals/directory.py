@@ -193,6 +193,18 @@ def look_up(session: Session, given: Iterable[UUID | OrganisationInput | Facilit
 _KNOWN = "rows of the directory, by table and identity, that this transaction has found"
 
 
+def existing_id(session: Session, given: UUID | OrganisationInput | FacilityInput) -> UUID | None:
+    """The id of a row that was looked up; None where there is none yet."""
+    if isinstance(given, UUID):
+        return given
+    if isinstance(given, OrganisationInput):
+        key: tuple[type[Base], str] = Organisation, _identity_of_organisation(given)
+    else:
+        key = Facility, _identity_of_facility(given)
+    row = session.info.setdefault(_KNOWN, {}).get(key)
+    return row.id if row else None
+
+
 def _one(session: Session, table: type[Row], identity: str, details: dict[str, Any], *, listed: bool) -> Row:
     known = session.info.setdefault(_KNOWN, {})
     row: Row | None = known.get((table, identity))

@@ -1,41 +1,51 @@
 """Possible duplicates: cases that may be the same appeal, told at intake with the reasons, and never refused.
 
-Half of what arrives in a crisis arrives twice, from two unions, in two languages. Names are therefore compared by their
-consonants in Latin letters, in which a Bengali and an English spelling of one workplace meet; what is alike only so
-needs another clue beside it. Two appeals that name workplaces of which none are alike are two appeals.
+Half of what arrives in a crisis arrives twice, from two unions, in two languages. What is alike only by its name needs
+another clue beside it. Two appeals that name workplaces of which none are alike are two appeals.
+
+A request is compared in a snapshot, before its write waits for its turn: with the cases of its country and months that
+share a blocking key with it (`likeness.py`), for each key those received at the nearest days. The write then compares
+it with what was committed since, and keeps other requests with the same keys waiting until it commits: of twins that
+are sent at once, the later is told of the earlier.
 """
 
-import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import lru_cache
-from itertools import product
-from typing import Any, Literal, NamedTuple
+from itertools import chain, islice
+from typing import Any, Literal
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
-from anyascii import anyascii
-from rapidfuzz.fuzz import ratio, token_sort_ratio
-from sqlalchemy import CompoundSelect, Pool, and_, bindparam, func, select, union_all
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from appeals.access import statement_for, worked_on_by
+from appeals.access import as_known, statement_for, worked_on_by
 from appeals.case import Case
+from appeals.change import Change
+from appeals.database import all_of, each_of, follows, take_turns
+from appeals.directory import Facility, Organisation, existing_id, look_up
+from appeals.feed import Place, head, reached
 from appeals.field import Model
+from appeals.likeness import COMPARED_ROLES, BlockingKey, Named, are_alike, keys_of, keys_sought, named_in
 from appeals.network import Caller
-from appeals.party import Party
+from appeals.party import Party, PartyInput
+from appeals.step_input import Intake
 from appeals.violation import Violation
 from appeals.vocabulary import PartyRole
 
 WITHIN = timedelta(days=90)
 SAME_DAYS = timedelta(days=14)
 SHOWN = 20
-COMPARED = 500
-"""With so many cases of the country and months, those received at the nearest days, a new one is compared."""
-ALIKE, ALIKE_AS_WHOLES = 85, 78
-"""From which likeness on (of 100) two names may be one, by `token_sort_ratio` of their consonants: by their own words,
-and as wholes with the words that are common in the trade."""
+NEAREST = 20
+"""So many cases received until the same day, and as many received later, are compared for each key."""
+COMPARED = 30
+"""With at most so many cases a request is compared: with those that share the most keys."""
+CHANGED = 500
+"""So many of the cases that were written to since the snapshot are looked at, the last ones."""
+COMPARED_PARTIES, COMPARED_NAMES = 100, 200
+"""Of each role the first parties of a case are compared, and of two cases the first pairs of names that share a key."""
+_BUYERS = frozenset({PartyRole.BRAND, PartyRole.RETAILER, PartyRole.LICENSOR, PartyRole.AGENT})
 
 
 class Duplicate(Model):
@@ -45,113 +55,197 @@ class Duplicate(Model):
     reasons: list[str]
 
 
-_WHO = {
-    PartyRole.EMPLOYER: "employer",
-    PartyRole.FACTORY_OWNER: "factory owner",
-    PartyRole.REQUESTER: "requester",
-    PartyRole.WORKERS_UNION: "union",
-}
-"""The roles in which two appeals name the same."""
-_BUYERS = frozenset({PartyRole.BRAND, PartyRole.RETAILER, PartyRole.LICENSOR, PartyRole.AGENT})
-
-
-class _Named(NamedTuple):
-    number: UUID
-    names: list[str]
-
-
 @dataclass(frozen=True)
-class _Known:
-    """What a case is compared by."""
+class _Features:
+    """What a case is compared by: names and rows of the directory by role, violations, days."""
 
-    id: UUID
-    revision: int
-    reference: str
     received_on: date
-    named: dict[PartyRole, list[_Named]] = field(default_factory=dict)
+    id: UUID | None = None
+    reference: str = ""
+    names: dict[str, list[str]] = field(default_factory=dict)
+    rows: dict[str, set[UUID]] = field(default_factory=dict)
     codes: set[str] = field(default_factory=set)
     since: set[date] = field(default_factory=set)
 
     @property
     def buyers(self) -> set[UUID]:
         """The rows of the directory that buy."""
-        return {named.number for role in _BUYERS for named in self.named.get(role, ())}
+        return set[UUID]().union(*(self.rows.get(role, ()) for role in _BUYERS))
 
     @property
     def days(self) -> set[date]:
         """When it happened, as far as that is told; else when it was received."""
         return self.since or {self.received_on}
 
-
-def possible_duplicates(session: Session, caller: Caller, case: Case) -> list[Duplicate]:
-    """The cases this caller works on that may be the same appeal: the most reasons first, then the newest."""
-    told = (case.id, case.revision, case.reference, case.received_on)
-    new, *others = _known(session, [told, *_near(session, caller, case)])
-    found = [(other, reasons) for other in others if (reasons := why(new, other))]
-    found.sort(key=lambda pair: (len(pair[1]), pair[0].received_on, pair[0].id), reverse=True)
-    return [Duplicate(reference=other.reference, reasons=reasons) for other, reasons in found[:SHOWN]]
+    def add(self, role: str, row: UUID | None, names: Iterable[str | None]) -> None:
+        """A party in a role."""
+        self.names.setdefault(role, []).extend(filter(None, names))
+        if row is not None:
+            self.rows.setdefault(role, set()).add(row)
 
 
-def _near(session: Session, caller: Caller, case: Case) -> Iterable[Any]:
-    """The cases of the same country and months that the caller works on: ids, revisions, references and days."""
-    day = case.received_on
-    of = {"case": case.id, "country": case.country, "day": day, "since": day - WITHIN, "until": day + WITHIN}
-    return session.execute(statement_for(session, caller, _received_near), {**of, "now": caller.now})
+@dataclass(frozen=True)
+class Comparison:
+    """What a request was found to be like in a snapshot, which shows what was committed up to `place`."""
+
+    keys: list[int]
+    place: Place
+    alike: list[tuple[_Features, list[str]]]
 
 
-def _received_near(caller: Caller) -> CompoundSelect[*tuple[Any, ...]]:
-    """The nearest before and after, half of them each: both ends of an index."""
-    near = select(Case.id, Case.revision, Case.reference, Case.received_on)
-    there = (Case.id != bindparam("case"), Case.country == bindparam("country"), worked_on_by(caller))
-    before = Case.received_on.between(bindparam("since"), bindparam("day"))
-    after = and_(Case.received_on > bindparam("day"), Case.received_on <= bindparam("until"))
-    earlier = near.where(before, *there).order_by(Case.received_on.desc(), Case.id.desc()).limit(COMPARED // 2)
-    later = near.where(after, *there).order_by(Case.received_on, Case.id.desc()).limit(COMPARED // 2)
-    # Their columns are found here, by one thread, and not where the statement is first run by several.
-    return union_all(*(select(*half.subquery(name).c) for name, half in (("earlier", earlier), ("later", later))))
+# In a snapshot
 
 
-def _known(session: Session, cases: Iterable[Any]) -> list[_Known]:
-    """What these cases are compared by, in their order; each is looked up once in a process as it stands."""
-    kept = _KEPT.setdefault(session.connection().engine.pool, {})
-    if len(kept) > MOST_KEPT:
-        kept.clear()
-    known, new = [], {}
-    for number, revision, *what in cases:
-        found = kept.get(number)
-        if found is None or found.revision != revision:
-            found = new[number] = _Known(number, revision, *what)
-        known.append(found)
-    _look_up(session, new)
-    kept.update(new)
-    return known
+def compare(session: Session, caller: Caller, request: Intake) -> Comparison:
+    """Compare a request with the cases that this caller works on."""
+    features, named = _of_request(session, caller, request)
+    keys = keys_sought(request.country, named)
+    place = reached(session.execute(select(*head())).one())
+    others = _load(session, _candidates(session, caller, request, keys))
+    return Comparison(keys, place, _alike_to(features, others))
 
 
-MOST_KEPT = 20_000
-_KEPT: WeakKeyDictionary[Pool, dict[UUID, "_Known"]] = WeakKeyDictionary()
-"""For each database, as of a revision, which counts every write to a case. Who may hear of it is asked each time."""
+def _of_request(session: Session, caller: Caller, request: Intake) -> tuple[_Features, list[Named]]:
+    """What a request is compared by; ids that the caller may not know are left out, as they will be refused."""
+    asking = PartyInput(role=PartyRole.REQUESTER, organisation=request.requesting_organisation)
+    parties = [party for party in (*request.records.parties, asking) if party.role in {*COMPARED_ROLES, *_BUYERS}]
+    look_up(session, chain.from_iterable((party.organisation, party.facility) for party in parties))
+    features, named = _Features(request.received_on), []
+    features.codes.update(violation.code for violation in request.violations)
+    features.since.update(violation.since for violation in request.violations if violation.since)
+    for party in parties:
+        table, given = (Organisation, party.organisation) if party.organisation else (Facility, party.facility)
+        words = as_known(session, caller, table, given) if isinstance(given, UUID) else given and given.model_dump()
+        if words and given:
+            named.append(named_in(party.role, words))
+            features.add(party.role, existing_id(session, given), named[-1].names)
+    return features, named
 
 
-def _look_up(session: Session, found: dict[UUID, "_Known"]) -> None:
-    """Plain columns, because entities of hundreds of cases take ten times as long."""
-    number = func.coalesce(Party.facility_id, Party.organisation_id)
-    names = (Party.named["name"].as_string(), Party.named["name_local"].as_string())
-    parties = select(Party.case_id, Party.role, number, *names).where(Party.role.in_([*_WHO, *_BUYERS]))
-    for case_id, role, row, *called in session.execute(parties.where(Party.case_id.in_(found))):
-        found[case_id].named.setdefault(role, []).append(_Named(row, [name for name in called if name]))
-    violations = select(Violation.case_id, Violation.code, Violation.since).where(Violation.case_id.in_(found))
-    for case_id, code, since in session.execute(violations):
-        found[case_id].codes.add(code)
-        if since:
-            found[case_id].since.add(since)
+def _candidates(session: Session, caller: Caller, request: Intake, keys: list[int]) -> list[UUID]:
+    """The cases that share keys with the request: those that share the most first, of equals the newest."""
+    day = request.received_on
+    given = {"keys": keys, "day": day, "since": day - WITHIN, "until": day + WITHIN, "now": caller.now}
+    shared = Counter[UUID]()
+    for lists in session.execute(statement_for(session, caller, _nearest_of_each_key), given):
+        shared.update(chain.from_iterable(lists))
+    return sorted(shared, key=lambda number: (shared[number], number), reverse=True)[:COMPARED]
 
 
-def why(case: _Known, other: _Known) -> list[str]:
-    """Why two cases may be the same appeal; nothing where it takes more to think so."""
-    workplaces = (case.named.get(PartyRole.EMPLOYER), other.named.get(PartyRole.EMPLOYER))
-    if all(workplaces) and not _alike(PartyRole.EMPLOYER, case, other):
+def _nearest_of_each_key(caller: Caller) -> Select[*tuple[Any, ...]]:
+    """For each key the nearest cases received until the day, and the nearest received after it: two lists of ids."""
+    key = each_of("keys")
+    found = (
+        select(Case.id)
+        .join_from(BlockingKey, Case, Case.id == BlockingKey.case_id)
+        .where(BlockingKey.key == key.c.value, worked_on_by(caller))
+        .correlate(key)
+        .limit(NEAREST)
+    )
+    day, place = BlockingKey.received_on, (BlockingKey.received_on, BlockingKey.case_id)
+    earlier = found.where(day.between(bindparam("since"), bindparam("day"))).order_by(*(at.desc() for at in place))
+    later = found.where(day > bindparam("day"), day <= bindparam("until")).order_by(*place)
+    lists = (all_of(half.subquery(name).c.id) for name, half in (("earlier", earlier), ("later", later)))
+    return select(*lists).select_from(key)
+
+
+# In the write
+
+
+def possible_duplicates(session: Session, caller: Caller, case: Case, compared: Comparison) -> list[Duplicate]:
+    """The cases this caller works on that may be the same appeal: the most reasons first, then the newest.
+
+    From here on requests with the same keys wait for the end of this transaction.
+    """
+    take_turns(session, compared.keys)
+    transaction, number = compared.place
+    changed = set(session.scalars(_CHANGED_SINCE, {"transaction": transaction, "number": number}))
+    known = {features.id: (features, reasons) for features, reasons in compared.alike if features.id}
+    seen = _still_alike(session, caller, case, compared.keys, [*known.keys() | changed])
+    alike = [known[number] for number in seen - changed]
+    if seen & changed:
+        features, *others = _load(session, [case.id, *sorted(seen & changed, reverse=True)[:COMPARED]])
+        alike += _alike_to(features, others)
+    alike.sort(key=lambda pair: (len(pair[1]), pair[0].received_on, pair[0].id), reverse=True)
+    return [Duplicate(reference=features.reference, reasons=reasons) for features, reasons in alike[:SHOWN]]
+
+
+_CHANGED_SINCE = (
+    select(Change.case_id)
+    .where(follows(Change.transaction_id, Change.id, bindparam("transaction"), bindparam("number")))
+    .order_by(Change.transaction_id.desc(), Change.id.desc())
+    .limit(CHANGED)
+)
+
+
+def _still_alike(session: Session, caller: Caller, case: Case, keys: list[int], numbers: list[UUID]) -> set[UUID]:
+    """Those of some cases that the caller works on, of the same country and months, that share a key with the case."""
+    if not numbers:
+        return set()
+    given = {"country": case.country, "since": case.received_on - WITHIN, "until": case.received_on + WITHIN}
+    given |= {"numbers": numbers, "keys": keys, "now": caller.now}
+    return set(session.scalars(statement_for(session, caller, _sharing_a_key), given))
+
+
+def _sharing_a_key(caller: Caller) -> Select[UUID]:
+    near = Case.received_on.between(bindparam("since"), bindparam("until"))
+    shares = select(BlockingKey.key).where(
+        BlockingKey.key.in_(select(each_of("keys").c.value)),
+        BlockingKey.received_on == Case.received_on,
+        BlockingKey.case_id == Case.id,
+    )
+    alike = and_(Case.id.in_(_NUMBERS), Case.country == bindparam("country"), near, shares.correlate(Case).exists())
+    return select(Case.id).where(alike, worked_on_by(caller))
+
+
+# Comparing
+
+
+def _load(session: Session, numbers: list[UUID]) -> list[_Features]:
+    """What these cases are compared by, in their order. Plain columns: entities take ten times as long."""
+    if not numbers:
         return []
-    met = {who: likeness for role, who in _WHO.items() if (likeness := _alike(role, case, other))}
+    connection, given = session.connection(), {"numbers": numbers}
+    known = {number: _Features(day, number, reference) for number, reference, day in connection.execute(_CASES, given)}
+    for case_id, role, row, *names in connection.execute(_PARTIES, given):
+        known[case_id].add(role, row, names)
+    for case_id, code, since in connection.execute(_VIOLATIONS, given):
+        known[case_id].codes.add(code)
+        if since:
+            known[case_id].since.add(since)
+    return [known[number] for number in numbers if number in known]
+
+
+_NUMBERS: BindParameter[UUID] = bindparam("numbers", expanding=True)
+_CASES = select(Case.id, Case.reference, Case.received_on).where(Case.id.in_(_NUMBERS))
+_VIOLATIONS = select(Violation.case_id, Violation.code, Violation.since).where(Violation.case_id.in_(_NUMBERS))
+
+
+def _first_parties() -> Select[*tuple[Any, ...]]:
+    """The first parties of cases in each role that is compared: case, role, row of the directory, names."""
+    rank = func.row_number().over(partition_by=(Party.case_id, Party.role), order_by=Party.id)
+    row = func.coalesce(Party.facility_id, Party.organisation_id)
+    names = (Party.named[name].as_string().label(name) for name in ("name", "name_local"))
+    parties = select(Party.case_id, Party.role, row.label("row"), *names, rank.label("rank"))
+    parties = parties.where(Party.case_id.in_(_NUMBERS), Party.role.in_([*COMPARED_ROLES, *_BUYERS]))
+    ranked = parties.subquery("ranked").c
+    columns = (ranked.case_id, ranked.role, ranked.row, ranked.name, ranked.name_local)
+    return select(*columns).where(ranked.rank <= COMPARED_PARTIES)
+
+
+_PARTIES = _first_parties()
+
+
+def _alike_to(features: _Features, others: Iterable[_Features]) -> list[tuple[_Features, list[str]]]:
+    return [(other, reasons) for other in others if (reasons := why(features, other))]
+
+
+def why(case: _Features, other: _Features) -> list[str]:
+    """Why two cases may be the same appeal; nothing where it takes more to think so."""
+    employers = (case.names.get(PartyRole.EMPLOYER), other.names.get(PartyRole.EMPLOYER))
+    if all(employers) and not _alike(PartyRole.EMPLOYER, case, other):
+        return []
+    met = {who: likeness for role, who in COMPARED_ROLES.items() if (likeness := _alike(role, case, other))}
     beside = _beside(case, other)
     if "same" not in met.values() and not (met and beside):
         return []
@@ -159,65 +253,22 @@ def why(case: _Known, other: _Known) -> list[str]:
     return [*(f"same {who}" for who in same), *(f"{who} of a like name" for who in sorted(met.keys() - same)), *beside]
 
 
-def _alike(role: PartyRole, case: _Known, other: _Known) -> Literal["same", "alike", ""]:
+def _alike(role: PartyRole, case: _Features, other: _Features) -> Literal["same", "alike", ""]:
     """Whether in this role both name the same row of the directory, or somebody of a like name."""
-    one, another = case.named.get(role, []), other.named.get(role, [])
-    if {named.number for named in one} & {named.number for named in another}:
+    if case.rows.get(role, set()) & other.rows.get(role, set()):
         return "same"
-    pairs = (names for named in one for heard in another for names in product(named.names, heard.names))
-    return "alike" if any(are_alike(*names) for names in pairs) else ""
+    pairs = _sharing_keys(case.names.get(role, ()), other.names.get(role, ()))
+    return "alike" if any(are_alike(*pair) for pair in islice(pairs, COMPARED_NAMES)) else ""
 
 
-def are_alike(name: str, other_name: str) -> bool:
-    """Alike as wholes, and no less so without the words that half of all workplaces have in their names."""
-    (one, own), (other, others) = _heard(name), _heard(other_name)
-    as_wholes = token_sort_ratio(one, other)
-    if own and others:
-        return as_wholes >= ALIKE_AS_WHOLES and token_sort_ratio(own, others) >= ALIKE
-    return len(one) > 2 and as_wholes >= ALIKE
+def _sharing_keys(names: Iterable[str], other_names: Collection[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        keys = set(keys_of(name))
+        yield from ((name, other) for other in other_names if not keys.isdisjoint(keys_of(other)))
 
 
-@lru_cache(maxsize=20_000)
-def _heard(name: str) -> tuple[str, str]:
-    """A name by its sound, whole and without the words that are common in the trade."""
-    whole = sound(name)
-    return whole, " ".join(word for word in whole.split() if not _is_common(word))
-
-
-@lru_cache(maxsize=20_000)
-def _is_common(word: str) -> bool:
-    return word in _COMMON or (len(word) > 3 and any(ratio(word, common) >= _COMMON_FROM for common in _COMMON))
-
-
-def _beside(case: _Known, other: _Known) -> list[str]:
+def _beside(case: _Features, other: _Features) -> list[str]:
     """What makes it more likely, and is not enough alone."""
     near = any(abs(one - another) <= SAME_DAYS for one in case.days for another in other.days)
     shared = {"same violations": case.codes & other.codes, "same brand": case.buyers & other.buyers}
-    return [*(clue for clue, found in shared.items() if found), *(["same days"] if near else [])]
-
-
-_FORMS = r"\b(limited|limitd|ltd|pvt|private|co|company|corporation|corp|inc|plc|llc|gmbh|tbk|pt|sdn|bhd|sa|cv)\b"
-"""Forms of companies: one spelling has them and the next has not."""
-_SOUNDS = (
-    (r"\bkn", "n"), (r"\by", "j"), ("ph", "f"), ("sh", "s"), ("[ckg]h", "k"), ("th", "t"), ("dh", "d"),
-    ("bh", "b"), ("c(?=[eiy])", "s"), ("c|q", "k"), ("x", "ks"), ("z|j", "g"), ("v|w", "b"), ("ng|m", "n"),
-)  # fmt: skip
-"""Letters and pairs that one language writes for the other's."""
-
-
-@lru_cache(maxsize=20_000)
-def sound(name: str) -> str:
-    """A name by its consonants, in Latin letters: `ব্রাইট স্টিচ লিমিটেড` and `Bright Stitch Ltd` come close."""
-    plain = re.sub(_FORMS, " ", re.sub(r"[^a-z ]", "", anyascii(name).lower()))
-    for spelt, meant in _SOUNDS:
-        plain = re.sub(spelt, meant, plain)
-    return " ".join(re.sub(r"(.)\1+", r"\1", re.sub("[aeiouy]", "", plain)).split())
-
-
-_COMMON_FROM = 80
-_IN_THE_TRADE = """
-    garment garments fashion fashions textile textiles tekstil apparel apparels knit knitwear knitting composite mills
-    mill group industries industry factory clothing wear wears shirts denim jeans sweater sweaters trousers leather
-    shoes footwear packaging washing dyeing basics international
-"""
-_COMMON = frozenset(map(sound, _IN_THE_TRADE.split()))
+    return [*(clue for clue, both in shared.items() if both), *(["same days"] if near else [])]

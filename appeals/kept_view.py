@@ -2,8 +2,8 @@
 
 What is kept is what everybody gets who has that view and sees no other case. The case that it was merged into is put
 in for those who may see that (`naming_survivor`), and so are links for those who see the other end (`telling_links`).
-With the views go a row of the feed (`change.py`), the words by which the case is found (`search.py`), and how it
-is counted (`statistics.py`).
+With the views go a row of the feed (`change.py`), the words by which the case is found (`search.py`), the keys by
+which cases like it are found (`likeness.py`), and how it is counted (`statistics.py`).
 """
 
 import json
@@ -17,10 +17,11 @@ from pydantic import TypeAdapter
 from sqlalchemy import LargeBinary, Table, bindparam, event, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from appeals import search, statistics, views
+from appeals import likeness, search, statistics, views
 from appeals.case import Case
 from appeals.change import Change, FormerMember, FormerSight
 from appeals.database import Base, Database, refers_to, this_transaction
+from appeals.likeness import BlockingKey
 from appeals.link import LinkOutput
 from appeals.network import outsider
 from appeals.record import Record
@@ -102,6 +103,8 @@ def keep_case(session: Session, case: Case, now: datetime, *, is_new: bool) -> N
     if kept is not None and kept.sight != rendered["sight"]:
         _note_former_sight(session, change, kept.sight)
     rendered["indexed"] = search.index(session, case, kept.indexed if kept else None, is_new=is_new)
+    if kept is None or kept.indexed != rendered["indexed"]:  # among its words are the names of its parties
+        likeness.index(session, case, is_new=is_new)
     statistics.note(session, kept.counted if kept else None, rendered["counted"])
     if kept is None:
         connection.execute(_ADDED, {"case_id": case.id, **rendered})
@@ -214,12 +217,14 @@ def render_anew(database: Database, *, all_of_them: bool) -> int:
         with database.writing() as session:
             query = select(Case).where(Case.id > last).order_by(Case.id).limit(AT_ONCE)
             if not all_of_them:
-                query = query.where(Case.id.not_in(select(KeptView.case_id)))
+                whole = select(KeptView.case_id).where(KeptView.case_id.in_(select(BlockingKey.case_id)))
+                query = query.where(Case.id.not_in(whole))
             cases = session.scalars(query.with_for_update(of=Case)).all()
             indexed = search.reindex(session, cases)
             for case in cases:
                 case.load(session)
                 kept, rendered = session.get(KeptView, case.id), kept_of(case)
+                likeness.index(session, case, is_new=False)
                 statistics.note(session, kept.counted if kept else None, rendered["counted"])
                 session.merge(KeptView(case_id=case.id, **rendered, indexed=indexed[case.id]))
         if not cases:

@@ -32,13 +32,13 @@ LAYERS = (
     "lifecycle",
     "case",
     "access figures revision",
-    "search statistics views",
+    "likeness search statistics views",
     "guard records",
     "effect",
     "kept_view",
-    "access_page attention duplicate step register lifecycle_page story track_record",
+    "access_page attention step register lifecycle_page story track_record",
     "clock feed intake invention",
-    "copies",
+    "copies duplicate",
     "seed",
     "courier doctor documentation replay",
     "web.body",
@@ -150,7 +150,7 @@ def test_no_alias_is_shared() -> None:
 CACHED = {
     "case._list_of", "case._what_there_is",  # statements of the mapped columns alone
     "copies._at", "copies.tables", "field.marks_of", "web.body._our_names",  # what is declared
-    "duplicate._heard", "duplicate._is_common", "duplicate.sound", "search._names_of", # of a text
+    "likeness._heard", "likeness._is_common", "likeness.keys_of", "likeness.sound", "search._names_of", # of a text
     "word._folded", "word._kind", "word.terms_in",
 }  # fmt: skip
 """What is cached for the process: functions of their arguments and of what never changes while it runs."""

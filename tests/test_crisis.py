@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from appeals.duplicate import are_alike
+from appeals.likeness import are_alike
 from tests.cast import Body, World, day
 from tests.conftest import PEPPER, Template
 from tests.crisis import ARRESTED, BRANDS, KILLED, ONCE, PROCEEDINGS, TWICE, Report, week

@@ -24,6 +24,7 @@ from appeals.due import DueDate
 from appeals.field import CASE_REFERENCE
 from appeals.kept_view import KeptView, all_counted, differing, render_anew
 from appeals.lifecycle import ENDED, STEPS
+from appeals.likeness import BlockingKey, named_in, own_keys
 from appeals.statistics import miscounted
 from appeals.vocabulary import Status, Visibility
 from tests.cast import World
@@ -112,6 +113,11 @@ def test_what_is_kept_of_a_copy_is_what_a_fresh_rendering_gives(sown: World) -> 
         assert list(differing(session, one_of_each(session))) == []
         unindexed = select(func.count()).select_from(KeptView).where(KeptView.indexed.is_(None))
         assert session.scalar(unindexed) == 0
+        for case in one_of_each(session):
+            kept = session.scalars(select(BlockingKey.key).where(BlockingKey.case_id == case.id))
+            assert set(kept) == set(
+                own_keys(case.country, [named_in(party.role, party.named) for party in case.parties])
+            )
     with sown.database.reading() as session:
         assert miscounted(session, all_counted) == 0
 

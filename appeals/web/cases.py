@@ -11,7 +11,7 @@ from appeals import step as steps
 from appeals.access import is_on_team, role_at, roles_on, statement_for, view_of
 from appeals.case import Case
 from appeals.cursor import unseal
-from appeals.duplicate import Duplicate, possible_duplicates
+from appeals.duplicate import Comparison, Duplicate, compare, possible_duplicates
 from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, NotFound
 from appeals.field import Instant, Model
 from appeals.guard import GUARDS, Attempt, resumable, unmet
@@ -98,9 +98,13 @@ def acting_in(step: Step) -> Finder:
 # Work
 
 
+def compared(visit: Visit, body: Intake) -> Comparison:
+    return compare(visit.session, visit.caller, body)
+
+
 def take_in(call: Call) -> Answer:
     case = intake.take_in(call.session, call.caller, call.body, call.now)
-    duplicates = possible_duplicates(call.session, call.caller, case)
+    duplicates = possible_duplicates(call.session, call.caller, case, call.prepared)
     shown = views.most(call.caller, case)
     output = IntakeOutput(**shown.model_dump(), possible_duplicates=duplicates)
     return rendered(output, 201, Location=f"/v1/cases/{case.reference}", ETag=views.tag(case, shown))
@@ -332,7 +336,7 @@ def doors() -> list[Door]:
         ),
         Door(
             "POST", "/v1/cases", "take_in", "Log an urgent appeal.", take_in, IntakeOutput, 201, Intake,
-            headers=("Location", "ETag"),
+            headers=("Location", "ETag"), prepare=compared,
         ),
         Door(
             "PATCH", one, "amend_case", "Change a case, never its status.", amend, WorkView, 200, CaseChange,

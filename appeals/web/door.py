@@ -24,7 +24,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -111,6 +111,7 @@ class Call:
     query: Any
     request: Request
     desk: Desk
+    prepared: Any = None
     logged: list[tuple[Logged, tuple[str, ...]]] = field(default_factory=list)
 
     def log(self, kind: Logged, *subjects: str) -> None:
@@ -182,7 +183,8 @@ class Door:
 
     `finds` what it is about; `current` says that it needs If-Match; `headers` are those of its answer; `secret` that
     the answer is not kept; `quick` how it is answered the next time (`quick.py`); `streams` the
-    media type of its answer where that is a stream.
+    media type of its answer where that is a stream. What `prepare` gives, from a snapshot and before the write waits
+    for its turn, is `prepared` on the call.
     """
 
     method: str
@@ -202,6 +204,7 @@ class Door:
     secret: Secret | None = None
     quick: Callable[[Call], Recipe | None] | None = None
     streams: str | None = None
+    prepare: Callable[[Visit, Any], Any] | None = None
 
     @property
     def policy(self) -> Policy:
@@ -355,6 +358,8 @@ class DoorRoute(APIRoute):
                     return await ordinary(request)
                 waits_until = time.monotonic() + entry.desk.database.lock_timeout_s
                 await entry.write_down(request)
+                if entry.door.prepare:
+                    await run_in_threadpool(entry.prepare, request)
                 async with entry.turn(request, waits_until):
                     return await ordinary(request)
             except (RequestValidationError, Invalid, TooLarge, NotJson):
@@ -390,7 +395,7 @@ def _is_utf_8(query: bytes) -> bool:
 @dataclass
 class _Noted:
     """What is known of a request while it is served: who it is from, whether that use of the key is on the access log,
-    what is still to be written there, until when a write waits for others.
+    what is still to be written there, until when a write waits for others, and what was prepared for it.
     """
 
     key_id: str | None = None
@@ -398,6 +403,7 @@ class _Noted:
     used: bool = False
     accesses: list[Access] = field(default_factory=list)
     waits_until: float = 0.0
+    prepared: Any = None
 
 
 def _noted(request: Request) -> _Noted:
@@ -445,6 +451,15 @@ class _Entry:
             yield
         finally:
             self.desk.turns.release()
+
+    def prepare(self, request: Request) -> None:
+        """Do what can be done of a write without keeping others waiting. Raises: Unauthenticated, Forbidden, Busy."""
+        if self.door.prepare is None or self.door.takes is None:
+            return
+        with suppress(ValidationError), self.desk.database.reading() as session:
+            visit, _ = self._visit(request, session, self._caller(request, session), writes=False)
+            body = self.door.takes.model_validate(getattr(request, "_json", None))
+            _noted(request).prepared = self.door.prepare(visit, body)
 
     def pass_gate(self, request: Request) -> None:
         """Only see whether the caller may pass. Raises: Unauthenticated, NotFound, Forbidden."""
@@ -537,7 +552,7 @@ class _Entry:
             kept = self._claim(request, session, caller)
             keep_views(session, self.desk.now(), caller.account_id)
             visit, subject = self._visit(request, session, caller, writes=True)
-            call = Call(visit, subject, body, None, request, self.desk)
+            call = Call(visit, subject, body, None, request, self.desk, _noted(request).prepared)
             answer = self._once(request, call, kept)
             record(session, self._accesses(call, answer))
         return Response(answer.content, answer.status, answer.headers, answer.media_type)

@@ -111,7 +111,7 @@ the fullest view holds. Who may act, may do what the doors below give to those r
 Each is a list of its members in `appeals/views.py`, and what is not on the list is not shown. `GET /v1/cases/{{ref}}`
 gives the fullest view you have, or the one asked for by `?view=`; steps and changes answer in the fullest. The work
 view goes on the access log each time it is given. Outsiders get the public view: of published cases alone, what two
-people approved, for as long as every consent it rests on is in force.
+people approved, for as long as [it may be up](consent.md#may-it-be-up-now).
 
 ## The team of a case
 

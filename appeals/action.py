@@ -1,13 +1,14 @@
 """Actions and what came of them: pressure, the answer expected, the answer given, the rejoinder."""
 
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, model_validator
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from appeals.consent import ConditionMet, ConditionsMet
 from appeals.database import refers_to, unique_among
 from appeals.directory import OrganisationInput
 from appeals.field import ActionRef, Count, Day, Flag, Happened, Language, NameOrId, PartyRef, Prose, earliest
@@ -109,6 +110,7 @@ class Action(Record):
     reach: Mapped[int | None]
     note: Mapped[str | None]
     result_note: Mapped[str | None]
+    conditions_met: Mapped[list[dict[str, Any]]]
     status: Mapped[str]
     responses: Mapped[list[Response]] = relationship(order_by=Response.id, lazy="selectin", viewonly=True)
 
@@ -217,6 +219,7 @@ class ActionInput(RecordInput):
     note: Prose | None = None
     result_note: Prose | None = None
     without_consent_because: Because | None = None
+    conditions_met: ConditionsMet = []
 
     @model_validator(mode="after")
     def _an_answer_has_a_target(self) -> "ActionInput":
@@ -294,6 +297,7 @@ class ActionOutput(RecordOutput):
     note: str | None
     result_note: str | None
     without_consent_because: str | None
+    conditions_met: list[ConditionMet]
     responses: list[ResponseOutput]
 
 

@@ -18,12 +18,13 @@ from appeals.access import RECEIVING, visible_to, worked_on_by
 from appeals.action import Action, Response
 from appeals.case import Case, HistoryEntry
 from appeals.commitment import OPEN, Commitment
-from appeals.consent import GIVEN, Consent
+from appeals.consent import YES, Consent
 from appeals.field import Model
 from appeals.guard import RISK_REVIEW_DAYS, RISK_REVIEW_DAYS_ELSEWHERE
 from appeals.lifecycle import COORDINATION, ENDED, TAKEN_UP
 from appeals.network import Caller
 from appeals.proceeding import OVER, Proceeding
+from appeals.publication import Publication
 from appeals.risk import RiskAssessment
 from appeals.vocabulary import (
     ActedBy,
@@ -35,6 +36,7 @@ from appeals.vocabulary import (
     ResponseGrade,
     RiskLevel,
     Status,
+    Visibility,
 )
 
 FIRST_ACTION_DAYS = {Priority.URGENT: 1, Priority.HIGH: 3, Priority.NORMAL: 14}
@@ -129,11 +131,11 @@ def pressing(item: AttentionItem) -> tuple[Any, ...]:
 def _consent_ended(a: Asked) -> Iterable[Select[Any]]:
     """While the case is not paused, which is what follows; or they give a new one."""
     of_workers = and_(Consent.subject == ConsentSubject.WORKERS, Consent.scope == ConsentScope.TAKE_UP)
-    theirs = and_(Consent.case_id == Case.id, of_workers)
-    last = select(func.max(func.coalesce(Consent.withdrawn_on, Consent.expires_on))).where(theirs).scalar_subquery()
+    ends = func.max(func.coalesce(Consent.on, Consent.expires_on))
+    last = select(ends).where(Consent.case_id == Case.id, of_workers).scalar_subquery()
     since = func.coalesce(last, Case.accepted_on, Case.received_on)
-    in_force = select(Consent.id).where(theirs, Consent.in_force_on(a.today))
-    yield a.of_cases(since, Case.status.in_(TAKEN_UP), ~in_force.exists())
+    ended = or_(Case.take_up_until.is_(None), Case.take_up_until < a.today)
+    yield a.of_cases(since, Case.status.in_(TAKEN_UP), ended)
 
 
 def _first_action_late(a: Asked) -> Iterable[Select[Any]]:
@@ -206,7 +208,7 @@ def _review_due(a: Asked) -> Iterable[Select[Any]]:
 
 
 def _consent_expiring(a: Asked) -> Iterable[Select[Any]]:
-    soon = and_(Consent.expires_on <= a.today + CONSENT_WITHIN, Consent.state.in_(GIVEN))
+    soon = and_(Consent.expires_on <= a.today + CONSENT_WITHIN, Consent.expires_on >= a.today, Consent.state.in_(YES))
     yield a.of_cases(Consent.expires_on, soon, record=Consent.id).join(Consent, Consent.case_id == Case.id)
 
 
@@ -220,6 +222,19 @@ def _contact_without_consent(a: Asked) -> Iterable[Select[Any]]:
     yield query.join(Action, Action.case_id == Case.id).where(
         worked_on_by(a.caller), excused, lately, Action.by == ActedBy.NETWORK
     )
+
+
+def _publication_outdated(a: Asked) -> Iterable[Select[Any]]:
+    """Also of cases that have ended: what is public says no more how they stand."""
+    outdated = and_(Publication.taken_down_at.is_(None), Publication.outdated_on.is_not(None))
+    query: Any = select(*_CASE, Publication.outdated_on.label("since"), Publication.id.label("record"))
+    yield query.join(Publication, Publication.case_id == Case.id).where(worked_on_by(a.caller), outdated)
+
+
+def _shared_without_consent(a: Asked) -> Iterable[Select[Any]]:
+    """Cases that were wider before consent was asked for: they stay so, and somebody asks."""
+    without = or_(Case.share_until.is_(None), Case.share_until < a.today)
+    yield a.of_cases(Case.received_on, Case.visibility == Visibility.NETWORK, without)
 
 
 def _guard_overridden(a: Asked) -> Iterable[Select[Any]]:
@@ -241,6 +256,8 @@ REASONS: dict[AttentionReason, tuple[str, Query]] = {
     AttentionReason.REVIEW_DUE: ("", _review_due),
     AttentionReason.CONSENT_EXPIRING: ("consents", _consent_expiring),
     AttentionReason.CONTACT_WITHOUT_CONSENT: ("actions", _contact_without_consent),
+    AttentionReason.PUBLICATION_OUTDATED: ("", _publication_outdated),
+    AttentionReason.SHARED_WITHOUT_CONSENT: ("", _shared_without_consent),
     AttentionReason.GUARD_OVERRIDDEN: ("", _guard_overridden),
 }
 """The kind of record that each reason is about, and its queries."""

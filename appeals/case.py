@@ -35,11 +35,12 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from appeals.action import Action
 from appeals.commitment import Commitment
-from appeals.consent import Consent
+from appeals.consent import Consent, Met
 from appeals.database import Base, index_among, new_id, refers_to
 from appeals.demand import Demand, current
 from appeals.directory import CROCKFORD, Organisation
 from appeals.field import COUNTRIES
+from appeals.last_word import Words
 from appeals.lifecycle import LADDER, Step
 from appeals.link import Link
 from appeals.network import Entity
@@ -49,7 +50,7 @@ from appeals.party import Party
 from appeals.payment import Money, Payment, money
 from appeals.person import Person, SealedPerson
 from appeals.proceeding import Proceeding
-from appeals.publication import Approval, Publication
+from appeals.publication import Approval, Publication, met_of
 from appeals.record import Record
 from appeals.risk import RiskAssessment
 from appeals.safe_contact import SafeContactRule, SafeContactRuleVersion, newest_rule
@@ -58,13 +59,14 @@ from appeals.team import TeamMember
 from appeals.violation import Violation
 from appeals.vocabulary import (
     GROUP,
-    CloseReason,
+    ConsentScope,
     PartyRole,
     Priority,
     PublicationLevel,
     SealedField,
     Status,
     StatusGroup,
+    SuspendReason,
     TallyKind,
 )
 
@@ -76,7 +78,8 @@ URGENCY = literal_column(
 LISTED_BY = ("country", "status", "intake_entity_id", "lead_entity_id", "region_id", "assignee_id", "risk", "priority")
 """Columns that lists are filtered by; each has an index in the order of lists."""
 MONITORING_DAYS = 180
-CALLED_OFF = (CloseReason.WITHDRAWN_BY_WORKERS, CloseReason.WITHDRAWN_BY_REQUESTER, CloseReason.MERGED)
+DECISIONS = frozenset({"acceptance", "decline", "referral"})
+"""The steps that say whether the network takes a case up."""
 
 
 FILTERED_BY = ("status", "country", "risk", "priority", "danger", "visibility")
@@ -124,7 +127,11 @@ _list = partial(relationship, viewonly=True)
 
 
 class Case(Base):
-    """An urgent appeal. `version` counts its own changes (steps, PATCH); `revision` also those of its records."""
+    """An urgent appeal. `version` counts its own changes (steps, PATCH); `revision` also those of its records.
+
+    `take_up_until` and `share_until` are the last days on which the workers' consent to take it up, and the consent to
+    share it in the network, are good if nothing more is said; null where they are not in force.
+    """
 
     __tablename__ = "case"
     __table_args__ = (
@@ -164,6 +171,9 @@ class Case(Base):
     acknowledged_on: Mapped[date | None]
     first_action_on: Mapped[date | None]
     accepted_on: Mapped[date | None]
+    take_up_until: Mapped[date | None]
+    share_until: Mapped[date | None]
+    share_conditions_met: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     review_on: Mapped[date | None]
     closed_on: Mapped[date | None]
     close_reason: Mapped[str | None]
@@ -290,17 +300,49 @@ class Case(Base):
         """The entry that brought the case into the state it is in."""
         return next(entry for entry in reversed(self.history) if entry.moved)
 
+    def today(self, now: datetime) -> date:
+        """The server's day, and never before the newest thing on record: a clock set back revives nothing."""
+        return max(now, self.updated_at).date()
+
+    def words(self, today: date, silent: Collection[UUID] = ()) -> Words:
+        """What everybody said about consent, but for the noes that count no more."""
+        return Words([word for word in self.consents if word.id not in silent], self.parties, today)
+
+    @property
+    def suspended_because(self) -> SuspendReason | None:
+        """Why it is paused; None where it is not."""
+        reason = self.last_move().reason if self.status == Status.SUSPENDED else None
+        return SuspendReason(reason) if reason else None
+
+    @property
+    def is_accepted(self) -> bool:
+        """True when it was taken up, and neither declined nor referred since."""
+        decisive = (entry.step for entry in reversed(self.history) if entry.step in DECISIONS)
+        return next(decisive, None) == "acceptance"
+
+    @property
+    def take_up_conditions_met(self) -> Met:
+        """The conditions of taking it up that steps said are met: what was said once holds on."""
+        of_take_up = {word.id for word in self.consents if word.scope == ConsentScope.TAKE_UP}
+        told = met_of([item for entry in self.history for item in entry.input.get("conditions_met", [])])
+        return frozenset(condition for condition in told if condition[0] in of_take_up)
+
+    @property
+    def sharing_conditions_met(self) -> Met:
+        """The conditions that were said to be met when the network was let see it."""
+        return met_of(self.share_conditions_met)
+
+    @property
+    def page_up(self) -> Publication | None:
+        """The publication that is up; there is one at most."""
+        return next((publication for publication in self.publications if publication.is_up), None)
+
     def take_down(self, now: datetime, why: str) -> None:
         """End every publication that is up."""
         for publication in self.publications:
             if publication.is_up:
                 publication.taken_down_at, publication.taken_down_why = now, why
         self.publication = PublicationLevel.NONE
-
-    @property
-    def was_called_off(self) -> bool:
-        """True when it ended because nobody may go on with it, or goes on as another case."""
-        return self.status == Status.DECLINED or self.close_reason in CALLED_OFF
 
     @property
     def publications_up(self) -> set[UUID]:

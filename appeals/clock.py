@@ -20,14 +20,13 @@ from sqlalchemy.orm import Session
 from appeals import step
 from appeals.action import Action, silence_of
 from appeals.case import Case
-from appeals.consent import Consent, ConsentChange
 from appeals.database import Busy, Database, claim_row
 from appeals.due import DueDate
 from appeals.kept_view import keep
 from appeals.network import Account, Caller, Entity, Held, expire
 from appeals.records import BY_NOUN, Writing
 from appeals.team import TeamMember
-from appeals.vocabulary import AccountKind, ConsentState, DueKind, Role, TeamStatus
+from appeals.vocabulary import AccountKind, DueKind, Role, TeamStatus
 
 CLOCK = UUID(int=0)
 AT_ONCE, IN_A_TURN = 100, 10
@@ -159,14 +158,12 @@ def _note_silence(writing: Writing, due: DueDate) -> None:
         step.add(writing, BY_NOUN["responses"], silence_of(asked))
 
 
-def _end_consent(writing: Writing, due: DueDate) -> None:
-    """Where it still stands as given, call it expired; what rested on it follows (invariant 2)."""
-    ended: Consent = next(found for found in writing.case.consents if found.id == due.subject_id)
-    said = ConsentChange(state=ConsentState.EXPIRED)
-    step.change(writing, BY_NOUN["consents"], ended, said, Role.COORDINATOR)
+def _look_again(writing: Writing, _due: DueDate) -> None:
+    """A consent ran out: what rested on it alone follows (invariant 2)."""
+    step.follow_up(writing)
 
 
 FOLLOWS: dict[DueKind, Callable[[Writing, DueDate], None]] = {
     DueKind.ANSWER: _note_silence,
-    DueKind.CONSENT: _end_consent,
+    DueKind.CONSENT: _look_again,
 }

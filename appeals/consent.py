@@ -1,118 +1,159 @@
-"""Consent: who agreed to what, how it was given, and whether it is in force on a day."""
+"""Consent: one word of one voice about one scope. What all words together come to is asked of `last_word.py`.
+
+A yes (`given`, `given_with_conditions`) is said on a day, may run out, and may be limited to recipients. A no
+(`refused`, `withdrawn`) is a record of its own and changes no yes. `requested` says nothing. Source: domain.md 8.
+"""
 
 from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any
+from uuid import UUID
 
-from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement, and_, false, func, or_
-from sqlalchemy.orm import Mapped
+from pydantic import BeforeValidator, Field, model_validator
+from sqlalchemy.orm import Mapped, mapped_column
 
-from appeals.field import Day, Happened, Language, Name, Prose, fold
+from appeals.database import refers_to
+from appeals.field import ConsentRef, Day, Happened, Language, Model, Name, Prose, VoiceRef, earliest, fold, span
 from appeals.record import Record, RecordInput, RecordOutput
-from appeals.vocabulary import ConsentMethod, ConsentScope, ConsentState, ConsentSubject, PublicationLevel
+from appeals.vocabulary import ConsentMethod, ConsentScope, ConsentState, ConsentSubject, Precision
 
-GIVEN = frozenset({ConsentState.GIVEN, ConsentState.GIVEN_WITH_CONDITIONS})
+YES = frozenset({ConsentState.GIVEN, ConsentState.GIVEN_WITH_CONDITIONS})
 NO = frozenset({ConsentState.REFUSED, ConsentState.WITHDRAWN})
-COUNTED = GIVEN | {ConsentState.WITHDRAWN, ConsentState.EXPIRED}
-"""States in which a consent was in force for a time: its dates say when."""
-WORKERS_SIDE = frozenset({ConsentSubject.WORKERS, ConsentSubject.WORKERS_UNION})
-PUBLISHING = {
-    ConsentScope.PUBLISH_ANONYMISED: PublicationLevel.ANONYMISED,
-    ConsentScope.PUBLISH_NAMED: PublicationLevel.NAMED,
-    ConsentScope.PUBLISH_PERSON: PublicationLevel.PERSON,
+NEXT: dict[ConsentState, set[ConsentState]] = {
+    ConsentState.REQUESTED: {*YES, ConsentState.REFUSED},
+    ConsentState.GIVEN: {ConsentState.WITHDRAWN},
+    ConsentState.GIVEN_WITH_CONDITIONS: {ConsentState.WITHDRAWN},
 }
-"""The widest publication that each publishing consent covers."""
-
-NEXT = {
-    ConsentState.REQUESTED: {
-        ConsentState.GIVEN,
-        ConsentState.GIVEN_WITH_CONDITIONS,
-        ConsentState.REFUSED,
-    },
-    ConsentState.GIVEN: {ConsentState.WITHDRAWN, ConsentState.EXPIRED, ConsentState.SUPERSEDED},
-    ConsentState.GIVEN_WITH_CONDITIONS: {
-        ConsentState.WITHDRAWN,
-        ConsentState.EXPIRED,
-        ConsentState.SUPERSEDED,
-    },
-}
+"""Which word may follow from a record by the shorthand of `PATCH`; it is written as a record of its own."""
 
 
 class Consent(Record):
-    """One consent of one subject to one scope."""
+    """One word of one voice. `of` names the party or person whose word it is, where there are several."""
 
     __tablename__ = "consent"
 
     subject: Mapped[str]
     scope: Mapped[str]
     state: Mapped[str]
-    conditions: Mapped[str | None]
+    of_party: Mapped[UUID | None] = mapped_column(refers_to("party.id"))
+    of_person: Mapped[UUID | None] = mapped_column(refers_to("person.id"))
+    conditions: Mapped[list[str]]
     recipients: Mapped[list[str]]
     given_on: Mapped[date | None]
+    given_precision: Mapped[str]
+    on: Mapped[date | None]
+    on_precision: Mapped[str]
     expires_on: Mapped[date | None]
-    withdrawn_on: Mapped[date | None]
     method: Mapped[str | None]
     language: Mapped[str | None]
 
-    def in_force(self, on: date) -> bool:
-        """True when it was given by that day and had neither run out nor been withdrawn."""
-        given = self.state in COUNTED and self.given_on is not None and self.given_on <= on
-        withdrawn = self.withdrawn_on is not None and self.withdrawn_on <= on
-        run_out = self.expires_on is not None and self.expires_on < on
-        return given and not withdrawn and not run_out
+    @property
+    def of(self) -> UUID | None:
+        """The party or person whose word it is; None for the subject as a whole."""
+        return self.of_party or self.of_person
 
-    @classmethod
-    def in_force_on(cls, on: date) -> ColumnElement[bool]:
-        """`in_force`, as a condition on the consent table."""
-        return and_(
-            cls.state.in_(COUNTED),
-            func.coalesce(cls.given_on <= on, false()),
-            or_(cls.withdrawn_on.is_(None), cls.withdrawn_on > on),
-            or_(cls.expires_on.is_(None), cls.expires_on >= on),
-        )
+    @property
+    def is_yes(self) -> bool:
+        """True for a yes, with conditions or without."""
+        return self.state in YES
+
+    @property
+    def is_no(self) -> bool:
+        """True for a refusal or a withdrawal."""
+        return self.state in NO
+
+    @property
+    def withdrawn_on(self) -> date | None:
+        """The day of a no, as a change calls it."""
+        return self.on
+
+    @property
+    def withdrawn_precision(self) -> str:
+        """The precision of that day."""
+        return self.on_precision
+
+    @property
+    def first_day(self) -> date:
+        """The first day on which it may have been said."""
+        return self._no_later_than_recorded(span(*self._said)[0])
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which it may have been said."""
+        return self._no_later_than_recorded(span(*self._said)[1])
+
+    @property
+    def _said(self) -> tuple[date, str]:
+        day, precision = (self.given_on, self.given_precision) if self.is_yes else (self.on, self.on_precision)
+        return day or self.recorded_at.date(), precision if day else Precision.EXACT
+
+    def _no_later_than_recorded(self, day: date) -> date:
+        """A day ahead of the server's counts as the server's (domain.md 8)."""
+        return min(day, self.recorded_at.date())
+
+    def has_run_out(self, on: date) -> bool:
+        """True when its end lies before that day."""
+        return self.expires_on is not None and self.expires_on < on
 
     def contradiction(self) -> tuple[str, str] | None:
         """It ends no sooner than it was given."""
-        for end in ("withdrawn_on", "expires_on"):
-            day = getattr(self, end)
-            if self.given_on and day and day < self.given_on:
-                return end, "lies before it was given"
+        if self.given_on and self.expires_on and self.expires_on < earliest(self.given_on, self.given_precision):
+            return "expires_on", "lies before it was given"
         return None
 
     def may_become(self, name: str, value: Any) -> bool:
-        """Once given it stands as it was given: only its end may be told, or come sooner."""
-        if self.state not in COUNTED or name in {"state", "label"}:
-            return True
-        if name == "withdrawn_on":
-            return self.withdrawn_on is None
-        return name == "expires_on" and (self.expires_on is None or value < self.expires_on)
+        """It stands as it was said: only the end of a yes may come sooner, never later (domain.md 8)."""
+        sooner = name == "expires_on" and self.is_yes and (self.expires_on is None or value < self.expires_on)
+        return name == "label" or sooner
 
-    def reaches(self, recipient: str) -> bool:
-        """True when it is good for this recipient: named in it, or, but for sharing outside, none is named."""
+    def concerns(self, recipient: str | None) -> bool:
+        """True when it is a word for this recipient. None stands for everybody: there a no to one is a no.
+
+        Sharing outside the network is permitted to those alone who are named.
+        """
         if not self.recipients:
-            return self.scope != ConsentScope.SHARE_EXTERNAL
+            return not (self.is_yes and self.scope == ConsentScope.SHARE_EXTERNAL)
+        if recipient is None:
+            return self.is_no
         return fold(recipient) in {fold(name) for name in self.recipients}
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Conditions = Annotated[
+    list[Prose], BeforeValidator(_as_list), Field(max_length=20, description="What must hold before it authorises.")
+]
+
+
 class ConsentInput(RecordInput):
-    """A consent as it was asked for or given. A given one says when and how."""
+    """A word as it was said. A yes says when and how; a no was said today unless `on` is given."""
 
     subject: ConsentSubject
     scope: ConsentScope
     state: ConsentState = ConsentState.GIVEN
-    conditions: Prose | None = None
+    of: Annotated[
+        VoiceRef | None,
+        Field(description="Whose word it is, where there are several: a party; of a `person`, always the person."),
+    ] = None
+    conditions: Conditions = []
     recipients: Annotated[list[Name], Field(max_length=50, description="To whom it is limited.")] = []
-    given_on: Happened | None = None
-    expires_on: Day | None = None
+    given_on: Annotated[Happened | None, Field(description="Of a yes: when it was given.")] = None
+    given_precision: Precision = Precision.EXACT
+    on: Annotated[Happened | None, Field(description="Of a no: when it was said. Default: today.")] = None
+    on_precision: Precision = Precision.EXACT
+    expires_on: Annotated[Day | None, Field(description="The last day on which a yes is good.")] = None
     method: ConsentMethod | None = None
     language: Annotated[Language | None, Field(description="The language it was explained in.")] = None
 
     @model_validator(mode="after")
-    def _a_given_one_says_how(self) -> "ConsentInput":
-        if self.state not in {ConsentState.REQUESTED, ConsentState.REFUSED, *GIVEN}:
-            raise ValueError("a new consent is requested, refused, given, or given with conditions")
-        _given_fully(self.state, self.given_on, self.method, self.conditions)
+    def _agrees_with_its_state(self) -> "ConsentInput":
+        _require_of_yes(self.state, self.given_on, self.method, self.conditions)
+        if self.state in NO and (self.given_on or self.expires_on or self.conditions):
+            raise ValueError("a no has neither given_on, expires_on nor conditions; say when in on")
+        if self.state not in NO and self.on is not None:
+            raise ValueError("on is the day of a no; say when a yes was given in given_on")
         return self
 
 
@@ -120,73 +161,74 @@ class ConsentOutput(RecordOutput):
     subject: ConsentSubject
     scope: ConsentScope
     state: ConsentState
-    conditions: str | None
+    of: UUID | None
+    conditions: list[str]
     recipients: list[str]
     given_on: date | None
+    given_precision: Precision
+    on: date | None
+    on_precision: Precision
     expires_on: date | None
-    withdrawn_on: date | None
     method: ConsentMethod | None
     language: str | None
 
 
 class ConsentChange(RecordInput):
-    """The next state of a consent: given or refused after it was requested; then withdrawn, expired …"""
+    """A sooner end of a yes; or shorthand for the word that follows: a no to what was given, an answer to a request.
 
-    state: ConsentState
-    conditions: Prose | None = None
+    The word is written as a record of its own, which is the answer; the record named stays as it is.
+    """
+
+    state: ConsentState | None = None
+    conditions: Conditions = []
     given_on: Happened | None = None
+    given_precision: Precision = Precision.EXACT
     expires_on: Day | None = None
-    withdrawn_on: Annotated[Happened | None, Field(description="Default: today.")] = None
+    withdrawn_on: Annotated[Happened | None, Field(description="When a no was said. Default: today.")] = None
+    withdrawn_precision: Precision = Precision.EXACT
     method: ConsentMethod | None = None
     language: Language | None = None
 
     @model_validator(mode="after")
-    def _a_given_one_says_how(self) -> "ConsentChange":
-        _given_fully(self.state, self.given_on, self.method, self.conditions)
+    def _agrees_with_its_state(self) -> "ConsentChange":
+        if self.state is None:
+            alone = self.model_fields_set - {"expires_on", "label", "state"}
+            if alone:
+                raise ValueError("without a state only expires_on and label can be changed")
+            return self
+        _require_of_yes(self.state, self.given_on, self.method, self.conditions)
+        if self.state in NO and (self.given_on or self.expires_on or self.conditions):
+            raise ValueError("a no has neither given_on, expires_on nor conditions; say when in withdrawn_on")
+        if self.state in YES and self.withdrawn_on:
+            raise ValueError("withdrawn_on is the day of a no")
         return self
 
 
-def _given_fully(
-    state: ConsentState, given_on: date | None, method: ConsentMethod | None, conditions: str | None
+def _require_of_yes(
+    state: ConsentState, given_on: date | None, method: ConsentMethod | None, conditions: list[str]
 ) -> None:
-    if state in GIVEN and (given_on is None or method is None):
+    if state in YES and (given_on is None or method is None):
         raise ValueError("a consent that is given needs given_on and method")
-    if state is ConsentState.GIVEN_WITH_CONDITIONS and conditions is None:
+    if state is ConsentState.GIVEN_WITH_CONDITIONS and not conditions:
         raise ValueError("a consent given with conditions needs conditions")
 
 
-def covers(consent: Consent, level: PublicationLevel) -> bool:
-    """True when the consent is one to publish at least as widely as `level`."""
-    widest = PUBLISHING.get(ConsentScope(consent.scope))
-    order = list(PublicationLevel)
-    return widest is not None and order.index(widest) >= order.index(level)
+class ConditionMet(Model):
+    """Says of one condition of a yes that it is met, and how. Never a person's name."""
+
+    consent: ConsentRef
+    condition: Annotated[Prose, Field(description="The condition, in the words of the consent.")]
+    how: Prose
 
 
-def publishing(
-    consents: Iterable[Consent], subjects: frozenset[ConsentSubject], level: PublicationLevel, days: set[date]
-) -> Consent | None:
-    """A consent of one of these subjects that covers the level and is in force on every one of the days.
-
-    One limited to named recipients is none to the public.
-    """
-    for consent in consents:
-        fits = consent.subject in subjects and covers(consent, level) and not consent.recipients
-        if fits and all(map(consent.in_force, days)):
-            return consent
-    return None
+ConditionsMet = Annotated[
+    list[ConditionMet],
+    Field(max_length=100, description="The conditions of the consents that this relies on: that each is met, and how."),
+]
+Met = frozenset[tuple[UUID, str]]
+"""Conditions that are said to be met: the id of the consent, and the condition in its words."""
 
 
-def first_in_force(
-    consents: Iterable[Consent],
-    subjects: frozenset[ConsentSubject],
-    scope: ConsentScope,
-    on: date,
-    *,
-    recipient: str | None = None,
-) -> Consent | None:
-    """A consent of one of these subjects to a scope, in force on a day; good for a recipient if one is asked."""
-    for consent in consents:
-        fits = consent.subject in subjects and consent.scope == scope and consent.in_force(on)
-        if fits and (recipient is None or consent.reaches(recipient)):
-            return consent
-    return None
+def missing_conditions(words: Iterable[Consent], met: Met) -> list[tuple[Consent, str]]:
+    """The conditions of these words that nobody says are met."""
+    return [(word, condition) for word in words for condition in word.conditions if (word.id, condition) not in met]

@@ -186,6 +186,7 @@ class Base(DeclarativeBase):
         Decimal: Exact,
         dict[str, Any]: Document,
         list[str]: Document,
+        list[dict[str, Any]]: Document,
     }
 
 

@@ -4,26 +4,29 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from appeals import records
 from appeals import step_input as asks
 from appeals.case import MONITORING_DAYS, Case
 from appeals.commitment import Commitment
-from appeals.consent import Consent
+from appeals.consent import ConsentInput
 from appeals.database import new_id
 from appeals.demand import Demand
 from appeals.directory import Organisation, organisation
 from appeals.errors import Fault, Invalid
 from appeals.field import earliest
-from appeals.guard import Attempt, relied_on, second_signature, stays_up
+from appeals.guard import Attempt, is_void_after_no, relied_on, second_signature, shown_records, stays_up
 from appeals.network import existing_account, existing_entity
 from appeals.publication import Publication, new_token
 from appeals.records import Writing
 from appeals.vocabulary import (
     CloseReason,
     CommitmentStatus,
+    ConsentScope,
+    ConsentState,
+    ConsentSubject,
     Disposition,
+    Precision,
     PublicationLevel,
     Status,
     Visibility,
@@ -73,6 +76,8 @@ def _prepare_acceptance(writing: Writing, a: Attempt, _: Finder) -> None:
 
 def _prepare_engagement(writing: Writing, a: Attempt, _: Finder) -> None:
     said = a.said(asks.Engagement)
+    said.conditions_met = [*said.conditions_met, *said.first_action.conditions_met]
+    said.first_action.conditions_met = said.conditions_met
     a.first_action, refused = records.write(writing, records.BY_NOUN["actions"], said.first_action, "/first_action")
     a.beside += refused
     target = a.case.party(a.first_action.target)
@@ -200,34 +205,39 @@ def publish_signed(writing: Writing, a: Attempt) -> None:
     signed = second_signature(a)
     if signed is None:
         return
-    a.case.take_down(writing.now, "replaced by a new publication")
-    signed.used_at = writing.now
-    publish(writing, a.level, signed.shows[a.level], relied_on(a), (writing.caller.account_id, signed.recorded_by))
-
-
-def publish(
-    writing: Writing,
-    level: PublicationLevel,
-    shows: dict[str, Any],
-    consents: list[Consent],
-    signatures: tuple[UUID, UUID],
-) -> Publication:
-    """Put up what was approved, resting on these consents, under two people's signatures."""
-    signed_by, approved_by = signatures
     made = Publication(
         id=new_id(),
         case_id=writing.case.id,
-        token=new_token(),
-        level=level,
-        shows=shows,
-        approved_by=approved_by,
-        relies_on=consents,
+        token=_kept_token(a) or new_token(),
+        level=a.level,
+        shows=signed.shows[a.level],
+        shown_records=shown_records(signed, a.level),
+        conditions_met=signed.conditions_met,
+        voices_left=signed.voices_left,
+        no_local_partner=getattr(a.input, "no_local_partner", None) if signed.no_local_partner else None,
+        approved_by=signed.recorded_by,
+        relies_on=relied_on(a),
         recorded_at=writing.now,
-        recorded_by=signed_by,
+        recorded_by=writing.caller.account_id,
     )
-    writing.case.publications.append(made)
-    writing.case.publication = level
-    return made
+    a.case.take_down(writing.now, "replaced by a new publication")
+    signed.used_at = writing.now
+    writing.session.flush()  # the one before gives its token up
+    a.case.publications.append(made)
+    a.case.publication = a.level
+
+
+def _kept_token(a: Attempt) -> str | None:
+    """The token of the publication before, if this one shows no less and nobody said no since (domain.md 8)."""
+    before = a.case.publications[-1] if a.case.publications else None
+    levels = list(PublicationLevel)
+    if before is None or levels.index(a.level) < levels.index(PublicationLevel(before.level)):
+        return None
+    called_off = any(
+        entry.step in {"withdrawal", "decline", "merger"} and entry.recorded_at >= before.recorded_at
+        for entry in a.case.history
+    )
+    return None if called_off or is_void_after_no(a, before) else before.token
 
 
 def _effect_resumption(writing: Writing, a: Attempt) -> None:
@@ -271,7 +281,27 @@ def _effect_withdrawal(writing: Writing, a: Attempt) -> None:
     by_workers = a.said(asks.Withdrawal).withdrawn_by is WithdrawnBy.WORKERS
     reason = CloseReason.WITHDRAWN_BY_WORKERS if by_workers else CloseReason.WITHDRAWN_BY_REQUESTER
     _close(a, reason)
-    a.case.take_down(writing.now, "the appeal was withdrawn")
+    if by_workers:
+        _write_no_to_take_up(writing, a)
+
+
+def _write_no_to_take_up(writing: Writing, a: Attempt) -> None:
+    """The workers' word that nobody is to go on is a no like any other (domain.md 8)."""
+    step_input = a.said(asks.Withdrawal)
+    no = ConsentInput(
+        subject=ConsentSubject.WORKERS,
+        scope=ConsentScope.TAKE_UP,
+        state=ConsentState.WITHDRAWN,
+        on=step_input.withdrawn_on,
+        on_precision=step_input.occurred_precision if step_input.occurred_on is None else Precision.EXACT,
+    )
+    records.write(writing, records.BY_NOUN["consents"], no)
+
+
+def _effect_de_escalation(writing: Writing, a: Attempt) -> None:
+    """The page goes with the campaign, unless the workers were asked and there is a reason to keep it."""
+    if a.said(asks.DeEscalation).keep_public is None:
+        a.case.take_down(writing.now, "the campaign was de-escalated")
 
 
 def _effect_closure(_: Writing, a: Attempt) -> None:
@@ -280,12 +310,6 @@ def _effect_closure(_: Writing, a: Attempt) -> None:
 
 def _close(a: Attempt, reason: CloseReason) -> None:
     a.case.closed_on, a.case.close_reason, a.case.handover_to = a.on, reason, None
-
-
-def _effect_decline(writing: Writing, a: Attempt) -> None:
-    """What is not taken up, be it untrue or against the workers' will, does not stay public either."""
-    _effect_ending(writing, a)
-    a.case.take_down(writing.now, "the appeal was declined")
 
 
 def _effect_ending(_: Writing, a: Attempt) -> None:
@@ -300,10 +324,10 @@ def _effect_reopening(_: Writing, a: Attempt) -> None:
 def _effect_merger(writing: Writing, a: Attempt) -> None:
     survivor = a.survivor
     _close(a, CloseReason.MERGED)
-    a.case.take_down(writing.now, "the case was merged into another")
     if survivor is not None:
         a.case.merged_into = survivor
         _tighten(writing, survivor, a.case.visibility)
+        records.carry_noes(replace(writing, case=survivor), a.case)
         survivor.version += 1
         survivor.touch(writing.now)
 
@@ -325,9 +349,10 @@ EFFECT: dict[str, Callable[[Writing, Attempt], None]] = {
     "acknowledgement": _effect_acknowledgement,
     "screening": _effect_lead,
     "acceptance": _effect_acceptance,
-    "decline": _effect_decline,
+    "decline": _effect_ending,
     "referral": _effect_ending,
     "escalation": _effect_escalation,
+    "de-escalation": _effect_de_escalation,
     "breach": _effect_breach,
     "monitoring": _effect_monitoring,
     "suspension": _effect_suspension,

@@ -145,9 +145,12 @@ SealedName = Annotated[Name, Sealed()]
 
 @dataclass(frozen=True)
 class RefersTo:
-    """Marks a reference to a record of the same case: its id, or `#` and its label."""
+    """Marks a reference to a record of the same case: its id, or `#` and its label.
 
-    noun: str
+    Without a noun, it is the kind of the record itself that says what it may refer to.
+    """
+
+    noun: str | None
 
 
 _REFERENCE_PATTERN = r"^(#[a-z0-9][a-z0-9-]{0,39}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
@@ -163,6 +166,9 @@ ViolationRef = Annotated[str, _REFERENCE, RefersTo("violations")]
 DemandRef = Annotated[str, _REFERENCE, RefersTo("demands")]
 CommitmentRef = Annotated[str, _REFERENCE, RefersTo("commitments")]
 ActionRef = Annotated[str, _REFERENCE, RefersTo("actions")]
+ConsentRef = Annotated[str, _REFERENCE, RefersTo("consents")]
+VoiceRef = Annotated[str, _REFERENCE, RefersTo(None)]
+"""A party of the case or, for a person's own word, a person: what it refers to follows from the subject."""
 PaymentRef = Annotated[str, _REFERENCE, RefersTo("payments")]
 # A UUID, or the unique name of an entity or account.
 NameOrId = Name
@@ -195,6 +201,14 @@ def latest(day: date, precision: str) -> date:
     if precision == Precision.DAY_UNKNOWN:
         return date(day.year, day.month, monthrange(day.year, day.month)[1])
     return day
+
+
+def span(day: date, precision: str) -> tuple[date, date]:
+    """The first and last day a reported date may mean where days are compared; an estimate counts at its day.
+
+    Source: domain.md 9, "Partial dates".
+    """
+    return (day, day) if precision == Precision.ESTIMATE else (earliest(day, precision), latest(day, precision))
 
 
 def _in_order(value: Any) -> Any:

@@ -8,7 +8,7 @@ step's input, so that a preview cannot answer them; `unless` names the reasons t
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,32 +18,49 @@ from appeals import step_input as asks
 from appeals.action import Action
 from appeals.case import Case, earlier_states
 from appeals.commitment import LET_GO, SETTLED, Commitment
-from appeals.consent import WORKERS_SIDE, Consent, first_in_force, publishing
+from appeals.consent import Consent, Met
 from appeals.demand import Demand
 from appeals.errors import Unmet
-from appeals.field import earliest, latest
-from appeals.lifecycle import ENDED, LADDER, TAKEN_UP, Step, entered_by
+from appeals.field import earliest, latest, span
+from appeals.last_word import SCOPE_OF_LEVEL, LastWord, Words
+from appeals.lifecycle import ENDED, LADDER, MAY_BE_UP, TAKEN_UP, Step, entered_by
 from appeals.network import Account, Caller, Entity, Held, held_by
 from appeals.party import Party, is_among
-from appeals.publication import SIGNED_FOR_DAYS, Approval
+from appeals.publication import SIGNED_FOR_DAYS, Approval, Publication, met_of
 from appeals.risk import RiskAssessment
 from appeals.violation import TRUE_ENOUGH
 from appeals.vocabulary import (
     AccountKind,
     CloseReason,
     ConsentScope,
-    ConsentSubject,
     Disposition,
     EscalationReason,
+    IntakeChannel,
     PartyRole,
+    Precision,
     PublicationLevel,
     RiskLevel,
     Role,
     Status,
+    SupplyStrength,
+    SuspendReason,
+    ViolationGrade,
 )
 
 RISK_REVIEW_DAYS = {Status.PUBLIC_CAMPAIGN: 14}
 RISK_REVIEW_DAYS_ELSEWHERE = 30
+PUBLIC_WHILE_SUSPENDED = frozenset(
+    {SuspendReason.NEGOTIATION_PAUSE, SuspendReason.AWAITING_PROCEEDING, SuspendReason.CONTACT_LOST}
+)
+CALLED_OFF = frozenset(
+    {
+        CloseReason.WITHDRAWN_BY_WORKERS,
+        CloseReason.WITHDRAWN_BY_REQUESTER,
+        CloseReason.MERGED,
+        CloseReason.UNSAFE_TO_CONTINUE,
+    }
+)
+"""Why a case ended of which nothing stays public."""
 MONITORING_DAYS_AT_MOST = 365
 WITHOUT_RESULT = (
     CloseReason.NO_RESULT,
@@ -61,7 +78,10 @@ Asked = TypeVar("Asked", bound=asks.StepInput)
 
 @dataclass
 class Attempt:
-    """One try at a step: by whom, on which day, with what input (None in a preview), and what that input names."""
+    """One try at a step: by whom, on which day, with what input (None in a preview), and what that input names.
+
+    `page` is the publication of which is asked whether it may stay up; None where one is to go up.
+    """
 
     session: Session
     case: Case
@@ -70,6 +90,7 @@ class Attempt:
     now: datetime
     on: date
     input: asks.StepInput | asks.Publishing | None = None
+    page: Publication | None = None
     lead: Entity | None = None
     assignee: Account | None = None
     verifier: str | None = None
@@ -85,13 +106,42 @@ class Attempt:
 
     @property
     def today(self) -> date:
-        """The server's day, in UTC."""
-        return self.now.date()
+        """The server's day, in UTC, and never before the newest thing on record."""
+        return self.case.today(self.now)
 
     @property
-    def days(self) -> set[date]:
-        """The days on which a consent must be in force: when the step was taken, and now."""
-        return {self.on, self.today}
+    def words(self) -> Words:
+        """What everybody said about consent; of a page, but for the noes whose voice has left."""
+        return self.case.words(self.today, self.signed.silent if self.signed else ())
+
+    def permits(self, answer: Callable[[date], LastWord]) -> bool:
+        """True when a consent was in force when the step was taken, as far as its day is known, and is now."""
+        precision = getattr(self.input, "occurred_precision", Precision.EXACT)
+        first, last = (min(day, self.today) for day in span(self.on, precision))
+        days = self.words.days_within(first, last)
+        return answer(self.today).permits(self.met) and any(answer(day).permits(self.met) for day in days)
+
+    @cached_property
+    def signed(self) -> "Publication | Approval | None":
+        """What was signed: the page itself, or the second signature on which one is to go up."""
+        return self.page or (second_signature(self) if self.goes_public else None)
+
+    @property
+    def goes_public(self) -> bool:
+        """True when something is to become public, with a campaign or without."""
+        return self.entering is Status.PUBLIC_CAMPAIGN or isinstance(self.input, asks.Publishing)
+
+    @property
+    def met(self) -> Met:
+        """The conditions said to be met: in this input, in what was signed, and of take-up in earlier steps."""
+        conditions = self.input.met_conditions if isinstance(self.input, asks.StepInput) else []
+        here = met_of([condition.model_dump(mode="json") for condition in conditions])
+        signed = self.signed.met if self.signed else frozenset()
+        return here | signed | self.case.take_up_conditions_met
+
+    def permitted_to_publish(self, level: PublicationLevel, side: Callable[[ConsentScope, date], LastWord]) -> bool:
+        """True when a side's last word covers a level of publication."""
+        return self.permits(lambda day: side(SCOPE_OF_LEVEL[level], day))
 
     @property
     def entering(self) -> Status:
@@ -102,6 +152,8 @@ class Attempt:
     @property
     def level(self) -> PublicationLevel:
         """How wide the publication is to be: as asked, else as the last one was, else the narrowest."""
+        if self.page is not None:
+            return PublicationLevel(self.page.level)
         if isinstance(self.input, asks.Escalation | asks.Publishing):
             return self.input.publication_level
         published = self.case.publications
@@ -272,8 +324,7 @@ def somebody_else_verifies(a: Attempt) -> bool:
     standing=True,
 )
 def the_workers_want_it(a: Attempt) -> bool:
-    workers = frozenset({ConsentSubject.WORKERS})
-    return all(first_in_force(a.case.consents, workers, ConsentScope.TAKE_UP, day) for day in a.days)
+    return a.permits(lambda day: a.words.workers_themselves(ConsentScope.TAKE_UP, day))
 
 
 @guard(
@@ -289,12 +340,12 @@ def the_workers_want_it_again(a: Attempt) -> bool:
         earliest(a.case.received_on, a.case.received_precision),
     )
     renewed = [
-        consent
-        for consent in a.case.consents
-        if consent.recorded_at > ended.recorded_at and consent.given_on and consent.given_on >= since
+        word
+        for word in a.case.consents
+        if word.is_no or (word.is_yes and word.recorded_at > ended.recorded_at and word.last_day >= since)
     ]
-    workers = frozenset({ConsentSubject.WORKERS})
-    return all(first_in_force(renewed, workers, ConsentScope.TAKE_UP, day) for day in a.days)
+    words = replace(a.words, consents=renewed)
+    return a.permits(lambda day: words.workers_themselves(ConsentScope.TAKE_UP, day))
 
 
 @guard("demand.missing", "Record at least one demand that is still active.", standing=True)
@@ -338,8 +389,7 @@ def the_requester_knows(a: Attempt) -> bool:
 )
 def they_agreed_to_that_receiver(a: Attempt) -> bool:
     body = a.said(asks.Referral).receiving_body
-    scope = ConsentScope.SHARE_EXTERNAL
-    return all(first_in_force(a.case.consents, WORKERS_SIDE, scope, day, recipient=body) for day in a.days)
+    return a.permits(lambda day: a.words.contact(ConsentScope.SHARE_EXTERNAL, day, body))
 
 
 @guard("receiver.not_accepted", "The receiving body has to accept first; say when it did.", hears=True)
@@ -357,14 +407,24 @@ def risk_is_assessed(a: Attempt) -> bool:
 
 @guard(
     "risk.stale",
-    "Assess the risk anew: the last assessment is older than 30 days, or 14 before going public.",
+    "Assess the risk anew: on the day of the step, and for what becomes public also today, it is older than it may be: "
+    "30 days before a quiet step, 14 before a public one.",
     soft=True,
     standing=True,
 )
 def risk_is_fresh(a: Attempt) -> bool:
     newest = a.case.newest_risk(a.on)
-    days = RISK_REVIEW_DAYS.get(a.entering, RISK_REVIEW_DAYS_ELSEWHERE)
-    return newest is None or newest.age(a.on) <= days
+    if newest is None:
+        return True
+    days = RISK_REVIEW_DAYS[Status.PUBLIC_CAMPAIGN] if a.goes_public else RISK_REVIEW_DAYS_ELSEWHERE
+    return newest.age(a.on) <= days and (not a.goes_public or _fresh_today(a, days))
+
+
+def _fresh_today(a: Attempt, days: int) -> bool:
+    """What becomes public now is as dangerous as it is now, whenever the step is said to have been taken."""
+    brought_along = any(assessment.recorded_at == a.now for assessment in a.case.risk_assessments)
+    newest = a.case.newest_risk(a.today)
+    return brought_along or (newest is not None and newest.age(a.today) <= days)
 
 
 @guard(
@@ -388,12 +448,8 @@ def _critical(a: Attempt) -> RiskAssessment | None:
 
 def _contact_agreed(scope: ConsentScope) -> Callable[[Attempt], bool]:
     def holds(a: Attempt) -> bool:
-        parties = [party for party in _to_contact(a) if party.contact_scope == scope]
-        return all(
-            first_in_force(a.case.consents, WORKERS_SIDE, scope, day, recipient=party.name)
-            for party in parties
-            for day in a.days
-        )
+        names = [party.name for party in _to_contact(a) if party.contact_scope == scope]
+        return all(a.permits(partial(a.words.contact, scope, recipient=name)) for name in names)
 
     return holds
 
@@ -428,8 +484,23 @@ def the_supply_link_would_stand(a: Attempt) -> bool:
 # Going public
 
 
-def _publication_agreed(a: Attempt, *subjects: ConsentSubject) -> Consent | None:
-    return publishing(a.case.consents, frozenset(subjects), a.level, a.days)
+@guard("publication.not_accepted", "Only an appeal that was accepted is published.", standing=True)
+def it_was_accepted(a: Attempt) -> bool:
+    return a.case.is_accepted
+
+
+@guard(
+    "publication.suspended",
+    "The case is paused for a reason that keeps nothing public; resume it first.",
+    standing=True,
+)
+def no_pause_forbids_it(a: Attempt) -> bool:
+    return a.entering is not Status.SUSPENDED or a.case.suspended_because in PUBLIC_WHILE_SUSPENDED
+
+
+@guard("publication.called_off", "The appeal was withdrawn, merged, or is unsafe to go on with.", standing=True)
+def it_was_not_called_off(a: Attempt) -> bool:
+    return a.case.close_reason not in CALLED_OFF
 
 
 @guard(
@@ -438,7 +509,7 @@ def _publication_agreed(a: Attempt, *subjects: ConsentSubject) -> Consent | None
     standing=True,
 )
 def the_workers_agree_to_publish(a: Attempt) -> bool:
-    return _publication_agreed(a, *WORKERS_SIDE) is not None
+    return a.permitted_to_publish(a.level, a.words.workers)
 
 
 @guard(
@@ -447,25 +518,106 @@ def the_workers_agree_to_publish(a: Attempt) -> bool:
     standing=True,
 )
 def the_partner_agrees_to_publish(a: Attempt) -> bool:
-    return _publication_agreed(a, ConsentSubject.LOCAL_PARTNER) is not None
+    if not _is_without_partner(a):
+        return a.permitted_to_publish(a.level, a.words.partner)
+    no = a.words.partner(SCOPE_OF_LEVEL[a.level], a.today).is_no
+    return not no and a.permitted_to_publish(a.level, a.words.workers_themselves)
+
+
+def _is_without_partner(a: Attempt) -> bool:
+    """True where there is none but the workers, and two people sign that it is so (domain.md 8)."""
+    nobody_asked = a.case.channel == IntakeChannel.PUBLISHED_SOURCE
+    partners = any(party.role == PartyRole.LOCAL_PARTNER for party in a.case.parties)
+    signed = a.signed is not None and bool(a.signed.no_local_partner)
+    reason = a.page is not None or bool(getattr(a.input, "no_local_partner", None))
+    return nobody_asked and not partners and signed and reason
 
 
 @guard(
     "consent.publish.person.missing",
-    "Record the person's own consent to be named, in force on that day and today.",
+    "Record the own consent of each person who is named, in force on that day and today.",
     standing=True,
     hears=True,
 )
-def the_person_agrees_to_be_named(a: Attempt) -> bool:
-    return a.level is not PublicationLevel.PERSON or bool(_publication_agreed(a, ConsentSubject.PERSON))
+def each_person_agrees_to_be_named(a: Attempt) -> bool:
+    if a.level is not PublicationLevel.PERSON:
+        return True
+    people = _people_shown(a)
+    answers = [partial(a.words.person, person, ConsentScope.PUBLISH_PERSON) for person in people]
+    return bool(people) and all(map(a.permits, answers))
+
+
+def _people_shown(a: Attempt) -> list[UUID]:
+    """The persons that what was signed shows; while nobody has signed, those that a signature would be about."""
+    if a.signed is not None:
+        return _people_in(a.signed, a.level)
+    scope = ConsentScope.PUBLISH_PERSON
+    return [person.id for person in a.case.people if a.words.person(person.id, scope, a.today).words]
+
+
+def _people_in(signed: Approval | Publication | None, level: PublicationLevel) -> list[UUID]:
+    """The persons that what was signed shows at a level."""
+    return [UUID(person) for person in shown_records(signed, level).get("people", [])]
+
+
+def shown_records(signed: Approval | Publication | None, level: PublicationLevel) -> dict[str, list[str]]:
+    """The ids of the records that what was signed shows at a level, by kind."""
+    records: dict[str, list[str]] = {}
+    if isinstance(signed, Publication):
+        records = signed.shown_records
+    elif signed is not None:
+        records = signed.shown_records.get(level, {})
+    return records
+
+
+@guard(
+    "publication.disproved",
+    "Something it shows turned out to be untrue: a violation unlikely or refuted, a supply link disproved.",
+    standing=True,
+)
+def nothing_shown_was_disproved(a: Attempt) -> bool:
+    shown = shown_records(a.signed, a.level)
+    violations = [v for v in a.case.violations if str(v.id) in shown.get("violations", [])]
+    parties = [party for party in a.case.parties if str(party.id) in shown.get("parties", [])]
+    untrue = {ViolationGrade.UNLIKELY, ViolationGrade.REFUTED}
+    return not any(violation.grade in untrue for violation in violations) and not any(
+        party.link_strength == SupplyStrength.DISPROVED for party in parties
+    )
+
+
+@guard(
+    "publication.signed_before_no",
+    "A no came after it was signed: two people sign anew, on a newer yes of that subject.",
+    standing=True,
+)
+def no_no_came_since_it_was_signed(a: Attempt) -> bool:
+    return a.page is None or not is_void_after_no(a, a.page)
+
+
+def reasons_against(a: Attempt) -> list[Unmet]:
+    """Why a publication may not be up now; nothing when it may."""
+    return [GUARDS[code].as_unmet() for code in MAY_BE_UP if not GUARDS[code].holds(a)]
+
+
+def up_until(a: Attempt) -> date | None:
+    """The last day on which a page may be up, by the consents it rests on, if nothing more is said."""
+    return a.words.until(lambda day: all(answer.permits(a.met) for answer in _publication_answers(a, day)))
 
 
 def relied_on(a: Attempt) -> list[Consent]:
-    """The consents a publication at this level rests on."""
-    asked = [_publication_agreed(a, *WORKERS_SIDE), _publication_agreed(a, ConsentSubject.LOCAL_PARTNER)]
-    if a.level is PublicationLevel.PERSON:
-        asked.append(_publication_agreed(a, ConsentSubject.PERSON))
-    return [consent for consent in asked if consent]
+    """The consents that a publication at this level rests on."""
+    consents = [word for answer in _publication_answers(a, a.today)[1:] for word in answer.words]
+    return list({consent.id: consent for consent in consents}.values())
+
+
+def _publication_answers(a: Attempt, on: date) -> list[LastWord]:
+    """What a page rests on: that the case is taken up, and what each side and each person says to publishing it."""
+    scope, words = SCOPE_OF_LEVEL[a.level], a.words
+    answers = [words.workers_themselves(ConsentScope.TAKE_UP, on), words.workers(scope, on)]
+    if not _is_without_partner(a):
+        answers.append(words.partner(scope, on))
+    people = _people_shown(a) if a.level is PublicationLevel.PERSON else []
+    return answers + [words.person(person, ConsentScope.PUBLISH_PERSON, on) for person in people]
 
 
 @guard(
@@ -511,7 +663,7 @@ def second_signature(a: Attempt) -> Approval | None:
 
 
 def approvals(a: Attempt) -> list[Approval]:
-    """Signatures that count: unused, fresh, as wide as the level, and made knowing of a critical risk."""
+    """Signatures that count: unused, fresh, as wide as the level, made knowing of a critical risk, void after a no."""
     critical = _critical(a)
     known = critical.recorded_at if critical else None
     return [
@@ -521,7 +673,15 @@ def approvals(a: Attempt) -> list[Approval]:
         and approval.recorded_at >= a.now - timedelta(days=SIGNED_FOR_DAYS)
         and a.level in approval.shows
         and (known is None or approval.recorded_at >= known)
+        and not is_void_after_no(a, approval)
     ]
+
+
+def is_void_after_no(a: Attempt, signed: Approval | Publication) -> bool:
+    """True when a no speaks to what was signed, and no newer yes of that voice was on record then (domain.md 8)."""
+    words = a.case.words(a.today, signed.silent)
+    people = _people_in(signed, a.level) if a.level is PublicationLevel.PERSON else []
+    return bool(words.unanswered(SCOPE_OF_LEVEL[a.level], people, signed.recorded_at))
 
 
 def _is_anothers(a: Attempt) -> Callable[[Approval], bool]:
@@ -529,7 +689,7 @@ def _is_anothers(a: Attempt) -> Callable[[Approval], bool]:
 
 
 def stays_up(a: Attempt) -> bool:
-    """True when a campaign is resumed whose publication may still be read: it was signed for then."""
+    """True when a campaign is resumed whose publication stayed up while it was paused."""
     return a.step.returns and any(made.is_readable(a.today) for made in a.case.publications)
 
 

@@ -30,7 +30,7 @@ class KeptAnswer(Base):
     status: Mapped[int]
     headers: Mapped[dict[str, str]] = mapped_column(Document)
     body: Mapped[bytes]
-    logged: Mapped[list[Any]] = mapped_column(Document)
+    logged: Mapped[list[dict[str, Any]]] = mapped_column(Document)
     recorded_at: Mapped[datetime]
 
     def require_same(self, print_: bytes) -> None:

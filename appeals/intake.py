@@ -16,7 +16,8 @@ from appeals.lifecycle import INTAKE_ROLES
 from appeals.network import Caller, Entity, Held, existing_entity
 from appeals.party import PartyInput
 from appeals.records import Writing
-from appeals.step import bring
+from appeals.sharing import may_have
+from appeals.step import bring, follow_up
 from appeals.tally import TallyInput
 from appeals.vocabulary import (
     PartyRole,
@@ -25,6 +26,7 @@ from appeals.vocabulary import (
     Role,
     Status,
     TallyKind,
+    Visibility,
 )
 
 PRIORITY_IN_DANGER = {True: Priority.URGENT, False: Priority.NORMAL}
@@ -53,6 +55,7 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
         priority=said.priority or PRIORITY_IN_DANGER[said.danger],
         publication=PublicationLevel.NONE,
         translations={},
+        share_conditions_met=[],
         reopen_count=0,
         version=0,
         revision=0,
@@ -71,7 +74,9 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
     refused = _put_on_record(writing, said)
     if refused:
         raise ChangeRefused(Status.RECEIVED, refused)
-    session.flush()
+    if not may_have(case, Visibility(case.visibility), now):
+        case.visibility = Visibility.REGIONAL  # the answer says so
+    follow_up(writing)
     return case
 
 

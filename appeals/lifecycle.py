@@ -67,6 +67,24 @@ _CONTACT = (
     "consent.contact_government.missing",
 )
 _DATED = ("date.before_last_step",)
+PUBLISHABLE = (
+    "consent.take_up.workers.missing",
+    "violation.unverified",
+    "consent.publish.workers.missing",
+    "consent.publish.partner.missing",
+    "consent.publish.person.missing",
+    "publication.disproved",
+)
+MAY_BE_UP = (
+    "publication.not_accepted",
+    "publication.suspended",
+    "publication.called_off",
+    "publication.signed_before_no",
+    *PUBLISHABLE,
+)
+"""May it be up now? Asked when a page goes up, after every write to its case, and by the clock (domain.md 8)."""
+GOING_UP = ("risk.missing", "risk.stale", "risk.critical", "signature.missing", "signature.same_person")
+"""What is asked besides when a page goes up."""
 
 STEPS: tuple[Step, ...] = (
     Step(
@@ -121,9 +139,8 @@ STEPS: tuple[Step, ...] = (
         "escalation", _from(ACCEPTED, ENGAGEMENT, REMEDIATION, MONITORING), PUBLIC_CAMPAIGN, COORDINATION,
         asks.Escalation,
         (
-            *_DATED, "consent.publish.workers.missing", "consent.publish.partner.missing",
-            "consent.publish.person.missing", *_RISK, "risk.critical", "quiet_action.missing",
-            "escalation.skips_quiet_work", "signature.missing", "signature.same_person",
+            *_DATED, *PUBLISHABLE, *_RISK, "risk.critical", "quiet_action.missing", "escalation.skips_quiet_work",
+            "signature.missing", "signature.same_person",
         ),
         "The campaign went public.",
         second=Role.REVIEWER,

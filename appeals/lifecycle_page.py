@@ -96,7 +96,7 @@ A case begins with intake, `POST /v1/cases`, by {", ".join(sorted(INTAKE_ROLES))
 ## What each takes
 
 Besides, every step takes `occurred_on` and `occurred_precision`, and every one but the withdrawal, which nothing may
-block, `records` and `overrides`; see [the interface](http.md).
+block, `records`, `conditions_met` and `overrides`; see [the interface](http.md).
 
 | Step | Needs | May have | History says |
 | --- | --- | --- | --- |

@@ -1,7 +1,8 @@
 """Publication: what outsiders may see, approved by two people and resting on consents in force.
 
-Who approves sees what would be shown; it is frozen then, and what is published is what two people approved. A
-publication may be read while it is up and every consent it rests on is in force, and not a day longer.
+Who approves sees what would be shown; it is frozen then, and what is published is what two people approved. After
+every write to its case and when days pass it is asked again whether it may be up (`lifecycle.py`, `MAY_BE_UP`); what
+may not comes down in the same transaction and never goes up by itself. Source: domain.md 8.
 """
 
 import secrets
@@ -9,15 +10,15 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, select
+from pydantic import ConfigDict, Field
+from sqlalchemy import ColumnElement, Select, UniqueConstraint, and_, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from appeals.consent import Consent
-from appeals.database import Base, refers_to
-from appeals.field import Document, Model, Prose
+from appeals.consent import ConditionMet, ConditionsMet, Consent, Met
+from appeals.database import Base, refers_to, unique_among
+from appeals.field import ConsentRef, Document, Flag, Model, Prose
 from appeals.record import Record, RecordInput, RecordOutput
-from appeals.vocabulary import PublicationLevel
+from appeals.vocabulary import ApprovalPurpose, PublicationLevel
 
 SIGNED_FOR_DAYS = 14
 TOKEN = r"^[A-Za-z0-9_-]{22}$"  # noqa: S105 - how one looks
@@ -29,14 +30,38 @@ def new_token() -> str:
 
 
 class Approval(Record):
-    """The second signature: somebody else than the coordinator agrees to publish, and to what `shows`, by level."""
+    """The second signature: somebody else than who acts agrees, and to what `shows`, by level.
+
+    `shown_records` holds by level the ids of the violations, parties and persons that are shown. `voices_left` are the
+    noes whose voice has left the case for good, as who signs says.
+    """
 
     __tablename__ = "approval"
 
+    purpose: Mapped[str] = mapped_column("for")
     level: Mapped[str]
     note: Mapped[str | None]
     shows: Mapped[dict[str, Any]]
+    shown_records: Mapped[dict[str, Any]]
+    conditions_met: Mapped[list[dict[str, Any]]]
+    voices_left: Mapped[list[dict[str, Any]]]
+    no_local_partner: Mapped[bool]
     used_at: Mapped[datetime | None]
+
+    @property
+    def met(self) -> Met:
+        """The conditions that it says are met."""
+        return met_of(self.conditions_met)
+
+    @property
+    def silent(self) -> frozenset[UUID]:
+        """The noes that it says count no more, as their voice has left for good."""
+        return frozenset(UUID(left["consent"]) for left in self.voices_left)
+
+
+def met_of(conditions_met: list[dict[str, Any]]) -> Met:
+    """The conditions that are said to be met, as JSON has them."""
+    return frozenset((UUID(condition["consent"]), condition["condition"]) for condition in conditions_met)
 
 
 class Reliance(Base):
@@ -49,22 +74,46 @@ class Reliance(Base):
 
 
 class Publication(Record):
-    """One publication: up from `recorded_at` until `taken_down_at`. `shows` is all that outsiders ever get of it."""
+    """One publication: up from `recorded_at` until `taken_down_at`. `shows` is all that outsiders ever get of it.
+
+    `up_until` is the last day on which it may be read if nothing more is said, by the consents it rests on;
+    `outdated_on` the day since when it no longer shows the case as it stands.
+    """
 
     __tablename__ = "publication"
+    __table_args__ = (
+        UniqueConstraint("case_id", "label"),
+        unique_among("uq_publication_token_up", "token", condition="taken_down_at IS NULL"),
+    )
 
-    token: Mapped[str] = mapped_column(unique=True, default=new_token)
+    token: Mapped[str] = mapped_column(default=new_token)
     level: Mapped[str]
     shows: Mapped[dict[str, Any]]
+    shown_records: Mapped[dict[str, Any]]
+    conditions_met: Mapped[list[dict[str, Any]]]
+    voices_left: Mapped[list[dict[str, Any]]]
+    no_local_partner: Mapped[str | None]
     approved_by: Mapped[UUID] = mapped_column(refers_to("account.id"))
+    up_until: Mapped[date | None]
+    outdated_on: Mapped[date | None]
     taken_down_at: Mapped[datetime | None]
     taken_down_why: Mapped[str | None]
     relies_on: Mapped[list[Consent]] = relationship(secondary="reliance", order_by=Consent.id, lazy="selectin")
 
     @property
     def consents(self) -> list[UUID]:
-        """The ids of the consents it rests on."""
+        """The ids of the consents it was signed on."""
         return sorted(consent.id for consent in self.relies_on)
+
+    @property
+    def met(self) -> Met:
+        """The conditions that were said to be met when it was signed."""
+        return met_of(self.conditions_met)
+
+    @property
+    def silent(self) -> frozenset[UUID]:
+        """The noes that count no more for it, as their voice has left for good."""
+        return frozenset(UUID(left["consent"]) for left in self.voices_left)
 
     @property
     def is_up(self) -> bool:
@@ -72,14 +121,13 @@ class Publication(Record):
         return self.taken_down_at is None
 
     def is_readable(self, on: date) -> bool:
-        """True while outsiders may read it: up, and resting on consents in force."""
-        return self.is_up and all(consent.in_force(on) for consent in self.relies_on)
+        """True while outsiders may read it: up, and no consent it rests on has run out."""
+        return self.is_up and self.up_until is not None and self.up_until >= on
 
 
 def readable(on: date) -> ColumnElement[bool]:
     """`Publication.is_readable`, as a condition on the publication table."""
-    ended = select(Reliance.publication_id).join(Consent, Consent.id == Reliance.consent_id)
-    return and_(Publication.taken_down_at.is_(None), Publication.id.not_in(ended.where(~Consent.in_force_on(on))))
+    return and_(Publication.taken_down_at.is_(None), Publication.up_until >= on)
 
 
 def published(on: date) -> Select[UUID]:
@@ -87,17 +135,40 @@ def published(on: date) -> Select[UUID]:
     return select(Publication.case_id).where(readable(on))
 
 
-class ApprovalInput(RecordInput):
-    """A reviewer's signature under a publication of at most this level; good for 14 days and one use."""
+class VoiceLeft(Model):
+    """Says that the voice of a no has left the case for good, so that its no counts no more. Never a person's name."""
 
+    consent: Annotated[ConsentRef, Field(description="The no.")]
+    why: Prose
+
+
+class ApprovalInput(RecordInput):
+    """A reviewer's signature under a publication of at most this level: for 14 days and one use, void after a no."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    purpose: Annotated[ApprovalPurpose, Field(alias="for")] = ApprovalPurpose.PUBLICATION
     level: Annotated[PublicationLevel, Field(description="The widest publication agreed to.")]
+    conditions_met: ConditionsMet = []
+    voices_left: Annotated[
+        list[VoiceLeft], Field(max_length=20, description="Noes that count no more, as their voice left for good.")
+    ] = []
+    no_local_partner: Annotated[
+        Flag, Field(description="Agrees that there is no partner's side but the workers, for the reason then given.")
+    ] = False
     note: Prose | None = None
 
 
 class ApprovalOutput(RecordOutput):
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_alias=True, validate_by_name=True)
+
+    purpose: Annotated[ApprovalPurpose, Field(alias="for")]
     level: PublicationLevel
     note: str | None
     shows: Annotated[Document, Field(description="What would be published at each level agreed to.")]
+    conditions_met: list[ConditionMet]
+    voices_left: list[VoiceLeft]
+    no_local_partner: bool
     used_at: datetime | None
 
 
@@ -112,6 +183,13 @@ class PublicationOutput(RecordOutput):
     level: PublicationLevel
     shows: Document
     approved_by: UUID
-    consents: list[UUID]
+    consents: Annotated[list[UUID], Field(description="The consents it was signed on.")]
+    conditions_met: list[ConditionMet]
+    voices_left: list[VoiceLeft]
+    no_local_partner: str | None
+    up_until: Annotated[
+        date | None, Field(description="The last day on which a consent it rests on is good; 9999-12-31: no end.")
+    ]
+    outdated_on: Annotated[date | None, Field(description="Since when the case stands otherwise: sign again.")]
     taken_down_at: datetime | None
     taken_down_why: str | None

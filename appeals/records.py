@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +38,6 @@ from appeals.access import (
     roles_protecting,
 )
 from appeals.case import Case
-from appeals.consent import WORKERS_SIDE, first_in_force, publishing
 from appeals.database import new_id
 from appeals.directory import (
     Facility,
@@ -50,17 +50,18 @@ from appeals.directory import (
 )
 from appeals.due import set_due
 from appeals.errors import Fault, Invalid, Unmet
-from appeals.field import RefersTo, Sealed, Versioned, as_uuid, days_ahead, earliest, fold, latest, marks_of
+from appeals.field import RefersTo, Sealed, Versioned, as_uuid, days_ahead, earliest, fold, latest, marks_of, span
+from appeals.last_word import LastWord, Words
 from appeals.lifecycle import BY_NOUN as STEP
 from appeals.network import Account, Caller, Entity, entity_named, existing_account, held_by
 from appeals.record import Record, RecordInput, RecordOutput
-from appeals.views import links, shown_at
+from appeals.views import links, shown_at, shown_records_at
 from appeals.vocabulary import (
     AccountKind,
     ActedBy,
     ActionStatus,
     CommitmentStatus,
-    ConsentState,
+    ConsentScope,
     ConsentSubject,
     Disposition,
     DueKind,
@@ -117,8 +118,9 @@ class Kind:
 
     `state` names the column that the lifecycle `next` governs. `adds` gives columns that the input does not
     name as such, and `alters` those of a change; `refuses` tells which rule forbids to have this record, which is not
-    asked again where only `asides` change; `shown` gives those a caller may read, where that is not all; `protects`
-    tells of an input whether those may write it who act on the case only to protect somebody.
+    asked again where only `asides` change; `shorthand` gives the further record that a change stands for, where it is
+    one; `shown` gives those a caller may read, where that is not all; `protects` tells of an input whether those may
+    write it who act on the case only to protect somebody.
     """
 
     noun: str
@@ -133,6 +135,7 @@ class Kind:
     refuses: Refuses = _no_refusal
     asides: frozenset[str] = frozenset()
     settle: Callable[[Writing, Any], None] = lambda _w, _r: None
+    shorthand: Callable[[Writing, Any, Any], RecordInput | Record | None] = lambda _w, _r, _b: None
     shown: Callable[[Caller, Case], list[Any]] | None = None
     protects: Callable[[Writing, Any], bool] = lambda _w, _s: False
 
@@ -189,7 +192,9 @@ def _of_demand(writing: Writing, said: demand.DemandInput, at: str) -> dict[str,
 
 
 def _of_action(writing: Writing, said: action.ActionInput, at: str) -> dict[str, Any]:
-    return {**_acted_by(writing, said.by, f"{at}/by"), "responses": []}
+    require_conditions(writing.case, said.conditions_met, f"{at}/conditions_met")
+    met = [condition.model_dump(mode="json") for condition in said.conditions_met]
+    return {**_acted_by(writing, said.by, f"{at}/by"), "responses": [], "conditions_met": met}
 
 
 def _acted_by(writing: Writing, by: str | OrganisationInput | None, at: str) -> dict[str, Any]:
@@ -264,12 +269,20 @@ def _done_without_consent(writing: Writing, made: action.Action) -> list[Unmet]:
     """Invariant 4: the network contacts nobody, and does nothing in public, before consent to it is in force."""
     if made.done_on is None or not made.is_contact:
         return []
-    # Of a month or year only the end is sure to lie after what came first in it.
-    day = made.done_on if made.done_precision == Precision.ESTIMATE else latest(made.done_on, made.done_precision)
-    day = min(day, writing.latest_day)
+    words = writing.case.words(writing.case.today(writing.now))
+    first, last = (min(day, words.today) for day in span(made.done_on, made.done_precision))
+
+    def permitted(answer: Callable[[date], LastWord]) -> bool:
+        """What is reported of the past is refused only where no day of its span allows it."""
+        met = publication.met_of(made.conditions_met)
+        return any(answer(day).permits(met) for day in words.days_within(first, last))
+
     excused = made.without_consent_because is not None and _needs_no_consent(writing.case, made)
-    contact = [] if excused else _contact_without_consent(writing, made, day)
-    return contact + (_public_without_consent(writing, day) if made.is_public else [])
+    contact = [] if excused else _contact_without_consent(writing.case, made, words, permitted)
+    return contact + (_public_without_consent(words, permitted) if made.is_public else [])
+
+
+Permitted = Callable[[Callable[[date], LastWord]], bool]
 
 
 def _needs_no_consent(case: Case, made: action.Action) -> bool:
@@ -286,30 +299,31 @@ def _needs_no_consent(case: Case, made: action.Action) -> bool:
     return told and made.answer_due_on is None and not made.is_public
 
 
-def _public_without_consent(writing: Writing, day: date) -> list[Unmet]:
+def _public_without_consent(words: Words, permitted: Permitted) -> list[Unmet]:
+    scope = ConsentScope.PUBLISH_ANONYMISED
     sides = {
-        "consent.publish.workers.missing": ("workers' side's", WORKERS_SIDE),
-        "consent.publish.partner.missing": ("local partner's", frozenset({ConsentSubject.LOCAL_PARTNER})),
+        "consent.publish.workers.missing": ("workers' side's", partial(words.workers, scope)),
+        "consent.publish.partner.missing": ("local partner's", partial(words.partner, scope)),
     }
     return [
         Unmet(code, f"Record the {whose} consent to publish, in force on done_on; or plan the action, or say by whom.")
-        for code, (whose, subjects) in sides.items()
-        if not publishing(writing.case.consents, subjects, PublicationLevel.ANONYMISED, {day})
+        for code, (whose, answer) in sides.items()
+        if not permitted(answer)
     ]
 
 
-def _contact_without_consent(writing: Writing, made: action.Action, day: date) -> list[Unmet]:
-    target = writing.case.party(made.target)
+def _contact_without_consent(case: Case, made: action.Action, words: Words, permitted: Permitted) -> list[Unmet]:
+    target = case.party(made.target)
     name = target.name if target else ""
     asked = {target.contact_scope if target else None}
     if asked == {None}:
         # Who is a target by another entry is one by this entry too; with no target at all the kind of contact counts.
-        alike = {other.contact_scope for other in writing.case.targets if party.is_among([other], name)}
+        alike = {other.contact_scope for other in case.targets if party.is_among([other], name)}
         asked = alike or {made.contact_scope}
     return [
         Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")
         for scope in sorted(filter(None, asked))
-        if not first_in_force(writing.case.consents, WORKERS_SIDE, scope, day, recipient=name)
+        if not permitted(partial(words.contact, scope, recipient=name))
     ]
 
 
@@ -328,11 +342,32 @@ def _note_risk(writing: Writing, _made: risk.RiskAssessment) -> None:
     writing.case.risk = newest.level if newest else None
 
 
-def _of_approval(writing: Writing, said: publication.ApprovalInput, _at: str) -> dict[str, Any]:
+def _of_approval(writing: Writing, body: publication.ApprovalInput, at: str) -> dict[str, Any]:
     """Who signs, signs what would be shown: nothing else is published on this signature."""
     levels = list(PublicationLevel)
-    agreed = levels[1 : levels.index(said.level) + 1]
-    return {"shows": {level: shown_at(writing.case, level) for level in agreed}}
+    agreed = levels[1 : levels.index(body.level) + 1]
+    require_conditions(writing.case, body.conditions_met, f"{at}/conditions_met")
+    voices_left = []
+    for index, left in enumerate(body.voices_left):
+        no = referred(writing.case, "consents", left.consent, f"{at}/voices_left/{index}/consent")
+        if not no.is_no:
+            raise Invalid([Fault(f"{at}/voices_left/{index}/consent", "names no refusal or withdrawal")])
+        voices_left.append({"consent": str(no.id), "why": left.why})
+    return {
+        "shows": {level: shown_at(writing.case, level, writing.now) for level in agreed},
+        "shown_records": {level: shown_records_at(writing.case, level, writing.now) for level in agreed},
+        "conditions_met": [met.model_dump(mode="json") for met in body.conditions_met],
+        "voices_left": voices_left,
+    }
+
+
+def require_conditions(case: Case, conditions_met: list[consent.ConditionMet], at: str) -> None:
+    """Name each consent by its id. Raises: Invalid, where one has no such condition."""
+    for index, met in enumerate(conditions_met):
+        given: consent.Consent = referred(case, "consents", met.consent, f"{at}/{index}/consent")
+        if met.condition not in given.conditions:
+            raise Invalid([Fault(f"{at}/{index}/condition", "is no condition of that consent, in its own words")])
+        met.consent = str(given.id)
 
 
 def _no_signature(writing: Writing, made: publication.Approval) -> list[Unmet]:
@@ -363,16 +398,100 @@ def _broken_without_the_step(writing: Writing, made: commitment.Commitment) -> l
     return [Unmet("breach.not_due", "The promise is not due yet.")]
 
 
-def _end_consent(writing: Writing, made: consent.Consent) -> None:
-    """A withdrawal holds at once, also where the day has begun elsewhere but not here."""
-    today = writing.now.date()
-    if made.state == ConsentState.WITHDRAWN:
-        made.withdrawn_on = min(made.withdrawn_on or today, today)
-    if made.state == ConsentState.EXPIRED:
-        made.expires_on = min(made.expires_on or today, today - A_DAY)
-    if made.expires_on:
-        given = made.expires_on if made.state in consent.GIVEN else None
-        set_due(writing.session, DueKind.CONSENT, made, given, writing.now)
+def _of_consent(writing: Writing, body: consent.ConsentInput, at: str) -> dict[str, Any]:
+    """Whose word it is, and of a no the day it was said: today where nothing is known better."""
+    columns: dict[str, Any] = {"of_party": None, "of_person": None}
+    if body.subject is ConsentSubject.PERSON:
+        if body.of is None and body.state in consent.YES:
+            raise Invalid([Fault(f"{at}/of", "names the person whose word it is")])
+        columns["of_person"] = referred(writing.case, "people", body.of, f"{at}/of").id if body.of else None
+    elif body.of is not None:
+        columns["of_party"] = referred(writing.case, "parties", body.of, f"{at}/of").id
+    if body.state in consent.NO and body.on is None:
+        columns |= {"on": writing.now.date(), "on_precision": Precision.EXACT}
+    return columns
+
+
+def _note_end(writing: Writing, made: consent.Consent) -> None:
+    """What rests on a yes is looked at again when it has run out."""
+    if made.is_yes and made.expires_on:
+        set_due(writing.session, DueKind.CONSENT, made, made.expires_on, writing.now)
+
+
+def _next_word(
+    writing: Writing, made: consent.Consent, body: consent.ConsentChange
+) -> consent.ConsentInput | consent.Consent | None:
+    """The word that a change of state is shorthand for, or that word where it is on record (domain.md 8, A word)."""
+    if body.state is None or body.state == made.state:
+        return None
+    given = body.state in consent.YES
+    day = body.given_on if given else body.withdrawn_on or writing.now.date()
+    for word in writing.case.consents:
+        alike = all(getattr(word, name) == getattr(made, name) for name in ("subject", "scope", "of", "recipients"))
+        if alike and word.state == body.state and day == (word.given_on if given else word.on):
+            return word
+    return consent.ConsentInput(
+        label=body.label,
+        subject=ConsentSubject(made.subject),
+        scope=ConsentScope(made.scope),
+        state=body.state,
+        of=str(made.of) if made.of else None,
+        conditions=body.conditions,
+        recipients=made.recipients,
+        given_on=body.given_on,
+        given_precision=body.given_precision,
+        on=None if given else body.withdrawn_on,
+        on_precision=Precision.EXACT if given else body.withdrawn_precision,
+        expires_on=body.expires_on,
+        method=body.method,
+        language=body.language,
+    )
+
+
+def carry_noes(writing: Writing, merged: Case) -> None:
+    """Put every no that stands in a case into the one that it was merged into (domain.md 8, A word).
+
+    It is the word of the same party or person there; where there is none, of its subject as a whole.
+    """
+    words = merged.words(merged.today(writing.now))
+    for no in merged.consents:
+        if not (no.is_no and words.stands(no)):
+            continue
+        carried = {name: getattr(no, name) for name in _CARRIED}
+        carried |= {"of_party": _same_party(writing.case, merged.party(no.of_party)), "of_person": None}
+        made = consent.Consent(
+            id=new_id(),
+            case_id=writing.case.id,
+            recorded_at=writing.now,
+            recorded_by=writing.caller.account_id,
+            **carried,
+        )
+        writing.case.consents.append(made)
+
+
+_CARRIED = (
+    "subject",
+    "scope",
+    "state",
+    "conditions",
+    "recipients",
+    "given_on",
+    "given_precision",
+    "on",
+    "on_precision",
+    "expires_on",
+    "method",
+    "language",
+)
+
+
+def _same_party(survivor: Case, merged: party.Party | None) -> UUID | None:
+    """The party of the survivor that is the same organisation or facility."""
+    if merged is None:
+        return None
+    identity = (merged.organisation_id, merged.facility_id)
+    alike = (other for other in survivor.parties if (other.organisation_id, other.facility_id) == identity)
+    return next((other.id for other in alike), None)
 
 
 def _date_disposition(writing: Writing, made: demand.Demand) -> None:
@@ -497,7 +616,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("people", person.Person, person.PersonInput, person.PersonOutput, person.PersonChange),
     Kind(
         "consents", consent.Consent, consent.ConsentInput, consent.ConsentOutput, consent.ConsentChange,
-        state="state", next=consent.NEXT, settle=_end_consent, protects=lambda _w, given: given.state in consent.NO,
+        state="state", next=consent.NEXT, adds=_of_consent, settle=_note_end, shorthand=_next_word,
+        protects=lambda _w, given: given.state in consent.NO,
     ),
     Kind(
         "risk-assessments", risk.RiskAssessment, risk.RiskAssessmentInput, risk.RiskAssessmentOutput,
@@ -654,16 +774,32 @@ def _columns(case: Case, said: BaseModel, at: str) -> dict[str, Any]:
         value = getattr(said, name)
         if isinstance(value, BaseModel) or name in versioned:
             continue  # a nested organisation or facility is what its kind `adds`; a version is a row of its own
-        if name in references and isinstance(value, list):
-            noun = references[name].noun
+        noun = references[name].noun if name in references else None
+        if name in references and noun is None:
+            continue  # so is what may refer to several kinds
+        if noun is not None and isinstance(value, list):
             columns[name] = [
                 str(referred(case, noun, item, f"{at}/{name}/{index}").id) for index, item in enumerate(value)
             ]
-        elif name in references and value is not None:
-            columns[name] = referred(case, references[name].noun, value, f"{at}/{name}").id
+        elif noun is not None and value is not None:
+            columns[name] = referred(case, noun, value, f"{at}/{name}").id
         else:
             columns[name] = value
     return columns
+
+
+def follow(writing: Writing, kind: Kind, record: Any, body: RecordInput) -> tuple[Any, list[Unmet]]:
+    """Change a record, or write the one that the change is shorthand for; the record, and which rules forbid it.
+
+    Raises: Invalid.
+    """
+    following = kind.shorthand(writing, record, body)
+    if following is None:
+        return record, change(writing, kind, record, body)
+    if isinstance(following, Record):
+        return following, []
+    refused = _not_next(kind, record, getattr(following, kind.state))
+    return (record, refused) if refused else write(writing, kind, following)
 
 
 def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list[Unmet]:

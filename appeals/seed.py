@@ -463,12 +463,12 @@ def _keep_promises(play: _Play, writing: Writing) -> None:
     said = CommitmentChange.model_validate(done)
     for promise in writing.case.commitments:
         if promise.is_open:
-            steps.change(writing, KIND["commitments"], promise, said, Role.COORDINATOR)
+            steps.change(writing, KIND["commitments"], promise, said)
 
 
 def _dispose(play: _Play, writing: Writing) -> None:
     for demand, became in zip(writing.case.demands_now, _became(play), strict=True):
-        steps.change(writing, KIND["demands"], demand, DemandChange(disposition=became), Role.COORDINATOR)
+        steps.change(writing, KIND["demands"], demand, DemandChange(disposition=became))
 
 
 def _look_at_risk(play: _Play, writing: Writing) -> None:

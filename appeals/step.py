@@ -10,24 +10,28 @@ from pydantic import BaseModel
 
 from appeals import records
 from appeals import step_input as asks
-from appeals.access import membership, role_at
+from appeals.access import foremost, membership, role_at, roles_on, roles_protecting
 from appeals.case import Case, HistoryEntry
-from appeals.consent import Consent
 from appeals.database import new_id
-from appeals.effect import Finder, prepare, publish, publish_signed, take_effect
+from appeals.effect import Finder, prepare, publish_signed, take_effect
 from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, StepRefused, Unmet
 from appeals.field import Sealed, marks_of
 from appeals.figures import settle
-from appeals.guard import GUARDS, Attempt, relied_on, resumable, unmet
-from appeals.lifecycle import BY_NOUN, Step, open_in
+from appeals.guard import GUARDS, Attempt, reasons_against, resumable, unmet, up_until
+from appeals.lifecycle import BY_NOUN, GOING_UP, MAY_BE_UP, TAKEN_UP, Step, open_in
 from appeals.network import Caller
 from appeals.publication import Publication, published
 from appeals.records import Writing
+from appeals.sharing import shared_until, was_shared
+from appeals.views import shown_at
 from appeals.vocabulary import (
+    ConsentScope,
+    ConsentSubject,
     PublicationLevel,
     Role,
     Status,
     SuspendReason,
+    Visibility,
 )
 
 
@@ -54,6 +58,7 @@ def make(
     is_open = Status(case.status) in step.sources
     if is_open:
         attempt.beside += bring(writing, said.brought, "/records")
+        records.require_conditions(case, said.met_conditions, "/conditions_met")
         prepare(writing, attempt, coordinated)
     require_current()
     if not is_open:
@@ -71,6 +76,9 @@ def make(
     case.move(entry, writing.now)
     take_effect(writing, attempt)
     writing.session.flush()
+    follow_up(writing)
+    if attempt.survivor is not None:
+        follow_up(replace(writing, case=attempt.survivor))
     _count_anew(writing, up)
     return entry
 
@@ -145,64 +153,122 @@ def bring(writing: Writing, brought: asks.Records, at: str) -> list[Unmet]:
     return beside
 
 
-# Records that move a case
+# What follows from a write
 
 
-def add(writing: Writing, kind: records.Kind, said: Any) -> Any:
-    """Add a record under a case. Raises: Invalid, ChangeRefused."""
-    records.not_ahead(said, writing.latest_day)
-    record, refused = records.write(writing, kind, said)
+def add(writing: Writing, kind: records.Kind, body: Any) -> Any:
+    """Add a record under a case, and let follow from it what must. Raises: Invalid, ChangeRefused."""
+    records.not_ahead(body, writing.latest_day)
+    record, refused = records.write(writing, kind, body)
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
     writing.session.flush()
+    follow_up(writing)
     return record
 
 
-def change(writing: Writing, kind: records.Kind, record: Any, said: Any, role: Role) -> None:
-    """Change a record, and let follow from it what must. Raises: Invalid, ChangeRefused."""
-    records.not_ahead(said, writing.latest_day)
-    refused = records.change(writing, kind, record, said)
+def change(writing: Writing, kind: records.Kind, record: Any, body: Any) -> Any:
+    """Change a record, and let follow from it what must; the record, or the one it was shorthand for.
+
+    Raises: Invalid, ChangeRefused.
+    """
+    records.not_ahead(body, writing.latest_day)
+    written, refused = records.follow(writing, kind, record, body)
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
-    if isinstance(record, Consent) and not record.in_force(writing.now.date()):
-        up = writing.case.publications_up
-        obey_withdrawal(writing, record, role)
-        _count_anew(writing, up)
+    writing.session.flush()
+    follow_up(writing)
+    return written
 
 
-def obey_withdrawal(writing: Writing, ended: Consent, role: Role) -> None:
-    """Take down what rested on a consent that ended; without one left that covers it, pause a public campaign.
+def follow_up(writing: Writing) -> None:
+    """What must follow from any write to a case, and when days pass (domain.md 8), in this order.
 
-    Invariant 2. Where the consents left still cover the level, the publication goes on, resting on those.
+    A page comes down that may not be up; a campaign without a page, and a case whose taking up is refused, are
+    suspended; what may no longer be shared narrows; the days until which all this holds are noted for readers.
     """
-    case, today = writing.case, writing.now.date()
-    resting = [publication for publication in case.publications if publication.is_up and ended in publication.relies_on]
-    if not resting:
-        return
-    published = resting[-1]
-    level = PublicationLevel(published.level)
-    case.take_down(writing.now, "a consent it relied on ended")
+    case, page = writing.case, writing.case.page_up
+    if page is not None:
+        attempt = page_attempt(writing, page)
+        reasons = reasons_against(attempt)
+        if reasons:
+            _come_down(writing, reasons)
+        else:
+            page.up_until = up_until(attempt)
+            _note_outdated(writing, page)
+    if _taking_up_refused(writing):
+        _pause(writing, SuspendReason.CONSENT_WITHDRAWN)
+    _narrow(writing)
+    words = case.words(case.today(writing.now))
+    met = case.take_up_conditions_met
+    case.take_up_until = words.until(lambda day: words.workers_themselves(ConsentScope.TAKE_UP, day).permits(met))
+    writing.session.flush()
+
+
+def page_attempt(writing: Writing, page: Publication | None) -> Attempt:
+    """What asks whether a page may be up: the state stays, and the day is today."""
+    today = writing.case.today(writing.now)
+    return Attempt(writing.session, writing.case, PAGE, writing.caller, writing.now, today, page=page)
+
+
+PAGE = replace(BY_NOUN["escalation"], noun="publication", target=None, guards=(*MAY_BE_UP, *GOING_UP))
+"""What asks for a page without a campaign: no step of the table, the state stays."""
+
+
+def _come_down(writing: Writing, reasons: list[Unmet]) -> None:
+    case, up = writing.case, writing.case.publications_up
+    case.take_down(writing.now, " ".join(reason.says for reason in reasons))
     case.version += 1
-    escalation = BY_NOUN["escalation"]
-    attempt = Attempt(writing.session, case, escalation, writing.caller, writing.now, today)
-    left = relied_on(attempt)
-    if len(left) == (3 if level is PublicationLevel.PERSON else 2):
-        publish(writing, level, published.shows, left, (published.recorded_by, published.approved_by))
-    else:
-        _pause_campaign(writing, SuspendReason.CONSENT_WITHDRAWN, role)
+    case.touch(writing.now)
+    by_word = any(reason.code.startswith("consent.") for reason in reasons)
+    if case.status == Status.PUBLIC_CAMPAIGN:
+        _pause(writing, SuspendReason.CONSENT_WITHDRAWN if by_word else SuspendReason.VERIFICATION_DOUBT)
+    _count_anew(writing, up)
 
 
-def take_down(writing: Writing, published: Publication, reason: str, role: Role) -> None:
+def _note_outdated(writing: Writing, page: Publication) -> None:
+    as_it_stands = shown_at(writing.case, PublicationLevel(page.level), writing.now)
+    if as_it_stands == page.shows:
+        page.outdated_on = None
+    elif page.outdated_on is None:
+        page.outdated_on = writing.now.date()
+
+
+def _taking_up_refused(writing: Writing) -> bool:
+    """True when this write put a no to taking the case up on record that is the last word of its voice."""
+    case = writing.case
+    if Status(case.status) not in TAKEN_UP:
+        return False
+    words = case.words(case.today(writing.now))
+    noes = (word for word in case.consents if word.is_no and word.scope == ConsentScope.TAKE_UP)
+    return any(
+        no.recorded_at == writing.now and no.subject != ConsentSubject.PERSON and words.stands(no) for no in noes
+    )
+
+
+def _narrow(writing: Writing) -> None:
+    """What may no longer be shared in the network is seen in the region; what was wider before the rule stays."""
+    case = writing.case
+    case.share_until = shared_until(case, writing.now)
+    if case.visibility == Visibility.NETWORK and case.share_until is None and was_shared(case, writing.now):
+        case.visibility = Visibility.REGIONAL
+        case.version += 1
+        case.touch(writing.now)
+
+
+def take_down(writing: Writing, page: Publication, reason: str) -> None:
     """Take a publication down at once; a public campaign does not go on without one. Raises: ChangeRefused."""
-    if not published.is_up:
+    if not page.is_up:
         gone = Unmet("publication.taken_down", "It was taken down before.")
         raise ChangeRefused(writing.case.status, [gone], open_nouns(writing.caller, writing.case))
     up = writing.case.publications_up
     writing.case.take_down(writing.now, reason)
     writing.case.version += 1
     writing.case.touch(writing.now)
-    _pause_campaign(writing, SuspendReason.SAFETY, role)
+    if writing.case.status == Status.PUBLIC_CAMPAIGN:
+        _pause(writing, SuspendReason.SAFETY)
     _count_anew(writing, up)
+    follow_up(writing)
 
 
 def _count_anew(writing: Writing, up: set[UUID]) -> None:
@@ -211,35 +277,25 @@ def _count_anew(writing: Writing, up: set[UUID]) -> None:
         settle(writing.session, published(writing.now.date()), writing.now)
 
 
-def _pause_campaign(writing: Writing, reason: SuspendReason, role: Role) -> None:
-    if writing.case.status != Status.PUBLIC_CAMPAIGN:
-        return
-    said = asks.Suspension(reason=reason, review_on=writing.now.date() + timedelta(days=14))
-    step = BY_NOUN["suspension"]
-    make(writing, step, said, role, require_current=lambda: None, coordinated=lambda _: None)
+def _pause(writing: Writing, reason: SuspendReason) -> None:
+    """Suspend the case, in the most responsible role that the caller has on it."""
+    step_input = asks.Suspension(reason=reason, review_on=writing.now.date() + timedelta(days=14))
+    caller, case = writing.caller, writing.case
+    role = foremost(roles_on(caller, case) | roles_protecting(caller, case)) or Role.REVIEWER
+    make(writing, BY_NOUN["suspension"], step_input, role, require_current=lambda: None, coordinated=lambda _: None)
 
 
-PUBLISHING_GUARDS = tuple(
-    code for code in BY_NOUN["escalation"].guards if code.startswith(("consent.publish.", "risk.", "signature."))
-)
-"""What publishing asks for, with a campaign and without."""
-
-
-def publish_now(writing: Writing, said: asks.Publishing, require_current: Callable[[], None]) -> Publication:
+def publish_now(writing: Writing, body: asks.Publishing, require_current: Callable[[], None]) -> Publication:
     """Publish what a reviewer approved, without a campaign. Raises: StepRefused, and what `require_current` does."""
-    step = replace(BY_NOUN["escalation"], guards=PUBLISHING_GUARDS)
-    attempt = Attempt(writing.session, writing.case, step, writing.caller, writing.now, writing.now.date(), said)
+    attempt = replace(page_attempt(writing, None), input=body)
     require_current()
     left = unmet(attempt)
-    if writing.case.was_called_off:
-        left.append(
-            Unmet("case.called_off", "The appeal was withdrawn, declined or merged: nothing of it is published.")
-        )
     if left:
         raise StepRefused(writing.case.status, open_nouns(writing.caller, writing.case), left)
     up = writing.case.publications_up
     publish_signed(writing, attempt)
     writing.case.version += 1
     writing.case.touch(writing.now)
+    follow_up(writing)
     _count_anew(writing, up)
     return writing.case.publications[-1]

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from appeals.action import ActionInput, ResponseInput
 from appeals.commitment import CommitmentInput
-from appeals.consent import ConsentInput
+from appeals.consent import ConditionMet, ConditionsMet, ConsentInput
 from appeals.demand import DemandInput
 from appeals.directory import OrganisationInput
 from appeals.field import (
@@ -112,11 +112,17 @@ class StepInput(Dated):
         """The soft guards to be passed, with reasons."""
         return []
 
+    @property
+    def met_conditions(self) -> list[ConditionMet]:
+        """The conditions of consents that are said to be met."""
+        return []
+
 
 class GuardedInput(StepInput):
     """What a step takes besides that a guard may refuse: records that guards ask for, reasons to pass soft ones."""
 
     records: Records = Records()
+    conditions_met: ConditionsMet = []
     overrides: Annotated[list[Override], Field(max_length=20)] = []
 
     @property
@@ -126,6 +132,10 @@ class GuardedInput(StepInput):
     @property
     def passed(self) -> list[Override]:
         return self.overrides
+
+    @property
+    def met_conditions(self) -> list[ConditionMet]:
+        return self.conditions_met
 
 
 class Affected(Model):
@@ -166,6 +176,8 @@ class Intake(Model):
 def _never_null(schema: dict[str, Any]) -> None:
     """Say of members that are None where they are left out that they may be left out, but not be null."""
     for said in schema["properties"].values():
+        if "anyOf" not in said:
+            continue
         del said["default"]
         said.update(next(form for form in said.pop("anyOf") if form != {"type": "null"}))
 
@@ -188,6 +200,7 @@ class CaseChange(Model):
     danger: Flag | None = None
     assignee: NameOrId | None = None
     visibility: Visibility | None = None
+    conditions_met: ConditionsMet = []
     translations: Annotated[
         dict[Language, Translation] | None,
         Field(description="Title and summary for the public in other languages; safe to read, no person."),
@@ -264,6 +277,10 @@ class Engagement(GuardedInput):
         return self
 
 
+NoLocalPartner = Annotated[
+    Prose | None,
+    Field(description="Why there is no partner's side but the workers; the reviewer has to have signed that too."),
+]
 PublishedLevel = Literal[PublicationLevel.ANONYMISED, PublicationLevel.NAMED, PublicationLevel.PERSON]
 
 
@@ -274,6 +291,7 @@ class Publishing(Model):
     reason: Annotated[EscalationReason | None, Field(description="`workers_request` where the risk is critical.")] = (
         None
     )
+    no_local_partner: NoLocalPartner = None
 
 
 class Escalation(GuardedInput):
@@ -281,12 +299,16 @@ class Escalation(GuardedInput):
     planned_actions: Prose
     publication_level: PublishedLevel
     reason: EscalationReason = EscalationReason.QUIET_WORK_EXHAUSTED
+    no_local_partner: NoLocalPartner = None
 
 
 class DeEscalation(GuardedInput):
     reason: Prose
     what_stops: Prose
     workers_consulted_on: Happened | None = None
+    keep_public: Annotated[
+        Prose | None, Field(description="Why the page stays up, as the workers agreed. Left out, it comes down.")
+    ] = None
 
 
 class Agreement(GuardedInput):
@@ -326,6 +348,7 @@ class Suspension(GuardedInput):
 
 class Resumption(GuardedInput):
     what_changed: Prose
+    no_local_partner: NoLocalPartner = None
     resume_to: Annotated[Status | None, Field(description="Default: the state it came from.")] = None
     reason: EscalationReason | None = None
 

@@ -153,11 +153,11 @@ def _commitment(promise: Any) -> Iterator[Told]:
     yield Told(promise.verified_on, Precision.EXACT, done, done.definition)
 
 
-def _consent(given: Any) -> Iterator[Told]:
-    state = ConsentState.GIVEN_WITH_CONDITIONS if given.conditions else ConsentState.GIVEN
-    ends = ((given.withdrawn_on, ConsentState.WITHDRAWN), (given.expires_on, ConsentState.EXPIRED))
-    for on, became in ((given.given_on, state), *ends):
-        yield Told(on, Precision.EXACT, became, f"{given.scope}: {became.definition}")
+def _consent(word: Any) -> Iterator[Told]:
+    state = ConsentState(word.state)
+    on, precision = (word.given_on, word.given_precision) if word.is_yes else (word.on, word.on_precision)
+    yield Told(on, precision, state, f"{word.scope}: {state.definition}")
+    yield Told(word.expires_on, Precision.EXACT, "expired", f"{word.scope}: Given until this day")
 
 
 def _risk(assessed: Any) -> Iterator[Told]:

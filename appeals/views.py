@@ -47,10 +47,13 @@ from appeals.vocabulary import (
     CloseReason,
     CommitmentKind,
     CommitmentStatus,
+    ConsentScope,
     Corner,
     DemandKind,
     Disposition,
     IntakeChannel,
+    OutcomeCode,
+    OutcomeExtent,
     Precision,
     Priority,
     PublicationLevel,
@@ -360,12 +363,20 @@ class Anonymised(Model):
     headings: list[ViolationHeading]
 
 
+class PublicOutcome(Model):
+    code: OutcomeCode
+    extent: OutcomeExtent
+
+
 class Named(Anonymised):
     """What the wider levels show besides: factory and brands, demands, public actions, and the public texts.
 
-    Never a requester that is not cleared, a narrative, an account, or the case's own reference. A person only as the
-    texts name them, and then with that person's own consent.
+    State group and outcomes are those of the day it was signed. Never a requester that is not cleared, a narrative, an
+    account, or the case's own reference.
     """
+
+    group: StatusGroup
+    outcomes: list[PublicOutcome]
 
     texts: list[PublicText]
     workplaces: list[PublicPlace]
@@ -375,16 +386,36 @@ class Named(Anonymised):
     actions: Annotated[list[PublicAction], Field(description="Public ones that were done.")]
 
 
+class PublicPerson(Model):
+    """Somebody who consented to be named, by the pseudonym that the case has."""
+
+    pseudonym: str
+    role: str | None
+
+
+class WithPeople(Named):
+    """What the level `person` shows besides: each person with their own consent, under a pseudonym."""
+
+    people: list[PublicPerson]
+
+
 class PublicCase(Model):
     """A published case."""
 
     token: Annotated[str, Field(description="Random; it is no reference and says nothing of the case.")]
-    shows: Named | Anonymised
+    shows: WithPeople | Named | Anonymised
 
 
-def shown_at(case: Case, level: PublicationLevel) -> dict[str, Any]:
+FORM_OF_LEVEL: dict[PublicationLevel, type[Anonymised]] = {
+    PublicationLevel.ANONYMISED: Anonymised,
+    PublicationLevel.NAMED: Named,
+    PublicationLevel.PERSON: WithPeople,
+}
+
+
+def shown_at(case: Case, level: PublicationLevel, now: datetime) -> dict[str, Any]:
     """What a publication of the case at this level would show, as it stands."""
-    codes = {found.code for found in case.violations if found.grade in TRUE_ENOUGH}
+    codes = {violation.code for violation in _true_enough(case)}
     kinds = [code for code in ViolationCode if code in codes]
     shows: dict[str, Any] = {
         "level": level,
@@ -392,22 +423,52 @@ def shown_at(case: Case, level: PublicationLevel) -> dict[str, Any]:
         "violations": kinds,
         "headings": list(dict.fromkeys(HEADING[code] for code in kinds)),
     }
-    form = Anonymised if level is PublicationLevel.ANONYMISED else Named
-    if form is Named:
+    if level is not PublicationLevel.ANONYMISED:
         shows |= _named(case)
-    return form.model_validate(shows).model_dump(mode="json")
+    if level is PublicationLevel.PERSON:
+        shows["people"] = [PublicPerson.model_validate(person) for person in _people(case, now)]
+    return FORM_OF_LEVEL[level].model_validate(shows).model_dump(mode="json")
+
+
+def shown_records_at(case: Case, level: PublicationLevel, now: datetime) -> dict[str, list[str]]:
+    """The ids of the records that a publication at this level would show, by kind."""
+    records: dict[str, Iterable[Any]] = {"violations": _true_enough(case)}
+    if level is not PublicationLevel.ANONYMISED:
+        records |= {"parties": [*_workplaces(case), *_companies(case)]}
+    if level is PublicationLevel.PERSON:
+        records |= {"people": _people(case, now)}
+    return {kind: sorted(str(record.id) for record in shown) for kind, shown in records.items()}
+
+
+def _true_enough(case: Case) -> list[violation.Violation]:
+    return [found for found in case.violations if found.grade in TRUE_ENOUGH]
+
+
+def _workplaces(case: Case) -> list[party.Party]:
+    """A requester or union may be named by the place where it sits: that is no workplace."""
+    return [found for found in case.parties if found.facility_id and found.target in party.OWN_HOUSE]
+
+
+def _companies(case: Case) -> list[party.Party]:
+    return [found for found in case.parties if found.is_buyer and found.link_is_strong]
+
+
+def _people(case: Case, now: datetime) -> list[person.Person]:
+    """Those who consented themselves; of a condition it is asked when the page goes up."""
+    today = case.today(now)
+    words, scope = case.words(today), ConsentScope.PUBLISH_PERSON
+    return [who for who in case.people if words.person(who.id, scope, today).words]
 
 
 def _named(case: Case) -> dict[str, Any]:
-    # A requester or union may be named by the place where it sits: that is no workplace.
-    places = [found for found in case.parties if found.facility_id and found.target in party.OWN_HOUSE]
-    buyers = [party for party in case.parties if party.is_buyer and party.link_is_strong]
     public = [made for made in case.actions if made.channel == Channel.PUBLIC and made.status == ActionStatus.DONE]
     text = PublicText(language=case.narrative_language, title=case.title, summary=case.public_summary)
     return {
         "texts": [text, *(PublicText(language=code, **told) for code, told in case.translations.items())],
-        "workplaces": _each_once(places),
-        "companies": _each_once(buyers),
+        "group": case.group,
+        "outcomes": [PublicOutcome.model_validate(came) for came in case.outcomes],
+        "workplaces": _each_once(_workplaces(case)),
+        "companies": _each_once(_companies(case)),
         "requesters": [asking.name for asking in case.requesters if asking.named.get("may_be_named")],
         "demands": [PublicDemand.model_validate(found) for found in case.demands_now],
         "actions": [PublicAction.model_validate(made) for made in public],

@@ -951,6 +951,8 @@ class AttentionReason(Code):
     REVIEW_DUE = "review.due", "The day to review a pause or a remedy has come"
     CONSENT_EXPIRING = "consent.expiring", "A consent runs out soon"
     CONTACT_WITHOUT_CONSENT = "contact.without_consent", "Somebody was contacted without consent, and it says why"
+    PUBLICATION_OUTDATED = "publication.outdated", "The case has moved on since its page was signed: sign again"
+    SHARED_WITHOUT_CONSENT = "visibility.without_consent", "The whole network sees the case, and no consent says it may"
     GUARD_OVERRIDDEN = "guard.overridden", "A step passed a guard with a reason; see whether it still holds"
 
 
@@ -1127,15 +1129,19 @@ class ConsentScope(Code):
 
 
 class ConsentState(Code):
-    """Where a consent stands (domain: Small lifecycles)."""
+    """What a word of consent says (domain 8, A word)."""
 
-    REQUESTED = "requested", "Asked for; no answer yet"
+    REQUESTED = "requested", "Asked for; it says nothing yet"
     GIVEN = "given", "Given without conditions"
     GIVEN_WITH_CONDITIONS = "given_with_conditions", "Given, and valid only under its conditions"
-    REFUSED = "refused", "Not given"
-    WITHDRAWN = "withdrawn", "Given and then taken back"
-    EXPIRED = "expired", "Given until a date that has passed"
-    SUPERSEDED = "superseded", "Replaced by a later consent"
+    REFUSED = "refused", "A no: not given"
+    WITHDRAWN = "withdrawn", "A no: what was given is taken back"
+
+
+class ApprovalPurpose(Code):
+    """What a second signature is for (domain 8, Second signatures)."""
+
+    PUBLICATION = "publication", "Something of the case is published"
 
 
 class ConsentMethod(Code):
@@ -1220,4 +1226,5 @@ VOCABULARIES: dict[str, type[Code]] = {
     "consent-scope": ConsentScope,
     "consent-state": ConsentState,
     "consent-method": ConsentMethod,
+    "approval-purpose": ApprovalPurpose,
 }

@@ -25,7 +25,27 @@ MADE_BY_MIGRATION = {"ix_search_document_words", "ix_case_urgency_id"}
 
 
 def run(connection: Connection) -> None:
-    """Run the migrations in one transaction, one process at a time, which looks first how far the others came."""
+    """Run the migrations in one transaction, one process at a time, which looks first how far the others came.
+
+    SQLite rebuilds a table by dropping it, which its foreign keys would forbid: they are checked at the end instead.
+    """
+    embedded = connection.dialect.name == "sqlite"
+    if embedded:
+        _enforce_foreign_keys(connection, False)
+    try:
+        _migrate(connection)
+    finally:
+        if embedded:
+            _enforce_foreign_keys(connection, True)
+
+
+def _enforce_foreign_keys(connection: Connection, on: bool) -> None:
+    """Outside a transaction: within one SQLite ignores it."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
+
+
+def _migrate(connection: Connection) -> None:
     with connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(7220914)"))
@@ -34,6 +54,8 @@ def run(connection: Connection) -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+        if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first():
+            raise RuntimeError("a migration left a row that refers to none")
 
 
 given = context.config.attributes.get("connection")

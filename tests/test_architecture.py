@@ -25,13 +25,14 @@ LAYERS = (
     "field cursor idempotency reader readiness reserve settings",
     "key rate_limit word",
     "network directory record",
-    "access_log action alert change commitment consent demand due link outcome party payment person proceeding risk "
+    "consent",
+    "access_log action alert change commitment demand due link outcome party payment person proceeding risk "
     "safe_contact tally team violation webhook schema",
-    "opening publication",
+    "last_word opening publication",
     "step_input",
     "lifecycle",
     "case",
-    "access figures revision",
+    "access figures revision sharing",
     "likeness search statistics views",
     "guard records",
     "effect",

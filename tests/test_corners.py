@@ -56,13 +56,25 @@ def test_the_end_of_a_given_consent_may_come_sooner_and_never_later(world: World
     assert world.coordinator.get(path).json()["expires_on"] == day(-8)
 
 
-def test_the_day_of_a_withdrawal_is_not_moved_afterwards(world: World) -> None:
+def test_a_no_stands_as_it_was_said_and_another_day_is_another_word(world: World) -> None:
     reference = world.case_in("screening")
     given = next(one for one in world.records(reference, "consents") if one["scope"] == "take_up")
-    path = f"/v1/cases/{reference}/consents/{given['id']}"
-    assert world.coordinator.patch(path, {"state": "withdrawn", "withdrawn_on": day(3)}).status_code == 200
-    assert world.coordinator.patch(path, {"state": "withdrawn", "withdrawn_on": day(1)}).status_code == 409
-    assert world.coordinator.get(path).json()["withdrawn_on"] == day(3)
+    path = f"/v1/cases/{reference}/consents"
+    first = world.coordinator.patch(f"{path}/{given['id']}", {"state": "withdrawn", "withdrawn_on": day(3)}).json()
+    for changed, member in (
+        ({"state": "withdrawn", "withdrawn_on": day(1)}, "withdrawn_on"),
+        ({"state": "withdrawn", "withdrawn_precision": "month_unknown"}, "withdrawn_precision"),
+        ({"state": "refused"}, "state"),
+        ({"expires_on": day(1)}, "expires_on"),
+    ):
+        refused = world.coordinator.patch(f"{path}/{first['id']}", changed)
+        assert (refused.status_code, refused.json()["code"]) == (409, "change.refused"), changed
+        assert [item["code"] for item in refused.json()["unmet"]] == [f"consents.{member}"]
+    same = {"state": "withdrawn", "withdrawn_on": day(3)}
+    assert [world.coordinator.patch(f"{path}/{id}", same).json() for id in (first["id"], given["id"])] == 2 * [first]
+    again = world.coordinator.patch(f"{path}/{given['id']}", {"state": "withdrawn", "withdrawn_on": day(1)}).json()
+    assert (again["on"], again["id"] != first["id"]) == (day(1), True)
+    assert world.records(reference, "consents")[-2:] == [first, again]
 
 
 def test_a_withdrawal_brings_nothing_along_that_could_be_refused(world: World) -> None:
@@ -158,8 +170,8 @@ def test_a_consent_ends_no_sooner_than_it_was_given(world: World) -> None:
     reference = world.case()
     given = world.records(reference, "consents")[0]
     path = f"/v1/cases/{reference}/consents/{given['id']}"
-    assert world.coordinator.patch(path, {"state": "withdrawn", "withdrawn_on": day(31)}).status_code == 422
-    assert world.coordinator.patch(path, {"state": "withdrawn", "withdrawn_on": day(30)}).status_code == 200
+    assert world.coordinator.patch(path, {"expires_on": day(31)}).status_code == 422
+    assert world.coordinator.patch(path, {"expires_on": day(30)}).status_code == 200
 
 
 def test_null_is_refused_where_it_would_be_ignored(world: World) -> None:

@@ -15,13 +15,14 @@ from appeals.__main__ import cli
 from appeals.access import POLICIES, RECORDING, SIGHTS
 from appeals.app import places
 from appeals.field import Language
-from appeals.guard import GUARDS
+from appeals.guard import GUARDS, PUBLIC_WHILE_SUSPENDED, RISK_REVIEW_DAYS
 from appeals.lifecycle import STEPS
+from appeals.publication import SIGNED_FOR_DAYS
 from appeals.rate_limit import RateLimit
 from appeals.settings import ROOT, Settings
 from appeals.step_input import CaseChange
-from appeals.vocabulary import VOCABULARIES, Role, Status
-from tests.cast import World
+from appeals.vocabulary import VOCABULARIES, AttentionReason, Role, Status
+from tests.cast import PARTIES, World, consent, day
 from tests.test_architecture import HEIGHT
 
 DOCS = ROOT / "docs"
@@ -246,11 +247,14 @@ def test_what_stands_is_put_right_as_the_page_says(world: World) -> None:
     assert "`result_note` can say what was wrong" in page
     assert change("actions", told.json()["id"], result_note="It was another day.") == 200
 
-    assert 'then end the other: `{"state": "superseded"}`' in page
-    consent = one("consents", state="given")
-    assert change("consents", consent["id"], state="given", given_on="2020-01-01", method="written") == 409
-    assert someone.add(case, "consents", {**_said(consent), "label": None}).status_code == 201
-    assert change("consents", consent["id"], state="superseded") == 200
+    assert "a consent, but for a sooner end of a yes" in page
+    given = one("consents", state="given")
+    assert change("consents", given["id"], state="given", given_on="2020-01-01", method="written") == 409
+    assert change("consents", given["id"], expires_on=day(-30)) == 200
+    assert change("consents", given["id"], expires_on=day(-31)) == 409
+    assert 'a no by `{"state": "withdrawn"}`' in page
+    assert change("consents", given["id"], state="withdrawn") == 200
+    assert one("consents", state="withdrawn", scope=given["scope"])["id"] != given["id"]
 
     assert "record a new version of the demand that `revises` it" in page
     demand = one("demands", disposition="active")
@@ -264,8 +268,44 @@ def test_what_stands_is_put_right_as_the_page_says(world: World) -> None:
         assert change(noun, demand["id"], label="another") == 405
 
 
-def _said(consent: dict[str, Any]) -> dict[str, Any]:
-    return {name: consent[name] for name in ("subject", "scope", "given_on", "method")}
+def test_consents_are_recorded_as_the_page_says(world: World) -> None:
+    page, reference = said("consent.md"), world.case(records={"parties": PARTIES})
+    seven = {"label": "seven", "pseudonym": "Worker Seven"}
+    assert world.caseworker.add(reference, "people", seven).status_code == 201
+    words = [json.loads(line) for line in page.partition("```json\n")[2].partition("```")[0].splitlines()]
+    assert len(words) == 3
+    for word in words:
+        answer = world.caseworker.add(reference, "consents", word)
+        assert answer.status_code == 201, answer.text
+        assert word.items() - {("of", "#seven")} <= answer.json().items()
+    conditional = consent(
+        "publish_named", "local_partner", label="yes", state="given_with_conditions", conditions=["No photographs."]
+    )
+    assert world.caseworker.add(reference, "consents", conditional).status_code == 201
+    met = json.loads(re.findall(r"`(\[.*\])`", page)[0])
+    approval = {"level": "named", "conditions_met": met}
+    assert world.reviewer.add(reference, "approvals", approval).status_code == 201
+
+
+def test_when_something_may_be_public_is_told_as_it_is(world: World) -> None:
+    page = section("consent.md", "May it be up now?")
+    pauses = page.partition("It is not suspended, unless for ")[2].partition(".")[0]
+    assert set(re.findall(r"`(\w+)`", pauses)) == PUBLIC_WHILE_SUSPENDED
+    reasons = re.findall(r"\| [^|`]+ \| `(\w+)` \|", page)
+    assert reasons == ["consent_withdrawn", "verification_doubt", "safety"]
+    for code in AttentionReason.PUBLICATION_OUTDATED, AttentionReason.SHARED_WITHOUT_CONSENT:
+        assert f"`{code}`" in said("consent.md")
+    reference = world.case()
+    check = world.coordinator.get(f"/v1/cases/{reference}/steps").json()["publication"]
+    assert "`GET …/steps` says under `publication`" in page
+    assert (check["up"], check["allowed"]) == (False, False)
+    assert f"good for {SIGNED_FOR_DAYS} days" in page
+    assert f"a risk assessment of at most {RISK_REVIEW_DAYS[Status.PUBLIC_CAMPAIGN]} days" in page
+
+
+def test_every_reason_for_attention_is_on_the_page_of_reports_in_its_order() -> None:
+    page = said("ledgers.md").partition("\n## What needs somebody now\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([\w.]+)` \|", page, re.M) == list(AttentionReason)
 
 
 def test_paths_take_ids_and_bodies_labels_and_an_etag_has_its_quotes(world: World) -> None:

@@ -282,6 +282,8 @@ def test_another_schema_is_told(network: Callable[[], dict[str, str]], world: Wo
     said = network()
     assert list(said) == ["database.unreadable"]
     assert "appeals migrate" in said["database.unreadable"]
+    schema.migrate(world.database)
+    assert network() == {}
 
 
 @pytest.mark.parametrize("role", ["admin", "coordinator"])

@@ -392,10 +392,17 @@ def log_cases(world: World, cases: list[Item]) -> None:
 
 def publish(world: World, cases: Iterable[Item]) -> None:
     """Publish these cases."""
-    account = UUID(world.coordinator.account)
-    said = {"level": "anonymised", "approved_by": account, "shows": {}, "recorded_by": account, "recorded_at": NOW}
     with world.database.writing() as session:
-        session.add_all(Publication(case_id=item.case_id, **said) for item in cases)
+        session.add_all(page_of(world, item) for item in cases)
+
+
+def page_of(world: World, item: Item, level: str = "anonymised") -> Publication:
+    """A publication of a case that is up without an end."""
+    account = UUID(world.coordinator.account)
+    return Publication(
+        case_id=item.case_id, level=level, shows={}, shown_records={}, conditions_met=[], voices_left=[],
+        up_until=date.max, approved_by=account, recorded_by=account, recorded_at=NOW,
+    )  # fmt: skip
 
 
 def take_down(world: World, cases: Iterable[Item]) -> None:
@@ -499,10 +506,8 @@ def test_settling_sees_what_its_own_transaction_has_written(world: World) -> Non
     cases = [a_case(number) for number in range(5)]
     log_cases(world, cases)
     publish(world, cases[1:])
-    account = UUID(world.coordinator.account)
     with world.database.writing() as session:
-        said = {"approved_by": account, "shows": {}, "recorded_by": account, "recorded_at": NOW}
-        session.add(Publication(case_id=cases[0].case_id, level="named", **said))
+        session.add(page_of(world, cases[0], "named"))
         settle(session, PUBLISHED, NOW)
     assert read(world) == [{"cases": 5}]
 

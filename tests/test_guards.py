@@ -12,7 +12,7 @@ import pytest
 from httpx2 import Response
 
 from appeals.guard import GUARDS
-from appeals.lifecycle import STEPS
+from appeals.lifecycle import MAY_BE_UP, STEPS
 from appeals.network import account_named, entity_named, grant
 from appeals.vocabulary import Role
 from tests.cast import CONSENTS, PARTIES, Body, World, action, consent, day, organisation, step_input, today
@@ -117,11 +117,24 @@ VERIFIED = take("verification")
 PROMISE = step_input("agreement")["commitments"][0]
 DEMAND = step_input("acceptance")["demands"][0]
 KEPT = {"status": "verified_done", "verified_by": UNION, "verified_on": day()}
+PEOPLE = [{"label": "seven", "pseudonym": "Worker Seven"}]
 NAMED_BY_ALL = [
     *CONSENTS,
     consent("publish_person"),
     consent("publish_person", "local_partner"),
+    consent("publish_person", "person", of="#seven"),
 ]
+REFUSED = add("consents", subject="person", of="#seven", scope="publish_person", state="refused", on=day(3))
+
+
+def doubt(label: str) -> Callable[[World, str], None]:
+    """Another violation is confirmed, and this one turns out to be untrue."""
+
+    def act(world: World, reference: str) -> None:
+        grades = [{"violation": "#threat", "grade": "likely"}, {"violation": f"#{label}", "grade": "refuted"}]
+        world.take(reference, "verification", grades=grades)
+
+    return act
 
 
 # What puts a fact right
@@ -277,18 +290,18 @@ def trips() -> dict[str, Trip]:
         "consent.contact_brand.missing": trip(
             "engagement",
             in_("accepted", withdraw("contact_brand")),
-            do(add("consents", **consent("contact_brand"))),
+            do(add("consents", **consent("contact_brand", given_on=day(1)))),
         ),
         "consent.contact_factory.missing": trip(
             "engagement",
             in_("accepted", withdraw("contact_factory")),
-            do(add("consents", **consent("contact_factory", "workers_union"))),
+            do(add("consents", **consent("contact_factory", given_on=day(1)))),
             {"first_action": action(kind="factory_letter", target="#factory")},
         ),
         "consent.contact_government.missing": trip(
             "engagement",
             in_("accepted", withdraw("contact_government")),
-            do(add("consents", **consent("contact_government"))),
+            do(add("consents", **consent("contact_government", given_on=day(1)))),
             {"first_action": action(kind="government_letter", target="#ministry")},
         ),
         "supply_link.weak": trip(
@@ -309,9 +322,15 @@ def trips() -> dict[str, Trip]:
         ),
         "consent.publish.person.missing": trip(
             "escalation",
-            in_("engagement", sign("person"), records=records(consents=NAMED_BY_ALL)),
-            do(add("consents", **consent("publish_person", "person"))),
+            in_("engagement", sign("person"), REFUSED, records=records(people=PEOPLE, consents=NAMED_BY_ALL)),
+            do(add("consents", **consent("publish_person", "person", of="#seven", given_on=day(1))), sign("person")),
             {"publication_level": "person"},
+            beside="signature.missing",
+        ),
+        "publication.disproved": trip(
+            "escalation",
+            in_("engagement", sign(), add("violations", label="threat", code="threat"), doubt("dismissal")),
+            do(sign()),
         ),
         "quiet_action.missing": trip(
             "escalation",
@@ -397,6 +416,13 @@ def trips() -> dict[str, Trip]:
     }
 
 
+OF_A_PAGE = {
+    "publication.not_accepted",
+    "publication.suspended",
+    "publication.called_off",
+    "publication.signed_before_no",
+}
+"""Asked of pages alone: no step that goes public is open where they do not hold. See `test_may_be_up.py`."""
 SOFT = {"risk.stale", "supply_link.weak", "quiet_action.missing", "review.pending"}
 AT_ONCE = ["imminent_danger", "workers_request", "already_public"]
 WITHOUT_RESULT = ["no_result", "unsafe_to_continue", "contact_lost", "taken_over_by_other"]
@@ -417,11 +443,12 @@ def stands(world: World, reference: str) -> tuple[Body, list[Body]]:
 
 
 def test_every_guard_is_tripped_by_a_test_of_its_own() -> None:
-    assert set(trips()) == set(GUARDS)
+    assert set(trips()) | OF_A_PAGE == set(GUARDS)
 
 
 def test_every_guard_is_asked_by_a_step_and_every_step_asks_guards_that_exist() -> None:
-    assert {code for step in STEPS for code in step.guards} == set(GUARDS)
+    assert {code for step in STEPS for code in step.guards} | OF_A_PAGE == set(GUARDS)
+    assert set(MAY_BE_UP) >= OF_A_PAGE
 
 
 @pytest.mark.parametrize("code", GUARDS)
@@ -436,7 +463,7 @@ def test_just_four_guards_are_soft() -> None:
     assert {code for code, guard in GUARDS.items() if guard.soft} == SOFT
 
 
-@pytest.mark.parametrize("code", GUARDS)
+@pytest.mark.parametrize("code", sorted(set(GUARDS) - OF_A_PAGE))
 def test_a_guard_refuses_under_its_code_and_lets_pass_when_the_fact_is_put_right(world: World, code: str) -> None:
     trip = trips()[code]
     reference = trip.case(world)

@@ -4,7 +4,7 @@
 idempotency key and the same case (16) in `test_idempotency.py`; 7 in `test_access.py`.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,14 +15,17 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from appeals.case import Case, HistoryEntry
-from appeals.consent import Consent, publishing
+from appeals.consent import Consent
+from appeals.last_word import SCOPE_OF_LEVEL, Words
 from appeals.network import account_named, entity_named, grant
 from appeals.publication import Publication
 from appeals.records import KINDS
-from appeals.vocabulary import ConsentSubject, PublicationLevel, Role, Status
+from appeals.vocabulary import PublicationLevel, Role, Status
 from tests.cast import CONSENTS, PARTIES, Body, Person, World, action, consent, day, intake, step_input
 
 SIGNED_UP = [given for given in CONSENTS if not given["scope"].startswith("publish")]
+PEOPLE = [{"label": "seven", "pseudonym": "Worker Seven"}]
+SIDES = ("workers", "local_partner", "person")
 
 
 def codes(answer: Response) -> set[str]:
@@ -31,7 +34,13 @@ def codes(answer: Response) -> set[str]:
 
 
 def records(consents: list[Body]) -> Body:
-    return {**intake()["records"], "consents": consents}
+    """Those of the cast with other consents, and with a person who may be named."""
+    return {**intake()["records"], "people": PEOPLE, "consents": consents}
+
+
+def to_publish(level: str, side: str, **changed: Any) -> Body:
+    """The consent of a side to publish at a level; a person's own names the person."""
+    return consent(f"publish_{level}", side, **({"of": "#seven"} if side == "person" else {}), **changed)
 
 
 def publications(world: World, reference: str) -> list[Publication]:
@@ -46,7 +55,9 @@ def consents_to(world: World, reference: str, scope: str, subject: str) -> list[
 
 
 def end(who: Person, reference: str, given: Body, **said: Any) -> Body:
-    answer = who.patch(f"/v1/cases/{reference}/consents/{given['id']}", {"state": "withdrawn", **said})
+    """A no to what was given or, with `expires_on`, a sooner end of it."""
+    body = said if "expires_on" in said else {"state": "withdrawn", **said}
+    answer = who.patch(f"/v1/cases/{reference}/consents/{given['id']}", body)
     assert answer.status_code == 200, answer.text
     ended: Body = answer.json()
     return ended
@@ -75,8 +86,8 @@ GOES_PUBLIC = [
 def test_1_nothing_is_published_wider_than_both_sides_agreed(
     world: World, level: str, workers: str | None, partner: str | None, person: str | None, public: bool
 ) -> None:
-    sides = {"workers": workers, "local_partner": partner, "person": person}
-    agreed = [consent(f"publish_{widest}", subject) for subject, widest in sides.items() if widest]
+    sides = dict(zip(SIDES, (workers, partner, person), strict=True))
+    agreed = [to_publish(widest, side) for side, widest in sides.items() if widest]
     reference = world.case_in("engagement", records=records([*SIGNED_UP, *agreed]))
     assert world.reviewer.add(reference, "approvals", {"level": "person"}).status_code == 201
     answer = world.coordinator.step(reference, "escalation", {**step_input("escalation"), "publication_level": level})
@@ -86,32 +97,34 @@ def test_1_nothing_is_published_wider_than_both_sides_agreed(
 
 
 @pytest.mark.parametrize(
-    "given",
+    ("given", "void"),
     [
-        {"subject": "requester"},
-        {"subject": "person"},
-        {"state": "requested", "given_on": None, "method": None},
-        {"state": "refused", "given_on": None, "method": None},
-        {"expires_on": day(1)},
-        {"scope": "media_interview"},
+        ({"subject": "requester"}, set()),
+        ({"subject": "person", "of": "#seven"}, set()),
+        ({"state": "requested", "given_on": None, "method": None}, set()),
+        ({"state": "refused", "given_on": None, "method": None}, {"signature.missing"}),
+        ({"expires_on": day(1)}, set()),
+        ({"scope": "media_interview"}, set()),
+        ({"recipients": ["Evening Post"]}, set()),
+        ({"state": "given_with_conditions", "conditions": ["No photographs."]}, set()),
     ],
 )
-def test_1_a_consent_of_another_or_out_of_force_publishes_nothing(world: World, given: Body) -> None:
+def test_1_a_consent_of_another_or_out_of_force_publishes_nothing(world: World, given: Body, void: set[str]) -> None:
     workers = {**consent("publish_named"), **given}
     agreed = [*SIGNED_UP, workers, consent("publish_named", "local_partner")]
     reference = world.case_in("engagement", records=records(agreed))
     world.reviewer.add(reference, "approvals", {"level": "named"})
     refused = world.coordinator.step(reference, "escalation", step_input("escalation"))
-    assert codes(refused) == {"consent.publish.workers.missing"}
+    assert codes(refused) == {"consent.publish.workers.missing", *void}
 
 
 def test_1_a_consent_covers_just_the_levels_up_to_its_own() -> None:
-    on, subjects = date(2026, 5, 1), frozenset({ConsentSubject.WORKERS})
+    on, now = date(2026, 5, 1), datetime(2026, 5, 2, tzinfo=UTC)
+    said = {"subject": "workers", "state": "given", "given_on": on, "given_precision": "exact", "recorded_at": now}
     for widest, level in product(LEVELS, LEVELS):
-        scope = f"publish_{widest}"
-        given = Consent(subject="workers", scope=scope, state="given", given_on=on, recipients=[])
-        covered = publishing([given], subjects, PublicationLevel(level), {on}) is given
-        assert covered is (LEVELS.index(widest) >= LEVELS.index(level))
+        given = Consent(**said, id=uuid4(), scope=f"publish_{widest}", recipients=[], conditions=[])
+        answer = Words([given], [], now.date()).workers(SCOPE_OF_LEVEL[PublicationLevel(level)], on)
+        assert answer.permits() is (LEVELS.index(widest) >= LEVELS.index(level))
 
 
 def test_1_a_publication_rests_on_the_consents_of_both_sides_and_on_two_people(world: World) -> None:
@@ -124,27 +137,11 @@ def test_1_a_publication_rests_on_the_consents_of_both_sides_and_on_two_people(w
     assert signed == {world.coordinator.account, world.reviewer.account}
 
 
-# 2. Withdrawing a consent takes down what relies on it, and suspends a public campaign
+# 2. A no takes down what rests on that subject's yes, and suspends a public campaign; nothing goes up again by itself
 
 
-@pytest.mark.parametrize("side", ["workers", "local_partner"])
-@pytest.mark.parametrize(
-    "ends",
-    [
-        {"state": "withdrawn"},
-        {"state": "withdrawn", "withdrawn_on": day(2)},
-        {"state": "withdrawn", "withdrawn_on": day(-1)},
-        {"state": "expired"},
-        {"state": "superseded"},
-        {"state": "given", "given_on": day(30), "method": "union_decision", "expires_on": day(1)},
-    ],
-)
-def test_2_a_consent_that_ends_takes_the_publication_down_and_pauses_the_campaign(
-    world: World, side: str, ends: Body
-) -> None:
-    reference = world.case_in("public_campaign")
-    before = world.history(reference)
-    end(world.caseworker, reference, consents_to(world, reference, "publish_named", side)[0], **ends)
+def is_paused_by_a_no(world: World, reference: str, before: list[Body]) -> None:
+    """The campaign was suspended by who recorded the no, and its page came down in the same moment."""
     shown, history = world.show(reference), world.history(reference)
     assert (shown["status"], shown["suspended_from"], shown["publication"]) == ("suspended", "public_campaign", "none")
     assert history[:-1] == before
@@ -160,6 +157,49 @@ def test_2_a_consent_that_ends_takes_the_publication_down_and_pauses_the_campaig
     assert down.taken_down_at.isoformat() == history[-1]["recorded_at"].replace("Z", "+00:00")
 
 
+@pytest.mark.parametrize("side", ["workers", "local_partner"])
+@pytest.mark.parametrize(
+    "ends",
+    [
+        {"state": "withdrawn"},
+        {"state": "withdrawn", "withdrawn_on": day(2)},
+        {"state": "withdrawn", "withdrawn_on": day(30)},
+        {"state": "withdrawn", "withdrawn_on": day(-1)},
+        {"expires_on": day(1)},
+    ],
+)
+def test_2_a_consent_that_ends_takes_the_publication_down_and_pauses_the_campaign(
+    world: World, side: str, ends: Body
+) -> None:
+    reference = world.case_in("public_campaign")
+    before = world.history(reference)
+    end(world.caseworker, reference, consents_to(world, reference, "publish_named", side)[0], **ends)
+    is_paused_by_a_no(world, reference, before)
+
+
+@pytest.mark.parametrize("side", ["workers", "workers_union", "local_partner", "requester"])
+@pytest.mark.parametrize("scope", ["publish_anonymised", "publish_named"])
+def test_2_a_refusal_by_any_voice_of_a_side_takes_down_however_often_the_yes_is_on_record(
+    world: World, side: str, scope: str
+) -> None:
+    reference = world.case_in("public_campaign")
+    for again in (consent("publish_named", side), consent("publish_person", side, given_on=day(2))):
+        assert world.caseworker.add(reference, "consents", again).status_code == 201
+    before = world.history(reference)
+    refusal = {"subject": side, "scope": scope, "state": "refused"}
+    assert world.caseworker.add(reference, "consents", refusal).status_code == 201
+    is_paused_by_a_no(world, reference, before)
+
+
+def test_2_a_no_to_more_than_is_published_leaves_it_up(world: World) -> None:
+    reference = world.case_in("public_campaign")
+    before = world.history(reference)
+    refusal = {"subject": "workers", "scope": "publish_person", "state": "refused"}
+    assert world.caseworker.add(reference, "consents", refusal).status_code == 201
+    shown = world.show(reference)
+    assert (shown["status"], shown["publication"], world.history(reference)) == ("public_campaign", "named", before)
+
+
 def test_2_the_partner_who_withdraws_pauses_the_campaign(world: World) -> None:
     reference = world.case("partner", records={"parties": PARTIES, "consents": CONSENTS})
     world.caseworker.add(reference, "risk-assessments", {"level": "low", "assessed_on": day()})
@@ -170,29 +210,48 @@ def test_2_the_partner_who_withdraws_pauses_the_campaign(world: World) -> None:
 
 
 @pytest.mark.parametrize("left", ["publish_named", "publish_person"])
-def test_2_a_campaign_goes_on_when_the_consents_left_still_cover_it(world: World, left: str) -> None:
+def test_2_a_campaign_goes_on_when_one_of_two_voices_runs_out_and_not_when_it_says_no(world: World, left: str) -> None:
     reference = world.case_in("public_campaign", records=records([*CONSENTS, consent(left, "workers_union")]))
     before = world.history(reference)
-    relied_on = publications(world, reference)[0].consents
-    ended = next(given for given in world.records(reference, "consents") if given["id"] == str(relied_on[0]))
-    end(world.caseworker, reference, ended)
+    (ended,) = consents_to(world, reference, "publish_named", "workers")
+    (up,) = publications(world, reference)
+    end(world.caseworker, reference, ended, expires_on=day(1))
     shown = world.show(reference)
     assert (shown["status"], shown["publication"], world.history(reference)) == ("public_campaign", "named", before)
-    down, up = publications(world, reference)
-    assert (down.is_up, up.is_up, up.level) == (False, True, "named")
-    assert UUID(ended["id"]) not in up.consents
-    assert (up.recorded_by, up.approved_by) == (down.recorded_by, down.approved_by)
+    assert [(made.id, made.token, made.is_up) for made in publications(world, reference)] == [(up.id, up.token, True)]
+    end(world.caseworker, reference, ended)
+    is_paused_by_a_no(world, reference, before)
 
 
 def test_2_a_narrower_consent_left_does_not_keep_the_campaign_up(world: World) -> None:
     narrow = consent("publish_anonymised", "workers_union")
     reference = world.case_in("public_campaign", records=records([*CONSENTS, narrow]))
-    end(world.caseworker, reference, consents_to(world, reference, "publish_named", "workers")[0])
+    ended = consents_to(world, reference, "publish_named", "workers")[0]
+    end(world.caseworker, reference, ended, expires_on=day(1))
     assert (world.show(reference)["status"], world.show(reference)["publication"]) == ("suspended", "none")
 
 
+@pytest.mark.parametrize("side", ["workers", "local_partner"])
+def test_2_what_came_down_by_a_no_goes_up_on_a_newer_yes_and_newer_signatures_alone(world: World, side: str) -> None:
+    reference = world.case_in("public_campaign")
+    assert world.reviewer.add(reference, "approvals", {"level": "named"}).status_code == 201
+    end(world.caseworker, reference, consents_to(world, reference, "publish_named", side)[0], withdrawn_on=day(2))
+    for given_on, unmet in (
+        (day(3), {f"consent.publish.{'workers' if side == 'workers' else 'partner'}.missing", "signature.missing"}),
+        (day(1), {"signature.missing"}),
+    ):
+        again = consent("publish_named", side, given_on=given_on)
+        assert world.caseworker.add(reference, "consents", again).status_code == 201
+        assert codes(world.coordinator.step(reference, "resumption", step_input("resumption"))) == unmet
+        assert world.show(reference)["publication"] == "none"
+    assert world.reviewer.add(reference, "approvals", {"level": "named"}).status_code == 201
+    assert world.show(reference)["publication"] == "none"
+    world.take(reference, "resumption")
+    assert (world.show(reference)["status"], world.show(reference)["publication"]) == ("public_campaign", "named")
+
+
 def test_2_a_person_who_withdraws_is_named_no_longer(world: World) -> None:
-    everybody = [consent("publish_person", subject) for subject in ("workers", "local_partner", "person")]
+    everybody = [to_publish("person", side) for side in SIDES]
     reference = world.case_in("engagement", records=records([*SIGNED_UP, *everybody]))
     world.reviewer.add(reference, "approvals", {"level": "person"})
     said = {**step_input("escalation"), "publication_level": "person"}
@@ -207,12 +266,18 @@ def test_2_another_consent_that_ends_leaves_the_publication_up(world: World) -> 
     assert (world.show(reference)["status"], world.show(reference)["publication"]) == ("public_campaign", "named")
 
 
-@pytest.mark.parametrize(("way", "state"), [("de-escalation", "engagement"), ("closure", "closed")])
+KEPT_UP = {"keep_public": "The workers ask that it can still be read."}
+
+
+@pytest.mark.parametrize(
+    ("way", "said", "state"), [("de-escalation", KEPT_UP, "engagement"), ("closure", {}, "closed")]
+)
 def test_2_a_publication_comes_down_in_any_state_and_no_other_state_is_paused(
-    world: World, way: str, state: str
+    world: World, way: str, said: Body, state: str
 ) -> None:
     reference = world.case_in("public_campaign")
-    world.take(reference, way)
+    world.take(reference, way, **said)
+    assert world.show(reference)["publication"] == "named"
     end(world.caseworker, reference, consents_to(world, reference, "publish_named", "workers")[0])
     assert (world.show(reference)["status"], world.show(reference)["publication"]) == (state, "none")
     assert not any(publication.is_up for publication in publications(world, reference))
@@ -220,7 +285,7 @@ def test_2_a_publication_comes_down_in_any_state_and_no_other_state_is_paused(
 
 def test_2_whoever_last_read_the_case_before_the_withdrawal_decides_anew(world: World) -> None:
     reference = world.case_in("public_campaign")
-    world.take(reference, "de-escalation")
+    world.take(reference, "de-escalation", **KEPT_UP)
     tag = world.coordinator.get(f"/v1/cases/{reference}").headers["ETag"]
     end(world.caseworker, reference, consents_to(world, reference, "publish_named", "workers")[0])
     answer = world.coordinator.step(reference, "suspension", step_input("suspension"), If_Match=tag)
@@ -509,20 +574,22 @@ def test_16_a_reviewer_who_also_coordinates_does_not_use_their_own_signature(wor
     assert world.coordinator.step(reference, "escalation", step_input("escalation")).status_code == 201
 
 
-def test_16_a_publication_that_goes_on_keeps_its_two_signatures(world: World) -> None:
+def test_16_a_publication_that_goes_on_under_another_voice_keeps_its_two_signatures(world: World) -> None:
     _also(world, "reviewer", Role.CASEWORKER)
     reference = world.case_in(
         "public_campaign", records=records([*CONSENTS, consent("publish_named", "workers_union")])
     )
-    end(world.reviewer, reference, consents_to(world, reference, "publish_named", "workers")[0])
-    signed = [(str(found.recorded_by), str(found.approved_by)) for found in publications(world, reference)]
-    assert signed == 2 * [(world.coordinator.account, world.reviewer.account)]
+    ended = consents_to(world, reference, "publish_named", "workers")[0]
+    end(world.reviewer, reference, ended, expires_on=day(1))
+    signed = [(str(made.recorded_by), str(made.approved_by), made.is_up) for made in publications(world, reference)]
+    assert signed == [(world.coordinator.account, world.reviewer.account, True)]
 
 
 def test_16_a_merger_lowers_no_visibility(world: World) -> None:
     order = ["sealed", "restricted", "regional", "network"]
     for merged, survivor in product(order, order):
-        one, other = (world.case(visibility=shown, records={}) for shown in (merged, survivor))
+        shared = {"consents": [consent("share_network")]}
+        one, other = (world.case(visibility=shown, records=shared) for shown in (merged, survivor))
         said = {"survivor": other, "same_dispute": "One strike."}
         assert world.coordinator.step(one, "merger", said).status_code == 201
         stricter = min(merged, survivor, key=order.index)

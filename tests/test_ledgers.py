@@ -386,14 +386,14 @@ def test_what_became_of_a_record_is_told_with_the_moment_it_came_on_record(world
     )
     between = moment()
     withdrawn = {"state": "withdrawn", "withdrawn_on": day(0)}
-    assert world.coordinator.patch(f"/v1/cases/{reference}/consents/{first}", withdrawn).status_code == 200
+    third = world.coordinator.patch(f"/v1/cases/{reference}/consents/{first}", withdrawn).json()["id"]
 
     def told(query: str = "") -> list[Body]:
         items = story(world.coordinator, reference, query)
-        return [item for item in items if item["record_id"] in (first, second)]
+        return [item for item in items if item["record_id"] in (first, second, third)]
 
     assert [(item["record_id"], item["code"]) for item in told()] == [
-        (first, "given"), (second, "given"), (first, "withdrawn"),
+        (first, "given"), (second, "given"), (third, "withdrawn"),
     ]  # fmt: skip
     recorded = [datetime.fromisoformat(item["recorded_at"]) for item in told()]
     given = {record["id"]: record["recorded_at"] for record in world.records(reference, "consents")}
@@ -509,7 +509,9 @@ def test_as_of_tells_what_was_known_then_and_late_news_do_not_leak_backwards(wor
     states = [
         next((c["state"] for c in view["consents"] if c["id"] == promised["id"]), None) for view in (then, late, now)
     ]
-    assert states == [None, "given", "withdrawn"]
+    assert states == [None, "given", "given"]
+    noes = [[word["on"] for word in view["consents"] if word["state"] == "withdrawn"] for view in (then, late, now)]
+    assert noes == [[], [], [day(0)]]
     whole = known(moment())
     assert whole == now
     assert [
@@ -602,7 +604,7 @@ def test_a_case_that_goes_on_without_the_workers_consent_needs_somebody_and_is_n
     assert "consent.ended" not in {reason for _, reason in reasons(world.coordinator)}
     taken_up = next(found for found in world.records(reference, "consents") if found["scope"] == "take_up")
     path = f"/v1/cases/{reference}/consents/{taken_up['id']}"
-    assert world.coordinator.patch(path, {"state": "withdrawn", "withdrawn_on": day(3)}).status_code == 200
+    assert world.coordinator.patch(path, {"expires_on": day(3)}).status_code == 200
     items = world.coordinator.get("/v1/attention").json()["items"]
     assert (items[0]["reference"], items[0]["reason"], items[0]["since"]) == (reference, "consent.ended", day(3))
     world.take(reference, "suspension")

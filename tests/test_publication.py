@@ -2,9 +2,8 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from random import Random
 from typing import Any
 
 import pytest
@@ -12,14 +11,15 @@ from httpx2 import Response
 from sqlalchemy import insert, select
 
 from appeals.case import Case
-from appeals.consent import Consent
 from appeals.database import new_id
-from appeals.publication import Publication, Reliance, readable
-from appeals.vocabulary import AccountKind, ConsentState, Role
+from appeals.publication import Publication, readable
+from appeals.vocabulary import AccountKind, Role
 from appeals.web.door import Desk
 from tests.cast import CONSENTS, PARTIES, Body, World, consent, day, intake, organisation, step_input, today
 
 SIGNED_UP = [given for given in CONSENTS if not given["scope"].startswith("publish")]
+SIDES = ("workers", "local_partner", "person")
+PEOPLE: list[Body] = [{"label": "seven", "pseudonym": "Worker Seven"}]
 ABSENT = "A" * 22
 
 
@@ -28,9 +28,20 @@ def codes(answer: Response) -> set[str]:
     return {item["code"] for item in answer.json()["unmet"]}
 
 
-def a_case(world: World, *, parties: list[Body] = PARTIES, consents: list[Body] = CONSENTS, **changed: Any) -> str:
-    """A case just logged, with these parties and consents."""
-    return world.case(records={**intake()["records"], "parties": parties, "consents": consents}, **changed)
+def a_case(world: World, *, told: Body | None = None, **records: list[Body]) -> str:
+    """An accepted case; records of these kinds take the place of those it would have."""
+    changed = {**(told or {}), **({"records": {**intake()["records"], **records}} if records else {})}
+    return world.case_in("accepted", **changed)
+
+
+def to_publish(level: str, side: str, **changed: Any) -> Body:
+    """The consent of a side to publish at a level; a person's own names the person."""
+    return consent(f"publish_{level}", side, **({"of": "#seven"} if side == "person" else {}), **changed)
+
+
+def agreed_by_all(level: str = "person") -> dict[str, Any]:
+    """Records of a case of one person, that both sides and this person agree to publish."""
+    return {"people": PEOPLE, "consents": [*SIGNED_UP, *(to_publish(level, side) for side in SIDES)]}
 
 
 def approve(world: World, reference: str, level: str = "person") -> Body:
@@ -61,6 +72,21 @@ def take_down(world: World, reference: str, made: Body, **headers: str) -> Respo
     return world.caseworker.post(path, {"reason": "The workers are in danger."}, **headers)
 
 
+def say_no(world: World, reference: str, scope: str, side: str, on: str | None = None) -> None:
+    """Take back what a side agreed to, by the record of what it agreed to."""
+    given = next(
+        word for word in world.records(reference, "consents") if (word["scope"], word["subject"]) == (scope, side)
+    )
+    body = {"state": "withdrawn", **({"withdrawn_on": on} if on else {})}
+    answer = world.caseworker.patch(f"/v1/cases/{reference}/consents/{given['id']}", body)
+    assert (answer.status_code, answer.json()["state"]) == (200, "withdrawn"), answer.text
+
+
+def say_yes(world: World, reference: str, scope: str, side: str, **changed: Any) -> None:
+    answer = world.caseworker.add(reference, "consents", consent(scope, side, **changed))
+    assert answer.status_code == 201, answer.text
+
+
 def public(world: World) -> dict[str, Body]:
     """What outsiders find in the list, by token; each the same as on its own page."""
     items = world.nobody.get("/public/cases?limit=200").json()["items"]
@@ -74,36 +100,60 @@ def public(world: World) -> dict[str, Body]:
 # What is shown
 
 THE_MILL = {"name": "Bright Stitch Ltd", "country": "BD"}
-ALLEGED: Body = {"violations": [], "headings": []}
-CONFIRMED = {"violations": ["antiunion_dismissal"], "headings": ["freedom_of_association"]}
-ANONYMISED = {"level": "anonymised", "country": "BD", **ALLEGED}
+ANONYMISED = {
+    "level": "anonymised",
+    "country": "BD",
+    "violations": ["antiunion_dismissal"],
+    "headings": ["freedom_of_association"],
+}
 NAMED = {
     **ANONYMISED,
     "level": "named",
+    "group": "active",
+    "outcomes": [],
     "texts": [{"language": "en", "title": "Eleven dismissed", "summary": "For founding a union."}],
     "workplaces": [THE_MILL],
     "companies": [{"name": "Sample Brand", "country": "SE"}],
     "requesters": [],
-    "demands": [],
+    "demands": [{"kind": "reinstate", "disposition": "active"}],
     "actions": [],
 }
+OF_A_PERSON = {**NAMED, "level": "person", "people": [{"pseudonym": "Worker Seven", "role": None}]}
 TOLD: Body = {"title": "Eleven dismissed", "public_summary": "For founding a union."}
 
 
-@pytest.mark.parametrize("shown", [ANONYMISED, NAMED, {**NAMED, "level": "person"}], ids=lambda shown: shown["level"])
+@pytest.mark.parametrize("shown", [ANONYMISED, NAMED, OF_A_PERSON], ids=lambda shown: shown["level"])
 def test_each_level_shows_this_and_nothing_else(world: World, shown: Body) -> None:
-    sides = [consent("publish_person", side) for side in ("workers", "local_partner", "person")]
-    made = published(world, a_case(world, consents=[*SIGNED_UP, *sides], **TOLD), shown["level"])
+    made = published(world, a_case(world, told=TOLD, **agreed_by_all()), shown["level"])
     assert public(world) == {made["token"]: shown}
+
+
+def test_only_a_person_who_agreed_is_shown(world: World) -> None:
+    records = agreed_by_all()
+    records["people"] = [*PEOPLE, {"label": "eight", "pseudonym": "Worker Eight"}]
+    records["consents"].append(consent("publish_named", "person", of="#eight"))
+    made = published(world, a_case(world, told=TOLD, **records), "person")
+    assert public(world) == {made["token"]: OF_A_PERSON}
 
 
 @pytest.mark.parametrize("grade", ["alleged", "possible", "likely", "confirmed", "unlikely", "refuted"])
 def test_a_violation_is_shown_when_it_is_at_least_possible(world: World, grade: str) -> None:
     reference = a_case(world)
-    world.take(reference, "verification", grades=[{"violation": "#dismissal", "grade": grade}])
+    threat = {"label": "threat", "code": "threat"}
+    assert world.caseworker.add(reference, "violations", threat).status_code == 201
+    if grade != "alleged":
+        world.take(reference, "verification", grades=[{"violation": "#threat", "grade": grade}])
     made = published(world, reference)
-    kinds = CONFIRMED if grade in ("possible", "likely", "confirmed") else ALLEGED
-    assert public(world) == {made["token"]: {**ANONYMISED, **kinds}}
+    besides = ["threat"] if grade in ("possible", "likely", "confirmed") else []
+    assert public(world) == {made["token"]: {**ANONYMISED, "violations": [*ANONYMISED["violations"], *besides]}}
+
+
+@pytest.mark.parametrize("grade", ["unlikely", "refuted"])
+def test_nothing_is_published_while_no_violation_is_at_least_possible(world: World, grade: str) -> None:
+    reference = a_case(world)
+    world.take(reference, "verification", grades=[{"violation": "#dismissal", "grade": grade}])
+    approve(world, reference)
+    assert codes(publish(world, reference)) == {"violation.unverified"}
 
 
 def test_a_campaign_shows_demands_and_public_actions_besides(world: World) -> None:
@@ -115,12 +165,19 @@ def test_a_campaign_shows_demands_and_public_actions_besides(world: World) -> No
     assert world.caseworker.add(reference, "actions", planned).status_code == 201
     world.take(reference, "escalation")
     (shown,) = public(world).values()
-    assert shown == {
-        **NAMED,
-        **CONFIRMED,
-        "demands": [{"kind": "reinstate", "disposition": "active"}],
-        "actions": [{"kind": "petition", "done_on": day(1)}],
-    }
+    assert shown == {**NAMED, "actions": [{"kind": "petition", "done_on": day(1)}]}
+
+
+def test_a_page_shows_the_outcomes_and_the_group_of_the_day_it_was_signed(world: World) -> None:
+    reference = a_case(world, told=TOLD)
+    came = {"code": "reinstated", "extent": "partial", "happened_on": day(1)}
+    assert world.caseworker.add(reference, "outcomes", came).status_code == 201
+    made = published(world, reference, "named")
+    as_signed = {**NAMED, "outcomes": [{"code": "reinstated", "extent": "partial"}]}
+    assert public(world) == {made["token"]: as_signed}
+    world.dispose(reference)
+    world.take(reference, "closure", reason="demands_met")
+    assert public(world) == {made["token"]: as_signed}
 
 
 LINKS = {
@@ -142,9 +199,10 @@ def test_only_companies_whose_link_would_stand_are_named(world: World, role: str
 
     parties = [company(f"Buyer {strength}", strength) for strength in LINKS]
     parties.append(company("Buyer who disputes", "disputed", link_evidence="Labels on the line."))
-    made = published(world, a_case(world, parties=parties), "named")
+    made = published(world, a_case(world, parties=[*PARTIES, *parties]), "named")
     shown = {found["name"] for found in public(world)[made["token"]]["companies"]}
-    assert shown == {f"Buyer {strength}" for strength, shows in LINKS.items() if shows} | {"Buyer who disputes"}
+    strong = {f"Buyer {strength}" for strength, shows in LINKS.items() if shows}
+    assert shown == strong | {"Buyer who disputes", "Sample Brand"}
 
 
 def test_nobody_else_on_record_is_named(world: World) -> None:
@@ -152,14 +210,14 @@ def test_nobody_else_on_record_is_named(world: World) -> None:
         {"role": role, "organisation": organisation(f"Some {role}", "ngo")}
         for role in ("local_partner", "auditor", "government_body", "security_force", "investor", "yellow_union")
     ]
-    made = published(world, a_case(world, parties=[*PARTIES, *others], **TOLD), "named")
+    made = published(world, a_case(world, parties=[*PARTIES, *others], told=TOLD), "named")
     assert public(world)[made["token"]] == NAMED
 
 
 @pytest.mark.parametrize("cleared", [True, False])
 def test_a_requester_is_named_only_when_cleared(world: World, cleared: bool) -> None:
     asking = {**organisation("Bright Stitch Workers Union"), "may_be_named": cleared}
-    made = published(world, a_case(world, requesting_organisation=asking), "named")
+    made = published(world, a_case(world, told={"requesting_organisation": asking}), "named")
     expected = ["Bright Stitch Workers Union"] if cleared else []
     assert public(world)[made["token"]]["requesters"] == expected
 
@@ -187,13 +245,13 @@ def test_an_outsider_learns_no_reference_id_account_time_or_narrative(world: Wor
 
 
 def test_what_changes_after_the_approval_needs_a_new_approval_to_be_shown(world: World) -> None:
-    reference = a_case(world, **TOLD)
+    reference = a_case(world, told=TOLD)
     first = approve(world, reference)
     changed = {"title": "Another title", "translations": {"bn": {"title": "শিরোনাম"}}}
     assert world.coordinator.patch(f"/v1/cases/{reference}", changed, If_Match="*").status_code == 200
     late = {"role": "retailer", "organisation": organisation("Late Shops", "company"), "link_strength": "evidenced"}
     assert world.caseworker.add(reference, "parties", late).status_code == 201
-    asked = {"kind": "reinstate", "text": "Reinstate all.", "addressees": ["#factory"]}
+    asked = {"kind": "release", "text": "Release all.", "addressees": ["#factory"]}
     assert world.caseworker.add(reference, "demands", asked).status_code == 201
 
     made = publish(world, reference, "named").json()
@@ -204,9 +262,37 @@ def test_what_changes_after_the_approval_needs_a_new_approval_to_be_shown(world:
     assert public(world) == {made["token"]: NAMED}
     again = published(world, reference, "named")
     ((token, shown),) = public(world).items()
-    assert token == again["token"] != made["token"]
+    assert (token, again["id"] == made["id"]) == (again["token"], False)
     assert [text["title"] for text in shown["texts"]] == ["Another title", "শিরোনাম"]
-    assert ["Late Shops" in str(shown), shown["demands"]] == [True, [{"kind": "reinstate", "disposition": "active"}]]
+    assert ["Late Shops" in str(shown), [asked["kind"] for asked in shown["demands"]]] == [
+        True,
+        ["reinstate", "release"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "kept"),
+    [("named", "named", True), ("anonymised", "named", True), ("named", "anonymised", False)],
+)
+def test_a_page_signed_again_keeps_its_address_unless_it_shows_less(
+    world: World, first: str, then: str, kept: bool
+) -> None:
+    reference = a_case(world)
+    old, new = published(world, reference, first), published(world, reference, then)
+    assert (old["token"] == new["token"]) is kept
+    assert public(world) == {new["token"]: new["shows"]}
+
+
+@pytest.mark.parametrize("side", ["workers", "local_partner"])
+def test_a_page_signed_again_after_a_no_gets_a_new_address(world: World, side: str) -> None:
+    reference = a_case(world)
+    old = published(world, reference, "named")
+    say_no(world, reference, "publish_named", side, day(2))
+    say_yes(world, reference, "publish_named", side, given_on=day(1))
+    assert public(world) == {}
+    new = published(world, reference, "named")
+    assert public(world) == {new["token"]: new["shows"]}
+    assert old["token"] != new["token"]
 
 
 def test_an_approval_is_of_a_level_and_all_below_it(world: World) -> None:
@@ -228,7 +314,9 @@ REFUSED: list[tuple[str, str | None, Body, set[str]]] = [
     ("anonymised", None, {"workers": "named", "local_partner": "named"}, {UNSIGNED}),
     ("named", "person", {"workers": "anonymised", "local_partner": "named"}, {WORKERS}),
     ("named", "person", {"workers": "named", "local_partner": "anonymised"}, {PARTNER}),
-    ("named", "person", {"person": "person", "requester": "person"}, {WORKERS, PARTNER}),
+    ("named", "person", {"workers": "named", "requester": "anonymised"}, {PARTNER}),
+    ("named", "person", {"person": "person", "requester": "person"}, {WORKERS}),
+    ("named", "person", {"person": "person"}, {WORKERS, PARTNER}),
     ("person", "person", {"workers": "person", "local_partner": "person"}, {OWN}),
     ("person", "person", {"workers": "person", "local_partner": "person", "person": "named"}, {OWN}),
     ("person", "person", {"workers_union": "named", "local_partner": "person", "person": "person"}, {WORKERS}),
@@ -240,32 +328,68 @@ REFUSED: list[tuple[str, str | None, Body, set[str]]] = [
 def test_nothing_wider_than_was_approved_and_agreed_to_is_published(
     world: World, level: str, approved: str | None, agreed: Body, unmet: set[str]
 ) -> None:
-    given = [consent(f"publish_{widest}", side) for side, widest in agreed.items()]
-    reference = a_case(world, consents=[*SIGNED_UP, *given])
+    given = [to_publish(widest, side) for side, widest in agreed.items()]
+    reference = a_case(world, people=PEOPLE, consents=[*SIGNED_UP, *given])
     if approved:
         approve(world, reference, approved)
     assert codes(publish(world, reference, level)) == unmet
     assert public(world) == {}
 
 
+@pytest.mark.parametrize("partner", [True, False])
+def test_the_requester_speaks_for_the_partners_side_where_no_party_is_a_local_partner(
+    world: World, partner: bool
+) -> None:
+    office = {"role": "local_partner", "organisation": organisation("Legal Aid Fund", "ngo")}
+    sides = [to_publish("named", side) for side in ("workers", "requester")]
+    reference = a_case(world, parties=[*PARTIES, office] if partner else PARTIES, consents=[*SIGNED_UP, *sides])
+    approve(world, reference)
+    answer = publish(world, reference, "named")
+    assert answer.status_code == (409 if partner else 201), answer.text
+    assert not partner or codes(answer) == {PARTNER}
+
+
 LIMITED: list[Body] = [
     {"recipients": ["Evening Post"]},
-    {"given_on": day(-1)},
     {"expires_on": day(1)},
     {"state": "requested", "given_on": None, "method": None},
     {"state": "refused", "given_on": None, "method": None},
+    {"state": "given_with_conditions", "conditions": ["No photographs."]},
 ]
 
 
 @pytest.mark.parametrize("limited", LIMITED)
-@pytest.mark.parametrize("side", ["workers", "local_partner", "person"])
+@pytest.mark.parametrize("side", SIDES)
 def test_a_consent_to_some_or_not_in_force_publishes_nothing(world: World, side: str, limited: Body) -> None:
-    sides = ("workers", "local_partner", "person")
-    given = [consent("publish_person", other, **(limited if other == side else {})) for other in sides]
-    reference = a_case(world, consents=[*SIGNED_UP, *given])
+    given = [to_publish("person", other, **(limited if other == side else {})) for other in SIDES]
+    reference = a_case(world, people=PEOPLE, consents=[*SIGNED_UP, *given])
     approve(world, reference)
-    expected = {"workers": WORKERS, "local_partner": PARTNER, "person": OWN}[side]
-    assert codes(publish(world, reference, "person")) == {expected}
+    expected = {dict(zip(SIDES, (WORKERS, PARTNER, OWN), strict=True))[side]}
+    if limited.get("state") == "refused" and side != "person":
+        expected |= {UNSIGNED}  # a signature on a no is void; a person who refused is not among those it shows
+    assert codes(publish(world, reference, "person")) == expected
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_consent_of_tomorrow_was_given_elsewhere_today(world: World, side: str) -> None:
+    given = [to_publish("person", other, **({"given_on": day(-1)} if other == side else {})) for other in SIDES]
+    made = published(world, a_case(world, people=PEOPLE, consents=[*SIGNED_UP, *given]), "person")
+    assert public(world).keys() == {made["token"]}
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_condition_publishes_when_who_approves_says_that_it_is_met_and_how(world: World, side: str) -> None:
+    condition = {"state": "given_with_conditions", "conditions": ["No photographs.", "After the verdict."]}
+    given = [to_publish("person", other, **(condition if other == side else {})) for other in SIDES]
+    reference = a_case(world, people=PEOPLE, consents=[*SIGNED_UP, *given])
+    (word,) = [word for word in world.records(reference, "consents") if word["conditions"]]
+    met = [{"consent": word["id"], "condition": told, "how": "The editor saw to it."} for told in word["conditions"]]
+    for told in ([], met[:1], met):
+        signed = world.reviewer.add(reference, "approvals", {"level": "person", "conditions_met": told})
+        assert signed.status_code == 201, signed.text
+        answer = publish(world, reference, "person")
+        assert answer.status_code == (201 if told == met else 409), answer.text
+    assert len(public(world)) == 1
 
 
 def test_publishing_asks_which_version_was_read(world: World) -> None:
@@ -284,7 +408,7 @@ def test_publishing_asks_which_version_was_read(world: World) -> None:
 
 def test_two_different_people_sign(world: World) -> None:
     both = world.newcomer("both", Role.COORDINATOR, Role.REVIEWER)
-    reference = a_case(world)
+    reference = world.case_in("accepted")
     assert both.add(reference, "approvals", {"level": "named"}).status_code == 201
     path, body = f"/v1/cases/{reference}/publications", {"publication_level": "named"}
     assert codes(both.post(path, body, If_Match="*")) == {"signature.same_person"}
@@ -310,6 +434,14 @@ def test_only_who_coordinates_the_case_publishes(world: World, who: str) -> None
     assert public(world) == {}
 
 
+def test_a_case_that_was_not_accepted_is_not_published(world: World) -> None:
+    reference = world.case_in("screening")
+    world.take(reference, "verification")
+    approve(world, reference)
+    assert codes(publish(world, reference)) == {"publication.not_accepted"}
+    assert public(world) == {}
+
+
 # Taking down
 
 
@@ -332,72 +464,132 @@ def test_taking_an_old_publication_down_leaves_the_one_that_replaced_it(world: W
     old = published(world, reference)
     new = published(world, reference, "named")
     assert codes(take_down(world, reference, old)) == {"publication.taken_down"}
-    assert public(world).keys() == {new["token"]}
+    assert public(world) == {new["token"]: new["shows"]}
 
 
 def test_a_publication_is_taken_down_only_by_its_own_case(world: World) -> None:
-    reference, other = a_case(world), a_case(world)
+    reference, other = a_case(world), world.case()
     made = published(world, reference)
     assert take_down(world, other, made).status_code == 404
     assert public(world).keys() == {made["token"]}
 
 
-ENDINGS = ["withdrawal", "merger", "decline"]
+NOT_WANTED = {"publication.called_off", "consent.take_up.workers.missing", WORKERS, UNSIGNED}
+ENDINGS: dict[str, tuple[Body, set[str]]] = {
+    "withdrawal": ({}, NOT_WANTED),
+    "withdrawal by the requester": ({"withdrawn_by": "requester"}, {"publication.called_off"}),
+    "merger": ({}, {"publication.called_off"}),
+    "referral": ({}, {"publication.not_accepted"}),
+    "closure": ({"reason": "unsafe_to_continue"}, {"publication.called_off"}),
+}
 
 
-@pytest.mark.parametrize("noun", ENDINGS)
-def test_what_is_called_off_comes_down_and_is_not_published_again(world: World, noun: str) -> None:
-    reference, survivor = a_case(world), a_case(world)
+@pytest.mark.parametrize("way", ENDINGS)
+def test_what_is_called_off_comes_down_and_is_not_published_again(world: World, way: str) -> None:
+    reference, noun, (said, unmet) = a_case(world), way.split(maxsplit=1)[0], ENDINGS[way]
     published(world, reference)
     approve(world, reference)
-    world.take(reference, noun, **({"survivor": survivor} if noun == "merger" else {}))
+    world.take(reference, noun, **({"survivor": world.case()} if noun == "merger" else said))
     assert public(world) == {}
-    assert codes(publish(world, reference)) == {"case.called_off"}
+    assert codes(publish(world, reference)) == unmet
     assert public(world) == {}
 
 
-def test_a_case_that_was_called_off_and_reopened_may_be_published_again(world: World) -> None:
-    reference = a_case(world)
-    world.take(reference, "withdrawal")
-    world.take(reference, "reopening")
+def test_a_reopening_takes_nothing_down_and_a_decline_after_it_does(world: World) -> None:
+    reference = world.case_in("closed")
     made = published(world, reference)
+    world.take(reference, "reopening")
     assert public(world).keys() == {made["token"]}
+    world.take(reference, "decline")
+    assert public(world) == {}
+    approve(world, reference)
+    assert codes(publish(world, reference)) == {"publication.not_accepted"}
 
 
-@pytest.mark.parametrize("noun", ["suspension", "closure", "de-escalation"])
-def test_what_was_agreed_to_stays_public_through(world: World, noun: str) -> None:
+def test_a_case_that_was_called_off_and_reopened_may_be_published_again_on_new_consents(world: World) -> None:
+    reference = a_case(world)
+    before = published(world, reference)
+    world.take(reference, "withdrawal", withdrawn_on=day(1))
+    world.take(reference, "reopening")
+    approve(world, reference)
+    assert codes(publish(world, reference)) == {WORKERS}
+    say_yes(world, reference, "publish_named", "workers", given_on=day())
+    made = published(world, reference)
+    assert public(world).keys() == {made["token"]} != {before["token"]}
+
+
+@pytest.mark.parametrize(
+    ("noun", "said"),
+    [
+        ("suspension", {"reason": "negotiation_pause"}),
+        ("suspension", {"reason": "awaiting_proceeding"}),
+        ("suspension", {"reason": "contact_lost"}),
+        ("closure", {}),
+        ("de-escalation", {"keep_public": "The workers ask that it can still be read."}),
+    ],
+)
+def test_what_was_agreed_to_stays_public_through(world: World, noun: str, said: Body) -> None:
     reference = world.case_in("public_campaign")
     before = public(world)
     world.dispose(reference, "not_met")
-    world.take(reference, noun)
+    world.take(reference, noun, **said)
     assert public(world) == before != {}
+
+
+@pytest.mark.parametrize(
+    ("noun", "said"),
+    [
+        ("suspension", {"reason": "safety"}),
+        ("suspension", {"reason": "workers_request"}),
+        ("suspension", {"reason": "consent_withdrawn"}),
+        ("suspension", {"reason": "verification_doubt"}),
+        ("closure", {"reason": "unsafe_to_continue"}),
+        ("de-escalation", {}),
+    ],
+)
+def test_what_nobody_stands_for_any_more_comes_down_with(world: World, noun: str, said: Body) -> None:
+    reference = world.case_in("public_campaign")
+    entry = world.take(reference, noun, **said)["entry"]
+    assert public(world) == {}
+    (made,) = world.records(reference, "publications")
+    assert made["taken_down_at"] == entry["recorded_at"]
+    assert world.history(reference)[-1] == entry
 
 
 # Consents that end
 
 
-@pytest.mark.parametrize("side", ["workers", "local_partner", "person"])
+@pytest.mark.parametrize("side", SIDES)
 def test_each_side_alone_can_end_it(world: World, side: str) -> None:
-    sides = [consent("publish_person", other) for other in ("workers", "local_partner", "person")]
-    reference = a_case(world, consents=[*SIGNED_UP, *sides])
+    reference = a_case(world, **agreed_by_all())
     published(world, reference, "person")
-    (given,) = [
-        g for g in world.records(reference, "consents") if (g["subject"], g["scope"]) == (side, "publish_person")
-    ]
-    path = f"/v1/cases/{reference}/consents/{given['id']}"
-    assert world.caseworker.patch(path, {"state": "withdrawn"}).status_code == 200
+    say_no(world, reference, "publish_person", side)
     assert public(world) == {}
 
 
-def test_what_goes_on_under_other_consents_gets_another_token_and_shows_what_was_approved(world: World) -> None:
-    union = consent("publish_person", "workers_union")
-    reference = a_case(world, consents=[*CONSENTS, union], **TOLD)
+@pytest.mark.parametrize("on", [None, day(2), day(30)])
+def test_another_voice_of_a_side_does_not_outvote_a_no(world: World, on: str | None) -> None:
+    sides = [to_publish("named", side) for side in ("workers", "workers_union", "local_partner")]
+    reference = a_case(world, consents=[*SIGNED_UP, *sides])
+    published(world, reference, "named")
+    say_no(world, reference, "publish_named", "workers", on)
+    assert public(world) == {}
+
+
+def test_a_no_from_before_the_yes_ends_nothing(world: World) -> None:
+    reference = a_case(world)
     made = published(world, reference, "named")
-    world.coordinator.patch(f"/v1/cases/{reference}", {"title": "Another title"}, If_Match="*")
-    given = next(g for g in world.records(reference, "consents") if g["id"] == made["consents"][0])
-    world.caseworker.patch(f"/v1/cases/{reference}/consents/{given['id']}", {"state": "withdrawn"})
-    ((token, shown),) = public(world).items()
-    assert (token != made["token"], shown) == (True, NAMED)
+    say_no(world, reference, "publish_named", "workers", day(40))
+    assert public(world) == {made["token"]: made["shows"]}
+
+
+def test_a_yes_on_record_twice_keeps_nothing_up(world: World) -> None:
+    reference = a_case(world)
+    published(world, reference)
+    say_yes(world, reference, "publish_named", "workers")
+    say_yes(world, reference, "publish_person", "workers", given_on=day(10))
+    say_no(world, reference, "publish_named", "workers")
+    assert public(world) == {}
 
 
 def in_days(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
@@ -405,15 +597,25 @@ def in_days(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     monkeypatch.setattr(Desk, "now", lambda _: datetime.now(UTC) + timedelta(days=days))
 
 
+def test_what_two_voices_of_a_side_agreed_to_stays_up_when_the_word_of_one_runs_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = [to_publish("named", side) for side in ("workers_union", "local_partner")]
+    reference = a_case(world, consents=[*SIGNED_UP, *sides, to_publish("named", "workers", expires_on=day(-2))])
+    made = published(world, reference, "named")
+    in_days(monkeypatch, 3)
+    assert public(world) == {made["token"]: made["shows"]}
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_consent_that_runs_out_ends_it_though_nobody_wrote(
     world: World, monkeypatch: pytest.MonkeyPatch, side: int
 ) -> None:
-    sides = [consent("publish_named", who) for who in ("workers", "local_partner")]
+    lasting = {published(world, a_case(world), "named")["token"] for _ in range(4)}
+    sides = [to_publish("named", who) for who in ("workers", "local_partner")]
     sides[side]["expires_on"] = day(-2)
     running_out = a_case(world, consents=[*SIGNED_UP, *sides])
     made = published(world, running_out, "named")
-    lasting = {published(world, a_case(world), "named")["token"] for _ in range(4)}
     total = [{"cases": 5}]
     for days, tokens, figures in ((0, lasting | {made["token"]}, total), (2, None, total), (3, lasting, [])):
         in_days(monkeypatch, days)
@@ -426,13 +628,12 @@ def test_a_consent_that_runs_out_ends_it_though_nobody_wrote(
 def test_a_campaign_whose_consent_ran_out_is_not_resumed_on_the_old_publication(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sides = [consent("publish_named", who, expires_on=day(-2)) for who in ("workers", "local_partner")]
+    sides = [to_publish("named", who, expires_on=day(-2)) for who in ("workers", "local_partner")]
     reference = world.case_in("public_campaign", records={**intake()["records"], "consents": [*SIGNED_UP, *sides]})
-    world.take(reference, "suspension")
+    world.take(reference, "suspension", reason="negotiation_pause")
     in_days(monkeypatch, 3)
     for who in ("workers", "local_partner"):
-        renewed = consent("publish_named", who, given_on=day())
-        assert world.caseworker.add(reference, "consents", renewed).status_code == 201
+        say_yes(world, reference, "publish_named", who, given_on=day())
     assert codes(world.coordinator.step(reference, "resumption", step_input("resumption"))) == {UNSIGNED}
     approve(world, reference)
     world.take(reference, "resumption")
@@ -445,50 +646,33 @@ def test_a_campaign_whose_consent_ran_out_is_not_resumed_on_the_old_publication(
 
 @pytest.fixture
 def random_rows(world: World) -> World:
-    """Consents in every state and with every order of dates, and publications that rest on some of them."""
-    reference, chance = world.case(), Random(3)  # noqa: S311 - no secret
+    """Publications that are down or up, until every day around today, or for good."""
+    reference = world.case()
     with world.database.writing() as session:
         case = session.scalars(select(Case).where(Case.reference == reference)).one()
         common = {"case_id": case.id, "recorded_at": case.recorded_at, "recorded_by": case.recorded_by}
-        days = [None, *(today() + timedelta(days=ahead) for ahead in range(-2, 3))]
-        dates = list(product(ConsentState, days, days, days))
-        consents = [
-            {
-                **common, "id": new_id(), "subject": "workers", "scope": "publish_named", "state": state,
-                "given_on": given, "expires_on": expires, "withdrawn_on": withdrawn, "recipients": [],
-            }
-            for state, given, expires, withdrawn in dates
-        ]  # fmt: skip
-        session.execute(insert(Consent), consents)
-        lively = [row["id"] for row in consents if row["state"] in ("given", "withdrawn") and row["given_on"]]
-        down = [None, None, case.recorded_at]
+        common |= {"level": "named", "shows": {}, "shown_records": {}, "conditions_met": [], "voices_left": []}
+        ends = [None, date.max, *(today() + timedelta(days=ahead) for ahead in range(-4, 5))]
         made = [
             {
-                **common, "id": new_id(), "token": str(number), "level": "named", "shows": {},
-                "approved_by": case.recorded_by, "taken_down_at": chance.choice(down),
+                **common, "id": new_id(), "token": str(number), "approved_by": case.recorded_by,
+                "up_until": until, "taken_down_at": down,
             }
-            for number in range(600)
+            for number, (until, down) in enumerate(product(ends, [None, case.recorded_at]))
         ]  # fmt: skip
         session.execute(insert(Publication), made)
-        rests = [(row["id"], on) for row in made for on in chance.sample(lively, chance.randint(1, 3))]
-        session.execute(insert(Reliance), [{"publication_id": one, "consent_id": other} for one, other in rests])
     return world
 
 
 @pytest.mark.behind_the_back
-def test_in_force_and_readable_are_the_same_rule_in_sql(random_rows: World) -> None:
-    for ahead in range(-4, 5):
+def test_readable_is_the_same_rule_in_sql(random_rows: World) -> None:
+    for ahead in range(-4, 6):
         on = today() + timedelta(days=ahead)
         with random_rows.database.reading() as session:
-            in_force = set(session.scalars(select(Consent.id).where(Consent.in_force_on(on))))
-            not_in_force = set(session.scalars(select(Consent.id).where(~Consent.in_force_on(on))))
-            consents = list(session.scalars(select(Consent)))
             shown = set(session.scalars(select(Publication.id).where(readable(on))))
             all_made = list(session.scalars(select(Publication)))
-            assert in_force == {row.id for row in consents if row.in_force(on)}
-            assert in_force | not_in_force == {row.id for row in consents}
             assert shown == {row.id for row in all_made if row.is_readable(on)}
-            assert 0 < len(shown) < len(all_made) or abs(ahead) > 2
+            assert len(shown) == 5 - ahead + 1
 
 
 # The public doors

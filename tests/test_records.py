@@ -17,15 +17,6 @@ DEMAND = step_input("acceptance")["demands"][0]
 LETTER: Body = {"kind": "brand_contact_letter", "target": "#brand"}
 
 LIFECYCLES: dict[str, dict[str, set[str]]] = {
-    "consents": {
-        "requested": {"given", "given_with_conditions", "refused"},
-        "given": {"withdrawn", "expired", "superseded"},
-        "given_with_conditions": {"withdrawn", "expired", "superseded"},
-        "refused": set(),
-        "withdrawn": set(),
-        "expired": set(),
-        "superseded": set(),
-    },
     "demands": {
         "active": {"met", "partly_met", "not_met", "dropped_by_workers"},
         "met": set(),
@@ -51,9 +42,8 @@ LIFECYCLES: dict[str, dict[str, set[str]]] = {
         "cancelled": set(),
     },
 }  # fmt: skip
-STATE = {"consents": "state", "demands": "disposition", "commitments": "status", "actions": "status"}
+STATE = {"demands": "disposition", "commitments": "status", "actions": "status"}
 BEGUN: dict[str, Body] = {
-    "consents": {"subject": "workers", "scope": "media_interview", "state": "requested"},
     "demands": {**DEMAND, "label": None},
     "commitments": {**PROMISE, "label": None, "demands": []},
     "actions": {**LETTER, "status": "planned"},
@@ -165,18 +155,39 @@ def test_a_record_that_does_not_say_what_it_must_is_refused(world: World, noun: 
 
 def test_a_withdrawal_counts_from_today_also_where_tomorrow_has_begun(world: World) -> None:
     reference = world.case()
-    given = added(world, reference, "consents", **consent("retain"))
-    answer = change(world, reference, "consents", given, state="withdrawn", withdrawn_on=day(-1))
-    assert answer.json()["withdrawn_on"] == day()
+    published = added(world, reference, "consents", **consent("share_network"))
+    assert world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "network"}, If_Match="*").status_code == 200
+    answer = change(world, reference, "consents", published, state="withdrawn", withdrawn_on=day(-1))
+    assert (answer.json()["state"], world.show(reference)["visibility"]) == ("withdrawn", "regional")
 
 
-def test_a_consent_that_is_withdrawn_or_expired_says_since_when(world: World) -> None:
+def test_a_no_is_a_record_of_its_own_and_changes_no_yes(world: World) -> None:
     reference = world.case()
-    first, second, third = (added(world, reference, "consents", **consent("retain")) for _ in range(3))
-    assert change(world, reference, "consents", first, state="withdrawn").json()["withdrawn_on"] == day()
-    told = change(world, reference, "consents", second, state="withdrawn", withdrawn_on=day(3)).json()
-    assert told["withdrawn_on"] == day(3)
-    assert change(world, reference, "consents", third, state="expired").json()["expires_on"] == day(1)
+    given = added(world, reference, "consents", **consent("retain"))
+    no = change(world, reference, "consents", given, state="withdrawn", withdrawn_on=day(3)).json()
+    assert (no["state"], no["on"], no["given_on"], no["id"] == given["id"]) == ("withdrawn", day(3), None, False)
+    assert change(world, reference, "consents", given, state="withdrawn", withdrawn_on=day(3)).json() == no
+    assert world.records(reference, "consents")[-2:] == [given, no]
+    assert change(world, reference, "consents", given, state="withdrawn").json()["on"] == day()
+
+
+@pytest.mark.parametrize("asked", ["given", "given_with_conditions", "refused"])
+def test_what_was_asked_for_is_answered_by_a_record_of_its_own(world: World, asked: str) -> None:
+    reference = world.case()
+    request = added(world, reference, "consents", subject="workers", scope="media_interview", state="requested")
+    answer = change(world, reference, "consents", request, state=asked, **BESIDES.get(asked, {}))
+    assert (answer.status_code, answer.json()["state"]) == (200, asked)
+    assert world.records(reference, "consents")[-2:] == [request, answer.json()]
+
+
+def test_of_what_was_said_only_the_end_of_a_yes_comes_sooner(world: World) -> None:
+    reference = world.case()
+    given = added(world, reference, "consents", **consent("retain", expires_on=day(-9)))
+    assert change(world, reference, "consents", given, expires_on=day(-3)).json()["expires_on"] == day(-3)
+    later = change(world, reference, "consents", given, expires_on=day(-4))
+    assert (later.status_code, later.json()["unmet"][0]["code"]) == (409, "consents.expires_on")
+    no = change(world, reference, "consents", given, state="withdrawn").json()
+    assert change(world, reference, "consents", no, **{"state": "given", **BESIDES["given"]}).status_code == 409
 
 
 # Demands

@@ -20,7 +20,7 @@ from appeals.network import Caller, authenticate
 from appeals.register import MOST_WORDS, CaseQuery, cases_asked_for
 from appeals.search import Document, index, reindex
 from appeals.word import fold, terms_in, terms_of, words_in
-from tests.cast import PARTIES, Body, World, day, organisation
+from tests.cast import PARTIES, Body, World, consent, day, organisation
 from tests.conftest import PEPPER, Template
 
 
@@ -249,7 +249,7 @@ def told(world: World, visibility: str = "network") -> str:
         help_asked="Write to saffron.",
         visibility=visibility,
         requesting_organisation=organisation("Tailors Assembly"),
-        records={"parties": NAMED},
+        records={"parties": NAMED, "consents": [consent("share_network")]},
     )
     texts = {"tr": {"title": "Kampanya", "summary": "Kısa özet"}}
     assert world.coordinator.patch(f"/v1/cases/{reference}", {"translations": texts}, If_Match="*").status_code == 200

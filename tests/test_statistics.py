@@ -235,8 +235,8 @@ def step(world: World, reference: str, chance: random.Random) -> int:
     noun = chance.choice(
         ["screening", "screening", "suspension", "resumption", "decline", "reopening", "withdrawal", "acknowledgement"]
     )
-    changed = {"lead_entity": chance.choice(LEADS)} if noun == "screening" else {}
-    return world.coordinator.step(reference, noun, {**step_input(noun), **changed}).status_code
+    told = {"screening": {"lead_entity": chance.choice(LEADS)}, "withdrawal": {"withdrawn_on": day(1)}}
+    return world.coordinator.step(reference, noun, {**step_input(noun), **told.get(noun, {})}).status_code
 
 
 def hand_over(world: World, reference: str, chance: random.Random) -> int:

@@ -382,7 +382,8 @@ def _withdraw(world: World, reference: str, *scopes: str) -> None:
     for given in world.records(reference, "consents"):
         if given["scope"] in scopes:
             path = f"/v1/cases/{reference}/consents/{given['id']}"
-            assert world.coordinator.patch(path, {"state": "withdrawn"}).status_code == 200
+            no = {"state": "withdrawn", "withdrawn_on": day(3)}
+            assert world.coordinator.patch(path, no).status_code == 200
 
 
 def _resume(world: World, reference: str, **changed: Any) -> Response:
@@ -392,7 +393,7 @@ def _resume(world: World, reference: str, **changed: Any) -> Response:
 @pytest.mark.parametrize("state", [*INTAKE, *WORK])
 def test_a_case_resumes_where_it_was_suspended_from(world: World, state: str) -> None:
     reference = world.case_in(state)
-    assert world.take(reference, "suspension")["case"]["suspended_from"] == state
+    assert world.take(reference, "suspension", reason="negotiation_pause")["case"]["suspended_from"] == state
     resumed = _resume(world, reference).json()["case"]
     assert (resumed["status"], resumed["suspended_from"]) == (state, None)
 
@@ -451,7 +452,7 @@ def test_a_stale_risk_review_is_asked_on_resumption_and_may_be_overridden(world:
 
 def test_a_campaign_whose_publication_is_up_resumes_without_new_signatures(world: World) -> None:
     reference = world.case_in("public_campaign")
-    world.take(reference, "suspension")
+    world.take(reference, "suspension", reason="negotiation_pause")
     resumed = _resume(world, reference).json()["case"]
     assert (resumed["status"], resumed["publication"]) == ("public_campaign", "named")
 
@@ -466,7 +467,8 @@ def test_a_campaign_whose_consent_ended_resumes_only_with_new_consent_and_new_si
         "signature.missing",
     }
     for subject in ("workers", "local_partner"):
-        assert world.coordinator.add(reference, "consents", consent("publish_named", subject)).status_code == 201
+        anew = consent("publish_named", subject, given_on=day(1))
+        assert world.coordinator.add(reference, "consents", anew).status_code == 201
     assert [item["code"] for item in _resume(world, reference).json()["unmet"]] == ["signature.missing"]
     _signed(world, reference)
     resumed = _resume(world, reference).json()["case"]
@@ -475,7 +477,7 @@ def test_a_campaign_whose_consent_ended_resumes_only_with_new_consent_and_new_si
 
 def test_a_campaign_resumes_at_critical_risk_only_when_the_workers_ask(world: World) -> None:
     reference = world.case_in("public_campaign")
-    world.take(reference, "suspension")
+    world.take(reference, "suspension", reason="awaiting_proceeding")
     world.coordinator.add(reference, "risk-assessments", {"level": "critical", "assessed_on": day()})
     refused = _resume(world, reference, reason="imminent_danger").json()
     assert ([item["code"] for item in refused["unmet"]], refused["resume_to"]) == (["risk.critical"], "engagement")

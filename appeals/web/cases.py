@@ -14,15 +14,16 @@ from appeals.cursor import unseal
 from appeals.duplicate import Comparison, Duplicate, compare, possible_duplicates
 from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, NotFound
 from appeals.field import Instant, Model
-from appeals.guard import GUARDS, Attempt, resumable, unmet
+from appeals.guard import GUARDS, Attempt, reasons_against, resumable, unmet
 from appeals.kept_view import naming_survivor, telling_links
 from appeals.lifecycle import BY_NOUN, STEPS, Step
 from appeals.network import Account, existing_account
-from appeals.records import Writing, name_on_team
+from appeals.records import Writing, name_on_team, require_conditions
 from appeals.register import CaseQuery, PageQuery, cases_asked_for, kept_view_of, links_in, page_of, place_after
+from appeals.sharing import NOT_AGREED, may_have
 from appeals.step_input import CaseChange, Intake
 from appeals.views import CaseOutput, HistoryOutput, StatusView, WorkView
-from appeals.vocabulary import Logged, Role, Status, View, Visibility
+from appeals.vocabulary import Logged, PublicationLevel, Role, Status, View, Visibility
 from appeals.web.door import Answer, Call, Door, Finder, rendered
 from appeals.web.gate import Visit, visible_case
 from appeals.web.page import Page, page, page_of_lines, paging, place, wanted_of
@@ -36,6 +37,10 @@ class IntakeOutput(WorkView):
     """The new case, and others that may be the same appeal: told, not refused."""
 
     possible_duplicates: list[Duplicate]
+    visibility_refused: Annotated[
+        UnmetOutput | None,
+        Field(description="Why the case is not as widely visible as was asked; it is kept `regional`."),
+    ]
 
 
 class AsOf(Model):
@@ -80,10 +85,20 @@ class OpenStep(Model):
     resume_to: Annotated[Status | None, Field(description="Of a resumption: the earlier state offered.")]
 
 
+class PageCheck(Model):
+    """May something of the case be up now, and what is missing."""
+
+    level: PublicationLevel
+    up: Annotated[bool, Field(description="Whether something of the case is public now.")]
+    allowed: Annotated[bool, Field(description="Whether it may be up: nothing is unmet.")]
+    unmet: list[UnmetOutput]
+
+
 class Steps(Model):
-    """Every step, allowed or not."""
+    """Every step, allowed or not; and for the team whether something of the case may be public now."""
 
     items: list[OpenStep]
+    publication: PageCheck | None
 
 
 def acting_in(step: Step) -> Finder:
@@ -106,7 +121,8 @@ def take_in(call: Call) -> Answer:
     case = intake.take_in(call.session, call.caller, call.body, call.now)
     duplicates = possible_duplicates(call.session, call.caller, case, call.prepared)
     shown = views.most(call.caller, case)
-    output = IntakeOutput(**shown.model_dump(), possible_duplicates=duplicates)
+    refused = None if case.visibility == call.body.visibility else UnmetOutput.model_validate(NOT_AGREED)
+    output = IntakeOutput(**shown.model_dump(), possible_duplicates=duplicates, visibility_refused=refused)
     return rendered(output, 201, Location=f"/v1/cases/{case.reference}", ETag=views.tag(case, shown))
 
 
@@ -207,6 +223,10 @@ def amend(call: Call) -> Answer:
         given["assignee_id"] = named.id
     if "translations" in given:
         given["translations"] = call.body.model_dump(mode="json")["translations"]
+    if given.pop("conditions_met", None):
+        require_conditions(case, call.body.conditions_met, "/conditions_met")
+        case.share_conditions_met = [*case.share_conditions_met, *call.body.model_dump(mode="json")["conditions_met"]]
+    _require_shareable(call, case, given.get("visibility"))
     changed = {name: value for name, value in given.items() if getattr(case, name) != value}
     for name, value in changed.items():
         setattr(case, name, value)
@@ -215,8 +235,18 @@ def amend(call: Call) -> Answer:
         case.version += 1
         case.touch(call.now)
     call.session.flush()
+    up = case.publications_up
+    steps.follow_up(Writing(call.session, case, call.caller, call.now))
+    log_publication(call, case, up)
     shown = views.most(call.caller, case)
     return rendered(shown, ETag=views.tag(case, shown))
+
+
+def _require_shareable(call: Call, case: Case, visibility: Visibility | None) -> None:
+    """Raises: ChangeRefused, when the case would be seen more widely than was agreed to."""
+    if visibility is None or visibility == case.visibility or may_have(case, visibility, call.now):
+        return
+    raise ChangeRefused(case.status, [NOT_AGREED], steps.open_nouns(call.caller, case))
 
 
 def _name_who_keeps_it(call: Call, case: Case, changed: dict[str, Any]) -> None:
@@ -286,7 +316,14 @@ def log_work(call: Call, case: Case) -> None:
 def show_steps(call: Call) -> Answer:
     case: Case = call.subject
     log_work(call, case)
-    return rendered(Steps(items=[_open_step(call, case, step) for step in STEPS]))
+    check = _page_check(call, case) if is_on_team(call.caller, case) else None
+    return rendered(Steps(items=[_open_step(call, case, step) for step in STEPS], publication=check))
+
+
+def _page_check(call: Call, case: Case) -> PageCheck:
+    attempt = steps.page_attempt(Writing(call.session, case, call.caller, call.now), case.page_up)
+    reasons = [UnmetOutput.model_validate(reason) for reason in reasons_against(attempt)]
+    return PageCheck(level=attempt.level, up=case.page_up is not None, allowed=not reasons, unmet=reasons)
 
 
 def _open_step(call: Call, case: Case, step: Step) -> OpenStep:

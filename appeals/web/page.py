@@ -91,7 +91,8 @@ def _as_table(call: Call, form: type[Item], items: Sequence[Item], after: list[A
     headers = paging(call).headers(paging(call).following(after))
     call.log(Logged.EXPORT, *(named for item in items if (named := getattr(item, "reference", None)) is not None))
     rows = [item.model_dump(mode="json") for item in items]
-    return as_table(list(form.model_fields), rows, wanted, headers)
+    columns = [field.serialization_alias or name for name, field in form.model_fields.items()]
+    return as_table(columns, rows, wanted, headers)
 
 
 def as_table(

@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from appeals import step as steps
 from appeals import views
-from appeals.access import role_at
 from appeals.case import Case
 from appeals.errors import Fault, Invalid, NotFound
 from appeals.field import Model, as_uuid
@@ -18,7 +17,6 @@ from appeals.records import Writing
 from appeals.register import PageQuery
 from appeals.step_input import Publishing
 from appeals.views import PublicCase
-from appeals.vocabulary import Role
 from appeals.web.door import Answer, Call, Door, rendered
 from appeals.web.gate import Visit
 from appeals.web.page import Page, of_records, page, place
@@ -45,8 +43,7 @@ def a_publication(visit: Visit, case: Case | None) -> tuple[Case | None, Publica
 
 def take_down(call: Call) -> Answer:
     case, published = call.subject
-    role = role_at("take_down", call.caller, case) or Role.CASEWORKER
-    steps.take_down(_writing(call, case), published, call.body.reason, role)
+    steps.take_down(_writing(call, case), published, call.body.reason)
     call.session.flush()
     return rendered(PublicationOutput.model_validate(published), 201)
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from appeals import records
 from appeals import step as steps
-from appeals.access import role_at
 from appeals.action import ResponseBody, ResponseInput
 from appeals.case import Case
 from appeals.errors import ChangeRefused, Forbidden, NotFound
@@ -12,7 +11,6 @@ from appeals.field import Model, as_uuid
 from appeals.records import Kind, Writing
 from appeals.register import PageQuery
 from appeals.team import TeamMemberOutput
-from appeals.vocabulary import Role
 from appeals.web.cases import log_publication
 from appeals.web.door import Answer, Call, Door, Finder, rendered
 from appeals.web.gate import Visit
@@ -75,10 +73,9 @@ def change(kind: Kind) -> Any:
     def work(call: Call) -> Answer:
         case, record = call.subject
         up = case.publications_up
-        role = role_at(f"change_{kind.attribute}", call.caller, case) or Role.REVIEWER
-        steps.change(Writing(call.session, case, call.caller, call.now), kind, record, call.body, role)
+        written = steps.change(Writing(call.session, case, call.caller, call.now), kind, record, call.body)
         log_publication(call, case, up)
-        return rendered(kind.output.model_validate(record))
+        return rendered(kind.output.model_validate(written))
 
     return work
 

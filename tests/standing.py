@@ -62,8 +62,9 @@ RECORDS: dict[str, Body] = {
 
 def bodies_for(who: Person, reference: str) -> dict[str, Body]:
     """`RECORDS`, with a link to another case that they see; without one where they see none."""
-    seen = (case["reference"] for case in who.get("/v1/cases?limit=200").json()["items"])
-    other = next((found for found in seen if found != reference), None)
+    listed = (case["reference"] for case in who.get("/v1/cases?limit=200").json()["items"])
+    others = (found for found in listed if found != reference)
+    other = next((found for found in others if who.get(f"/v1/cases/{found}").status_code == 200), None)
     links = {"links": {**RECORDS["links"], "other": other}} if other else {}
     return {**{noun: body for noun, body in RECORDS.items() if noun != "links"}, **links}
 

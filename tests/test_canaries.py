@@ -85,7 +85,7 @@ KEPT_ELSEWHERE |= {("take_in", f"/records/parties/0/facility/owner/{name}") for 
 NAMES_SOMETHING = {
     ("Intake", "entity"), ("CaseChange", "assignee"), ("Screening", "lead_entity"), ("Screening", "assignee"),
     ("Handover", "receiving_entity"), ("HandoverAcceptance", "assignee"), ("TeamMemberInput", "account"),
-    ("EntityInput", "parent"), ("AccountInput", "entity"), ("MembershipInput", "entity"),
+    ("EntityInput", "parent"), ("AccountInput", "entity"), ("MembershipInput", "entity"), ("ConditionMet", "condition"),
 }  # fmt: skip
 
 
@@ -246,6 +246,8 @@ class Life:
         who = self.world.caseworker if noun == "information" else self.world.coordinator
         said = {**step_input(noun), **changed}
         body = self.aviary.body(noun, BY_NOUN[noun].input, said)
+        if noun == "reopening":
+            body["records"] = said["records"]  # theirs is limited to nobody, and without conditions
         reference = reference or self.reference
         if noun == "referral":
             agreed = consent("share_external", recipients=[body["receiving_body"]])
@@ -259,7 +261,10 @@ class Life:
             self.step(noun)
         self.step("acceptance")
         self.step("engagement", overrides=[{"guard": "quiet_action.missing", "reason": "x"}])
-        for noun, body in self.told.items():
+        refusal = {"subject": "requester", "scope": "research_use", "state": "refused"}
+        no = world.coordinator.add(self.reference, "consents", refusal).json()["id"]
+        for noun, told in self.told.items():
+            body = {**told, **(self._agreed(no) if noun == "approvals" else {})}
             who = world.reviewer if noun == "approvals" else world.coordinator
             self.ids[noun] = self.send(who, f"{one}/{noun}", f"add_{noun.replace('-', '_')}", body)["id"]
         answer = {"received_on": day(2), "grade": "partial"}
@@ -270,6 +275,13 @@ class Life:
         for party in world.records(self.reference, "parties"):
             whose = "facilities" if party["facility_id"] else "brands" if party["role"] == "brand" else "owners"
             self.named[whose] = party["facility_id"] or party["organisation_id"]
+
+    def _agreed(self, no: str) -> Body:
+        """What an approval says of the consents that it rests on."""
+        word = next(w for w in self.world.records(self.reference, "consents") if w["id"] == self.ids["consents"])
+        (condition,) = word["conditions"]
+        met = {"consent": word["id"], "condition": condition, "how": "x"}
+        return {"conditions_met": [met], "voices_left": [{"consent": no, "why": "x"}]}
 
     def _go_public(self) -> None:
         world, one = self.world, f"/v1/cases/{self.reference}"

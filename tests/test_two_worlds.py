@@ -199,7 +199,9 @@ def fill(ground: Ground, chance: Random) -> None:
     if chance.random() < 0.15:
         for _ in range(5):  # as many as make a public figure
             alike = {"country": "BD", "received_on": day(1), "visibility": "restricted"}
-            publish(world, logged(world, chance, "coordinator", **alike))
+            reference = logged(world, chance, "coordinator", **alike)
+            assert bring(world, reference, len(TO_ACCEPTED), "International Office", "coordinator") == "accepted"
+            publish(world, reference)
     if chance.random() < 0.5:
         named = organisation(chance.choice([*BRANDS, SECRET["brand"]]), "company", "SE")
         world.coordinator.post("/v1/organisations", named)
@@ -211,13 +213,26 @@ def seen_case(ground: Ground, chance: Random) -> None:
     """A case in some state and of some visibility."""
     world = ground.world
     entity = chance.choice(list(PLACES.values()))
-    reference = logged(world, chance, "coordinator", entity=entity, visibility=chance.choice(VISIBILITIES))
-    for noun in ("screening", "verification", "acceptance")[: chance.randint(0, 3)]:
-        led_by = {"lead_entity": entity, "assignee": "keeper"} if noun == "screening" else {}
-        answer = world.coordinator.step(reference, noun, {**step_input(noun), **led_by})
-        assert answer.status_code in (201, 409), answer.text  # not everybody may be given every case
-    if world.show(reference)["visibility"] != "sealed" and chance.random() < 0.5:
+    visibility, goes_public = chance.choice(VISIBILITIES), chance.random() < 0.5
+    reference = logged(world, chance, "coordinator", entity=entity, visibility=visibility)
+    steps = len(TO_ACCEPTED) if goes_public else chance.randint(0, len(TO_ACCEPTED))
+    # Not everybody may be given every case; what is to go public is led by somebody who may.
+    assignee = "coordinator" if goes_public else "keeper"
+    if bring(world, reference, steps, entity, assignee) == "accepted" and goes_public and visibility != "sealed":
         publish(world, reference)
+
+
+TO_ACCEPTED = ("screening", "verification", "acceptance")
+
+
+def bring(world: World, reference: str, steps: int, entity: str, assignee: str) -> str:
+    """Take so many steps towards acceptance, led by an entity, as far as they may be; the state it is then in."""
+    for noun in TO_ACCEPTED[:steps]:
+        led_by = {"lead_entity": entity, "assignee": assignee} if noun == "screening" else {}
+        answer = world.coordinator.step(reference, noun, {**step_input(noun), **led_by})
+        assert answer.status_code in (201, 409), answer.text
+    status: str = world.show(reference)["status"]
+    return status
 
 
 def logged(world: World, chance: Random, who: str, **changed: Any) -> str:

@@ -124,7 +124,8 @@ class Attempt:
     @cached_property
     def signed(self) -> "Publication | Approval | None":
         """What was signed: the page itself, or the second signature on which one is to go up."""
-        return self.page or (second_signature(self) if self.goes_public else None)
+        page = self.page or (self.case.page_up if stays_up(self) else None)
+        return page or (second_signature(self) if self.goes_public else None)
 
     @property
     def goes_public(self) -> bool:

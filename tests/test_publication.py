@@ -28,7 +28,7 @@ def codes(answer: Response) -> set[str]:
     return {item["code"] for item in answer.json()["unmet"]}
 
 
-def a_case(world: World, *, told: Body | None = None, **records: list[Body]) -> str:
+def a_case(world: World, *, told: Body | None = None, **records: Any) -> str:
     """An accepted case; records of these kinds take the place of those it would have."""
     changed = {**(told or {}), **({"records": {**intake()["records"], **records}} if records else {})}
     return world.case_in("accepted", **changed)
@@ -639,6 +639,24 @@ def test_a_campaign_whose_consent_ran_out_is_not_resumed_on_the_old_publication(
     world.take(reference, "resumption")
     assert world.show(reference)["status"] == "public_campaign"
     assert len(public(world)) == 1
+
+
+def test_a_campaign_is_resumed_on_the_page_that_stayed_up_and_on_what_was_signed_for_it(world: World) -> None:
+    condition = {"state": "given_with_conditions", "conditions": ["No photographs."]}
+    records = agreed_by_all()
+    records["consents"] = [*SIGNED_UP, *(to_publish("person", side, **condition) for side in SIDES)]
+    reference = world.case_in("engagement", records={**intake()["records"], **records})
+    words = [word["id"] for word in world.records(reference, "consents") if word["conditions"]]
+    met = [{"consent": word, "condition": "No photographs.", "how": "The editor saw to it."} for word in words]
+    signed = world.reviewer.add(reference, "approvals", {"level": "person", "conditions_met": met})
+    assert signed.status_code == 201, signed.text
+    said = {**step_input("escalation"), "publication_level": "person"}
+    assert world.coordinator.step(reference, "escalation", said).status_code == 201
+    before = public(world)
+    world.take(reference, "suspension", reason="negotiation_pause")
+    world.take(reference, "resumption")
+    assert public(world) == before != {}
+    assert world.show(reference)["status"] == "public_campaign"
 
 
 # The rule, and the same as SQL

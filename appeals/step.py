@@ -220,10 +220,14 @@ def _come_down(writing: Writing, reasons: list[Unmet]) -> None:
     case.take_down(writing.now, " ".join(reason.says for reason in reasons))
     case.version += 1
     case.touch(writing.now)
-    by_word = any(reason.code.startswith("consent.") for reason in reasons)
+    by_fact = all(reason.code in DISPROVED for reason in reasons)
     if case.status == Status.PUBLIC_CAMPAIGN:
-        _pause(writing, SuspendReason.CONSENT_WITHDRAWN if by_word else SuspendReason.VERIFICATION_DOUBT)
+        _pause(writing, SuspendReason.VERIFICATION_DOUBT if by_fact else SuspendReason.CONSENT_WITHDRAWN)
     _count_anew(writing, up)
+
+
+DISPROVED = {"violation.unverified", "publication.disproved"}
+"""Why a page comes down for a fact; in a campaign everything else is a word."""
 
 
 def _note_outdated(writing: Writing, page: Publication) -> None:

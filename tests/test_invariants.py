@@ -191,6 +191,18 @@ def test_2_a_refusal_by_any_voice_of_a_side_takes_down_however_often_the_yes_is_
     is_paused_by_a_no(world, reference, before)
 
 
+def test_2_a_no_that_is_told_late_voids_what_was_signed_before_it_though_a_newer_yes_is_on_record(world: World) -> None:
+    reference = world.case_in("public_campaign")
+    again = consent("publish_named", given_on=day(1))
+    assert world.caseworker.add(reference, "consents", again).status_code == 201
+    before = world.history(reference)
+    assert world.show(reference)["status"] == "public_campaign"
+    end(world.caseworker, reference, consents_to(world, reference, "publish_named", "workers")[0], withdrawn_on=day(3))
+    is_paused_by_a_no(world, reference, before)
+    resumed = world.coordinator.step(reference, "resumption", step_input("resumption"))
+    assert codes(resumed) == {"signature.missing"}
+
+
 def test_2_a_no_to_more_than_is_published_leaves_it_up(world: World) -> None:
     reference = world.case_in("public_campaign")
     before = world.history(reference)

@@ -70,7 +70,11 @@ ROLES = {"coordinator": {"coordinator"}, "caseworker": {"caseworker"}, "double":
 # Parts of the code lists that decide something
 
 LEVELS = ("anonymised", "named", "person")
-WORKERS_SIDE = {"workers", "workers_union"}
+PUBLISHING = tuple(f"publish_{level}" for level in LEVELS)
+YES, NO = {"given", "given_with_conditions"}, {"refused", "withdrawn"}
+PUBLIC_WHILE_PAUSED = {"negotiation_pause", "awaiting_proceeding", "contact_lost"}
+CALLED_OFF = {"withdrawn_by_workers", "withdrawn_by_requester", "merged", "unsafe_to_continue"}
+UNTRUE = {"unlikely", "refuted"}
 TRUE_ENOUGH = {"confirmed", "likely", "possible"}
 STRONG = {"evidenced", "confirmed_by_company", "disclosed_list"}
 INADEQUATE = {"partial", "denies_link", "denies_violation", "blames_other", "deflects_to_body", "hostile_legal_threat"}
@@ -103,6 +107,7 @@ class Entry:
     told: int
     estimated: bool = False
     left_open: Body = field(default_factory=dict)
+    reason: str | None = None
 
 
 @dataclass
@@ -131,6 +136,7 @@ class Model:
     reopened: int = 0
     version: int = 1
     told: int = 0
+    risk_brought: bool = False
 
     # What is on record
 
@@ -143,33 +149,62 @@ class Model:
     def party(self, label: str) -> Body | None:
         return next((party for party in self.parties if party["label"] == label.removeprefix("#")), None)
 
-    def agreed(self, scope: str, on: str, subjects: set[str], recipient: str | None = None) -> bool:
-        """Whether one of the subjects had agreed to a scope on a day."""
-        return any(
-            given["scope"] == scope
-            and given["subject"] in subjects
-            and in_force(given, on)
-            and (recipient is None or reaches(given, recipient))
-            for given in self.consents
-        )
+    def answer(self, subject: str, scope: str, on: str, recipient: str | None = None) -> str | None:
+        """The last word of a voice to a scope, as of a day: "yes", "no", or None where it is silent."""
+        heard = [
+            word
+            for word in self.consents
+            if word["subject"] == subject and said_on(word) <= on and is_for(word, recipient)
+        ]
+        yes, noes = ([word for word in heard if word["state"] in states] for states in (YES, NO))
+        for no in noes:
+            lifting = {*wider(scope), *(["take_up"] if no["scope"] == "take_up" else [])}
+            if ends(no, scope) and not any(y["scope"] in lifting and said_on(y) > said_on(no) for y in yes):
+                return "no"
+        return "yes" if any(self.in_force(yes, noes, covering, on) for covering in wider(scope)) else None
 
-    def agreed_throughout(self, scope: str, on: str, subjects: set[str], recipient: str | None = None) -> bool:
-        """Whether they had agreed on the day of the step, and agree today."""
-        return all(self.agreed(scope, when, subjects, recipient) for when in (on, day()))
+    def in_force(self, yes: list[Body], noes: list[Body], scope: str, on: str) -> bool:
+        """Whether the newest yes to a scope was neither ended by a no nor has run out."""
+        alive = [
+            word
+            for word in yes
+            if word["scope"] == scope and not any(ends(no, scope) and said_on(no) >= said_on(word) for no in noes)
+        ]
+        newest = max(map(said_on, alive), default="")
+        return bool(alive) and all((w.get("expires_on") or "9999") >= on for w in alive if said_on(w) == newest)
 
-    def publishing(self, subjects: set[str], level: str, on: str) -> Body | None:
-        """The consent of these subjects that a publication at this level may rest on."""
-        wide_enough = {f"publish_{wider}" for wider in LEVELS[LEVELS.index(level) :]}
-        for given in self.consents:
-            fits = given["subject"] in subjects and given["scope"] in wide_enough
-            if fits and not given.get("recipients") and in_force(given, on) and in_force(given, day()):
-                return given
-        return None
+    def agreed_throughout(self, subject: str, scope: str, on: str) -> bool:
+        """Whether a voice had agreed on the day of the step, and agrees today."""
+        return all(self.answer(subject, scope, when) == "yes" for when in (on, day()))
 
-    def rests_on(self, level: str, on: str) -> list[Body]:
-        """The consents a publication at this level needs, as far as they are there."""
-        needed = [WORKERS_SIDE, {"local_partner"}, *([{"person"}] if level == "person" else [])]
-        return [given for subjects in needed if (given := self.publishing(subjects, level, on))]
+    def may_contact(self, scope: str, on: str, recipient: str) -> bool:
+        """Whether the workers had agreed that somebody is contacted, and the partner had not refused it."""
+        refused = self.answer("local_partner", scope, on, recipient) == "no"
+        return not refused and self.answer("workers", scope, on, recipient) == "yes"
+
+    def is_void(self, signed: Body, level: str) -> bool:
+        """Whether a no speaks to what was signed, and no newer yes of that voice was on record then."""
+        for no in (word for word in self.consents if word["state"] in NO):
+            own = no["subject"] == "person"
+            scope = "publish_person" if own else f"publish_{level}"
+            if not ends(no, scope) or (own and not (level == "person" and signed["of_person"])):
+                continue
+            lifting = {"take_up"} if no["scope"] == "take_up" else wider(scope)
+            newer = (y for y in self.consents if y["subject"] == no["subject"] and said_on(y) > said_on(no))
+            if not any(y["state"] in YES and y["scope"] in lifting and y["told"] <= signed["told"] for y in newer):
+                return True
+        return False
+
+    def is_untrue(self, signed: Body, level: str) -> bool:
+        """Whether something that it shows turned out to be untrue."""
+        brand = self.party("brand") or {"link_strength": None}
+        link = level != "anonymised" and signed["shows_brand"] and brand["link_strength"] == "disproved"
+        return link or (signed["shows_violation"] and self.grade in UNTRUE)
+
+    @property
+    def is_accepted(self) -> bool:
+        decided = [e.noun for e in self.entries if e.noun in {"acceptance", "decline", "referral"}]
+        return decided[-1:] == ["acceptance"]
 
     @property
     def published(self) -> Body | None:
@@ -238,7 +273,7 @@ class Model:
 
     def unmet(self, noun: str, said: Body, who: str) -> set[str]:
         """The codes of all that speaks against a step."""
-        on = said.get("occurred_on", day())
+        on = self.day_of(noun, said)
         found = set(GUARDS[noun](self, said, on, who))
         if TABLE[noun][1] not in (SAME, "suspended") and noun != "withdrawal" and not self.follows(said, on):
             found.add("date.before_last_step")
@@ -246,13 +281,18 @@ class Model:
             found -= SOFT & {override["guard"] for override in said.get("overrides", [])}
         return found
 
+    def day_of(self, noun: str, said: Body) -> str:
+        """The day on which a step was taken: a withdrawal names its own."""
+        on: str = said.get("occurred_on") or (said["withdrawn_on"] if noun == "withdrawal" else day())
+        return on
+
     def follows(self, said: Body, on: str) -> bool:
         last = self.last_move
         return said.get("occurred_precision") == "estimate" or last.estimated or on >= last.on
 
     def take(self, noun: str, said: Body, who: str) -> None:
         """Take a step against which nothing speaks."""
-        on = said.get("occurred_on", day())
+        on = self.day_of(noun, said)
         before, after = self.status, self.target(noun, said)
         left_open = self.left_open() if after == "closed" else {}
         estimated = said.get("occurred_precision") == "estimate"
@@ -260,7 +300,8 @@ class Model:
             self.came_from = before if after == "suspended" else None
             self.review_on = None
         self.told += 1
-        self.entries.append(Entry(noun, before, after, on, self.told, estimated, left_open))
+        reason = said.get("reason") if noun == "suspension" else None
+        self.entries.append(Entry(noun, before, after, on, self.told, estimated, left_open, reason))
         self.status, self.version = after, self.version + 1
         EFFECTS.get(noun, _nothing_more)(self, said, on, who)
 
@@ -286,7 +327,7 @@ class Model:
             yield from self.against_old_risk(on, 30)
         elif state == "public_campaign":
             level = self.publications[-1]["level"] if self.publications else "anonymised"
-            yield from self.against_publishing(level, on, reason)
+            yield from self.against_publishing(level, on, reason, who)
             if not self.published:
                 yield from self.against_signatures(level, on, who)
         elif state == "remediation":
@@ -296,7 +337,7 @@ class Model:
             yield from self.against_monitoring(on)
 
     def against_going_on(self, on: str) -> Iterator[str]:
-        if not self.agreed_throughout("take_up", on, {"workers"}):
+        if not self.agreed_throughout("workers", "take_up", on):
             yield "consent.take_up.workers.missing"
 
     def against_taking_up(self, on: str) -> Iterator[str]:
@@ -316,7 +357,7 @@ class Model:
 
     def against_contact(self, targets: set[str], on: str) -> Iterator[str]:
         for target in targets:
-            if not self.agreed_throughout(CONTACT[target], on, WORKERS_SIDE, NAMES[target[1:]]):
+            if not all(self.may_contact(CONTACT[target], when, NAMES[target[1:]]) for when in (on, day())):
                 yield f"consent.{CONTACT[target]}.missing"
             brand = self.party("brand")
             if target == "#brand" and brand is not None:
@@ -324,23 +365,34 @@ class Model:
                 if not shown and not (brand["link_strength"] == "disputed" and brand.get("link_evidence")):
                     yield "supply_link.weak"
 
-    def against_old_risk(self, on: str, days: int) -> Iterator[str]:
+    def against_old_risk(self, on: str, days: int, *, public: bool = False) -> Iterator[str]:
+        """What becomes public now asks for a fresh look also today, or one brought along with the step."""
         risk = self.risk(on)
         if risk is None:
             yield "risk.missing"
-        elif date.fromisoformat(on) - date.fromisoformat(risk["assessed_on"]) > timedelta(days):
+        elif age(risk, on) > days or (public and not self.risk_brought and age(self.risk(day()), day()) > days):
             yield "risk.stale"
 
-    def against_publishing(self, level: str, on: str, reason: str | None) -> Iterator[str]:
-        if not self.publishing(WORKERS_SIDE, level, on):
-            yield "consent.publish.workers.missing"
-        if not self.publishing({"local_partner"}, level, on):
-            yield "consent.publish.partner.missing"
-        if level == "person" and not self.publishing({"person"}, level, on):
+    def against_publishing(self, level: str, on: str, reason: str | None, who: str) -> Iterator[str]:
+        signed = self.published if self.status == "suspended" else None
+        signed = signed or next((a for a in reversed(self.signatures(level, on)) if a["by"] != who), None)
+        yield from self.against_going_on(on)
+        if self.grade not in TRUE_ENOUGH:
+            yield "violation.unverified"
+        for subject, code in (("workers", "workers"), ("local_partner", "partner")):
+            if not self.agreed_throughout(subject, f"publish_{level}", on):
+                yield f"consent.publish.{code}.missing"
+        if level == "person" and not self.shows_who_agreed(signed, on):
             yield "consent.publish.person.missing"
-        yield from self.against_old_risk(on, 14)
+        if signed and self.is_untrue(signed, level):
+            yield "publication.disproved"
+        yield from self.against_old_risk(on, 14, public=True)
         if self.critical(on) and reason != "workers_request":
             yield "risk.critical"
+
+    def shows_who_agreed(self, signed: Body | None, on: str) -> bool:
+        """Whether the person whom a page would name is on it and agreed to that."""
+        return (signed is None or signed["of_person"]) and self.agreed_throughout("person", "publish_person", on)
 
     def critical(self, on: str) -> Body | None:
         """The assessment of a critical risk that was known on a day, or is now."""
@@ -352,7 +404,8 @@ class Model:
         critical = self.critical(on)
         known = critical["told"] if critical else 0
         wide_enough = LEVELS[LEVELS.index(level) :]
-        return [a for a in self.approvals if not a["used"] and a["level"] in wide_enough and a["told"] >= known]
+        unused = [a for a in self.approvals if not a["used"] and a["level"] in wide_enough and a["told"] >= known]
+        return [a for a in unused if not self.is_void(a, level)]
 
     def against_signatures(self, level: str, on: str, who: str) -> Iterator[str]:
         signed = self.signatures(level, on)
@@ -371,42 +424,83 @@ class Model:
     # What follows
 
     def publish(self, level: str, on: str, who: str) -> None:
-        approval = next(a for a in self.signatures(level, on) if a["by"] != who)
-        approval["used"] = True
-        rests_on = [given["told"] for given in self.rests_on(level, on)]
+        signed = next(a for a in reversed(self.signatures(level, on)) if a["by"] != who)
+        signed["used"] = True
         self.take_down()
-        self.publications.append({"level": level, "up": True, "rests_on": rests_on})
+        shown = {name: signed[name] for name in ("of_person", "shows_brand", "shows_violation")}
+        self.tell(self.publications, {"level": level, "up": True, **shown})
 
     def take_down(self) -> None:
         for publication in self.publications:
             publication["up"] = False
 
-    def obey(self, ended: Body) -> None:
-        """Invariant 2: what rests on a consent that ended comes down, and a campaign without cover is suspended."""
-        published = self.published
-        if published is None or ended["told"] not in published["rests_on"] or in_force(ended, day()):
-            return
-        self.take_down()
-        self.version += 1
-        left = self.rests_on(published["level"], day())
-        if len(left) == (3 if published["level"] == "person" else 2):
-            rests_on = [given["told"] for given in left]
-            self.publications.append({"level": published["level"], "up": True, "rests_on": rests_on})
-        elif self.status == "public_campaign":
-            self.take("suspension", {"review_on": ahead(14)}, "")
+    def against_the_page(self, page: Body) -> Iterator[str]:
+        """Why what is up may not be up: in "word", in "fact", or because of what happened to the case."""
+        level, reason = page["level"], self.last_move.reason
+        if not self.is_accepted or self.closed_for in CALLED_OFF:
+            yield "case"
+        if self.status == "suspended" and reason not in PUBLIC_WHILE_PAUSED:
+            yield "case"
+        own = level == "person" and self.answer("person", "publish_person", day()) != "yes"
+        sides = (self.answer(subject, f"publish_{level}", day()) for subject in ("workers", "local_partner"))
+        wanted = self.answer("workers", "take_up", day()) == "yes"
+        if own or not wanted or set(sides) != {"yes"} or self.is_void(page, level):
+            yield "word"
+        if self.grade not in TRUE_ENOUGH or self.is_untrue(page, level):
+            yield "fact"
+
+    def follow(self, since: int) -> None:
+        """What follows from any write (domain.md 8): since which told thing the write began, is said."""
+        page = self.published
+        against = set(self.against_the_page(page)) if page else set()
+        if against:
+            self.take_down()
+            self.version += 1
+            if self.status == "public_campaign":
+                self.pause("verification_doubt" if against == {"fact"} else "consent_withdrawn")
+        if self.status in LADDER[LADDER.index("accepted") :] and any(map(self.refuses_taking_up, self.since(since))):
+            self.pause("consent_withdrawn")
+
+    def since(self, told: int) -> list[Body]:
+        return [word for word in self.consents if word["told"] > told]
+
+    def refuses_taking_up(self, word: Body) -> bool:
+        """Whether it is a no to taking the case up that no newer yes of that voice lifts."""
+        yes = (w for w in self.consents if w["state"] in YES and w["subject"] == word["subject"])
+        lifted = any(w["scope"] == "take_up" and said_on(w) > said_on(word) for w in yes)
+        return word["state"] in NO and word["scope"] == "take_up" and not lifted
+
+    def pause(self, reason: str) -> None:
+        self.take("suspension", {"review_on": ahead(14), "reason": reason}, "")
 
 
-def in_force(given: Body, on: str) -> bool:
-    """Whether a consent was given by a day and had not ended on it."""
-    begun = given["state"] in {"given", "given_with_conditions", "withdrawn", "expired"} and given["given_on"] <= on
-    over = (given.get("withdrawn_on") or "9999") <= on or (given.get("expires_on") or "9999") < on
-    return begun and not over
+def wider(scope: str) -> tuple[str, ...]:
+    """The scope, and of publications the wider ones: a yes to them covers it, a no to it ends them."""
+    return PUBLISHING[PUBLISHING.index(scope) :] if scope in PUBLISHING else (scope,)
 
 
-def reaches(given: Body, recipient: str) -> bool:
-    """Whether a consent names a recipient; one that names nobody is good for all but sharing outside."""
-    named: list[str] = given.get("recipients", [])
-    return recipient in named or (not named and given["scope"] != "share_external")
+def ends(no: Body, scope: str) -> bool:
+    """Whether a no speaks to a scope; one to taking the case up does to all but keeping it."""
+    return scope != "retain" if no["scope"] == "take_up" else scope in wider(no["scope"])
+
+
+def said_on(word: Body) -> str:
+    """The day of a word; of what was only asked for a day that never comes."""
+    day_: str = word["given_on"] if word["state"] in YES else word["on"] if word["state"] in NO else "9999"
+    return day_
+
+
+def is_for(word: Body, recipient: str | None) -> bool:
+    """Whether a word is one for a recipient; sharing outside is for those alone who are named."""
+    named: list[str] = word.get("recipients") or []
+    if not named:
+        return not (word["state"] in YES and word["scope"] == "share_external")
+    return recipient in named if recipient else word["state"] in NO
+
+
+def age(risk: Body | None, on: str) -> int:
+    """How many days old an assessment is; without one, too many."""
+    return (date.fromisoformat(on) - date.fromisoformat(risk["assessed_on"])).days if risk else 9999
 
 
 def unanswered(action: Body, on: str) -> bool:
@@ -462,7 +556,7 @@ def _decline(_m: Model, said: Body, _on: str, _who: str) -> Iterator[str]:
 
 
 def _referral(m: Model, said: Body, on: str, _who: str) -> Iterator[str]:
-    if not m.agreed_throughout("share_external", on, WORKERS_SIDE, said["receiving_body"]):
+    if not all(m.may_contact("share_external", when, said["receiving_body"]) for when in (on, day())):
         yield "consent.share_external.missing"
     if "receiver_accepted_on" not in said:
         yield "receiver.not_accepted"
@@ -489,19 +583,23 @@ def against_tally(tallies: list[Body], told: Body) -> set[str]:
 
 
 def against_action(m: Model, action: Body) -> Iterator[str]:
-    """Invariant 4: nobody is contacted before there is consent for it."""
+    """Invariant 4: nobody is contacted before there is consent for it, and nothing done in public."""
     done, target = action.get("done_on"), action.get("target")
     if not done or action["kind"] == "internal_coordination":
         return
-    if not target and action["kind"] != "brand_contact_letter":
-        return
+    if action["kind"] == "petition":
+        for subject, code in (("workers", "workers"), ("local_partner", "partner")):
+            if m.answer(subject, "publish_anonymised", done) != "yes":
+                yield f"consent.publish.{code}.missing"
+        if not target:
+            return
     scope, name = (CONTACT[target], NAMES[target[1:]]) if target else ("contact_brand", "")
-    if not m.agreed(scope, done, WORKERS_SIDE, name):
+    if not m.may_contact(scope, done, name):
         yield f"consent.{scope}.missing"
 
 
 def _escalation(m: Model, said: Body, on: str, who: str) -> Iterator[str]:
-    yield from m.against_publishing(said["publication_level"], on, said.get("reason"))
+    yield from m.against_publishing(said["publication_level"], on, said.get("reason"), who)
     yield from m.against_signatures(said["publication_level"], on, who)
     if said.get("reason") not in AT_ONCE:
         if not any(unanswered(action, on) for action in m.actions):
@@ -570,8 +668,8 @@ def _reopening(m: Model, _said: Body, on: str, _who: str) -> Iterator[str]:
     end = m.last_move
     renewed = copy.copy(m)
     since = day() if end.estimated else max(end.on, day(30))
-    renewed.consents = [c for c in m.consents if c["told"] > end.told and (c.get("given_on") or "") >= since]
-    if not renewed.agreed_throughout("take_up", on, {"workers"}):
+    renewed.consents = [c for c in m.consents if c["state"] in NO or (c["told"] > end.told and said_on(c) >= since)]
+    if not renewed.agreed_throughout("workers", "take_up", on):
         yield "consent.take_up.renewed.missing"
 
 
@@ -625,6 +723,7 @@ def put_on_record(m: Model, noun: str, said: Body) -> None:
         m.tell(m.consents, given)
     for risk in said.get("records", {}).get("risk_assessments", []):
         m.tell(m.risks, risk)
+        m.risk_brought = True
     for demand in said.get("demands", []):
         m.tell(m.demands, {"disposition": "active", **demand})
     for promise in said.get("commitments", []):
@@ -652,9 +751,9 @@ def _ended(m: Model, _said: Body, _on: str, _who: str) -> None:
     m.handed_to = None
 
 
-def _declined(m: Model, said: Body, on: str, who: str) -> None:
-    _ended(m, said, on, who)
-    m.take_down()
+def _de_escalated(m: Model, said: Body, _on: str, _who: str) -> None:
+    if "keep_public" not in said:
+        m.take_down()
 
 
 def _published(m: Model, said: Body, on: str, who: str) -> None:
@@ -688,7 +787,8 @@ def _resumed(m: Model, _said: Body, on: str, who: str) -> None:
 
 def _withdrawn(m: Model, said: Body, _on: str, _who: str) -> None:
     m.closed_for, m.handed_to = f"withdrawn_by_{said['withdrawn_by']}", None
-    m.take_down()
+    if said["withdrawn_by"] == "workers":
+        m.tell(m.consents, {"subject": "workers", "scope": "take_up", "state": "withdrawn", "on": said["withdrawn_on"]})
 
 
 def _closed(m: Model, said: Body, _on: str, _who: str) -> None:
@@ -697,7 +797,6 @@ def _closed(m: Model, said: Body, _on: str, _who: str) -> None:
 
 def _merged(m: Model, _said: Body, _on: str, _who: str) -> None:
     m.closed_for, m.handed_to = "merged", None
-    m.take_down()
 
 
 def _reopened(m: Model, _said: Body, _on: str, _who: str) -> None:
@@ -710,9 +809,10 @@ def _handed(m: Model, said: Body, _on: str, _who: str) -> None:
 
 EFFECTS: dict[str, Callable[[Model, Body, str, str], None]] = {
     "screening": _led(lambda _: "South Asia"),
-    "decline": _declined,
+    "decline": _ended,
     "referral": _ended,
     "escalation": _published,
+    "de-escalation": _de_escalated,
     "breach": _breached,
     "monitoring": _watched,
     "suspension": _paused,
@@ -769,16 +869,23 @@ Label = Callable[[], str]
 
 
 def a_consent(dice: Dice, label: str) -> Body:
+    """A word of the one voice that a side has in these walks: mostly a yes."""
     scope = dice.one_of("take_up", "contact_brand", "contact_factory", "contact_government", "share_external")
-    scope = dice.one_of(scope, "publish_anonymised", "publish_named", "publish_person")
-    subject = dice.one_of("workers", "workers", "workers_union", "local_partner", "person", "requester")
-    given = consent(scope, subject, label=label, given_on=dice.one_of(day(60), day(30), day(10), day()))
-    given["recipients"] = dice.one_of([], [], ["Legal Aid Fund"], ["Sample Brand"], ["Bright Stitch Ltd"])
+    scope = dice.one_of(scope, *PUBLISHING)
+    subject = dice.one_of("workers", "workers", "local_partner", *(["person"] if scope in PUBLISHING else []))
+    word = consent(scope, subject, label=label, given_on=dice.one_of(day(60), day(30), day(10), day()))
+    if subject == "person":
+        word["of"] = "#seven"
+    if scope not in {"take_up", *PUBLISHING} or dice.seldom():
+        word["recipients"] = dice.one_of([], [], ["Legal Aid Fund"], ["Sample Brand"], ["Bright Stitch Ltd"])
     if dice.seldom():
-        given["expires_on"] = dice.one_of(day(), ahead(30))
+        word["expires_on"] = dice.one_of(day(), ahead(30))
     if dice.seldom():
-        given |= {"state": "requested", "given_on": None, "expires_on": None}
-    return given
+        word |= {"state": "requested", "given_on": None, "expires_on": None}
+    elif dice.seldom():
+        word |= {"state": "refused", "given_on": None, "expires_on": None, "on": dice.one_of(day(40), day(10), day(3))}
+        word["recipients"] = word.get("recipients", []) if scope.startswith("contact") else []
+    return word
 
 
 def a_risk(dice: Dice) -> Body:
@@ -860,7 +967,10 @@ INPUTS: dict[str, Callable[[Model, Dice, Label], Body]] = {
         "publication_level": dice.one_of(*LEVELS),
         "reason": dice.one_of(None, None, "quiet_work_exhausted", *sorted(AT_ONCE)),
     },
-    "de-escalation": lambda _m, dice, _: {"workers_consulted_on": dice.one_of(day(), day(), None)},
+    "de-escalation": lambda _m, dice, _: {
+        "workers_consulted_on": dice.one_of(day(), day(), None),
+        "keep_public": dice.one_of(None, "The workers ask that it can still be read."),
+    },
     "agreement": lambda _m, dice, label: {
         "commitments": [a_promise(dice, label())] if dice.mostly() else [],
         "workers_accepted": dice.one_of(True, True, False),
@@ -868,12 +978,18 @@ INPUTS: dict[str, Callable[[Model, Dice, Label], Body]] = {
     },
     "breach": _breaching,
     "monitoring": lambda _m, dice, _: {"review_on": dice.one_of(None, day(), ahead(1), ahead(300), ahead(366))},
-    "suspension": lambda _m, dice, _: {"review_on": dice.one_of(day(), ahead(14))},
+    "suspension": lambda _m, dice, _: {
+        "review_on": dice.one_of(day(), ahead(14)),
+        "reason": dice.one_of("safety", "workers_request", *sorted(PUBLIC_WHILE_PAUSED)),
+    },
     "resumption": lambda m, dice, _: {
         "resume_to": dice.one_of(None, None, m.offered(day(), "coordinator"), dice.one_of(*LADDER)),
         "reason": dice.one_of(None, None, "workers_request"),
     },
-    "withdrawal": lambda _m, dice, _: {"withdrawn_by": dice.one_of("workers", "requester")},
+    "withdrawal": lambda _m, dice, _: {
+        "withdrawn_by": dice.one_of("workers", "requester"),
+        "withdrawn_on": dice.one_of(day(), day(3), day(10)),
+    },
     "closure": _closing,
     "reopening": lambda *_: {"records": None},
     "merger": lambda _m, dice, _: {"same_dispute": dice.one_of(None, "One dispute over one list of dismissals.")},
@@ -887,18 +1003,27 @@ CALLERS = {"information": ("caseworker",), "escalation": ("coordinator", "double
 
 def healing(m: Model, noun: str, said: Body, who: str) -> Body:
     """Records that would answer the guards which do not hold, as far as records can."""
-    on, missing = said.get("occurred_on", day()), m.unmet(noun, said, who)
+    on, missing = m.day_of(noun, said), m.unmet(noun, said, who)
     level = said.get("publication_level", "person")
+
+    def anew(scope: str, subject: str = "workers", **more: Any) -> Body:
+        """A yes of long ago or, where that was taken back, of the day after."""
+        noes = [said_on(word) for word in m.consents if word["subject"] == subject and word["state"] in NO]
+        after = date.fromisoformat(max(noes, default=day(61))) + timedelta(days=1)
+        return consent(scope, subject, given_on=min(after.isoformat(), day()), **more)
+
+    end = m.last_move
+    since = day() if end.estimated else end.on
     consents = {
-        "consent.take_up.workers.missing": consent("take_up", given_on=day(60)),
-        "consent.take_up.renewed.missing": consent(
-            "take_up", given_on=day() if m.last_move.estimated else m.last_move.on
+        "consent.take_up.workers.missing": anew("take_up"),
+        "consent.take_up.renewed.missing": max(
+            consent("take_up", given_on=since), anew("take_up"), key=lambda word: word["given_on"]
         ),
-        "consent.share_external.missing": consent("share_external", recipients=[said.get("receiving_body")]),
-        "consent.publish.workers.missing": consent(f"publish_{level}", given_on=day(60)),
-        "consent.publish.partner.missing": consent(f"publish_{level}", "local_partner", given_on=day(60)),
-        "consent.publish.person.missing": consent(f"publish_{level}", "person", given_on=day(60)),
-        **{f"consent.{scope}.missing": consent(scope, given_on=day(60)) for scope in CONTACT.values()},
+        "consent.share_external.missing": anew("share_external", recipients=[said.get("receiving_body")]),
+        "consent.publish.workers.missing": anew(f"publish_{level}"),
+        "consent.publish.partner.missing": anew(f"publish_{level}", "local_partner"),
+        "consent.publish.person.missing": anew("publish_person", "person", of="#seven"),
+        **{f"consent.{scope}.missing": anew(scope) for scope in CONTACT.values()},
     }
     records: Body = {"consents": [given for code, given in consents.items() if code in missing]}
     if missing & {"risk.missing", "risk.stale"}:
@@ -947,7 +1072,8 @@ class Walk(RuleBasedStateMachine):
         if dice.one_of(True, False):
             consents += [consent("take_up"), *(consent(scope) for scope in CONTACT.values())]
         risks = [a_risk(dice)] if dice.mostly() else []
-        records = {"parties": parties, "consents": consents, "risk_assessments": risks}
+        people = [{"label": "seven", "pseudonym": "Worker Seven"}]
+        records = {"parties": parties, "people": people, "consents": consents, "risk_assessments": risks}
         answer = self.world.coordinator.post("/v1/cases", intake(records=records))
         assert answer.status_code == 201, answer.text
         self.reference = answer.json()["reference"]
@@ -996,6 +1122,7 @@ class Walk(RuleBasedStateMachine):
     def send(self, noun: str, said: Body, who: str, *, heal: bool) -> None:
         """Take a step, perhaps with records that the guards ask for, and compare what comes of it."""
         trial = copy.deepcopy(self.model)
+        trial.risk_brought = False
         if self.model.status in TABLE[noun][0]:
             put_on_record(trial, noun, said)
             if heal and noun != "withdrawal":
@@ -1024,15 +1151,16 @@ class Walk(RuleBasedStateMachine):
             assert told["state"] == self.model.status
             assert set(told["open_steps"]) == self.model.open_to(who)
             if noun == "resumption" and is_open:
-                assert told.get("resume_to") == trial.offered(said.get("occurred_on", day()), who)
+                assert told.get("resume_to") == trial.offered(trial.day_of(noun, said), who)
             return
         assert answer.status_code == 201, (noun, answer.text)
         trial.take(noun, said, who)
-        self.model = trial
-        self.met[noun] += 1
         last = trial.entries[-1]
+        trial.follow(self.model.told)
+        self.model, number = trial, trial.entries.index(last) + 1
+        self.met[noun] += 1
         entry = told["entry"]
-        assert (entry["sequence"], entry["step"]) == (len(trial.entries), noun)
+        assert (entry["sequence"], entry["step"]) == (number, noun)
         assert (entry["from_status"], entry["to_status"], entry["occurred_on"]) == (last.before, last.after, last.on)
         assert entry["left_open"] == last.left_open
         self.agree_on(told["case"])
@@ -1056,20 +1184,23 @@ class Walk(RuleBasedStateMachine):
     def the_stored_case_and_its_history_are_the_models(self) -> None:
         stored = 'SELECT status, version FROM "case" WHERE reference = :reference'
         history = """
-            SELECT sequence, step, from_status, to_status FROM status_history h JOIN "case" c ON c.id = h.case_id
-            WHERE reference = :reference ORDER BY sequence
+            SELECT sequence, step, from_status, to_status, CASE step WHEN 'suspension' THEN reason END
+            FROM status_history h JOIN "case" c ON c.id = h.case_id WHERE reference = :reference ORDER BY sequence
         """
         with self.world.database.reading() as session:
             case = session.execute(text(stored), {"reference": self.reference}).one()
             entries = session.execute(text(history), {"reference": self.reference}).all()
         assert tuple(case) == (self.model.status, self.model.version)
         assert case.status == entries[-1].to_status
-        wanted = [(n, e.noun, e.before, e.after) for n, e in enumerate(self.model.entries, 1)]
+        wanted = [(n, e.noun, e.before, e.after, e.reason) for n, e in enumerate(self.model.entries, 1)]
         assert [tuple(entry) for entry in entries] == wanted
 
     def look(self, _: Dice) -> None:
         self.agree_on(self.world.show(self.reference))
-        steps = self.world.coordinator.get(f"/v1/cases/{self.reference}/steps").json()["items"]
+        told = self.world.coordinator.get(f"/v1/cases/{self.reference}/steps").json()
+        steps, page = told["items"], told["publication"]
+        assert page["up"] is bool(self.model.published)
+        assert page["allowed"] or not page["up"]
         assert {step["noun"] for step in steps if step["open"]} == {
             noun for noun, row in TABLE.items() if self.model.status in row[0]
         }
@@ -1090,8 +1221,8 @@ class Walk(RuleBasedStateMachine):
             self.sign: True,
             self.change_the_case: True,
             self.answer: any(action["status"] == "done" for action in m.actions),
-            self.change_a_consent: any(given["state"] in {"given", "requested"} for given in m.consents),
-            self.withdraw_what_a_publication_rests_on: m.published,
+            self.change_a_consent: any(word["state"] in {"given", "requested"} for word in m.consents),
+            self.take_back_what_is_published: m.published,
             self.dispose: m.current,
             self.settle: m.commitments,
             self.look_into_the_supply_link: m.party("brand"),
@@ -1123,7 +1254,15 @@ class Walk(RuleBasedStateMachine):
 
     def sign(self, dice: Dice) -> None:
         who, level = dice.one_of("reviewer", "reviewer", "double"), dice.one_of("person", *LEVELS)
-        self.add("approvals", {"level": level}, self.model.approvals, who=who, by=who, used=False)
+        m = self.model
+        brand = m.party("brand") or {"link_strength": None}
+        disputed = brand["link_strength"] == "disputed" and brand["link_evidence"]
+        shown: Body = {
+            "of_person": m.answer("person", "publish_person", day()) == "yes",
+            "shows_violation": m.grade in TRUE_ENOUGH,
+            "shows_brand": bool(disputed or brand["link_strength"] in STRONG),
+        }
+        self.add("approvals", {"level": level}, m.approvals, who=who, by=who, used=False, **shown)
 
     def add(
         self,
@@ -1140,7 +1279,9 @@ class Walk(RuleBasedStateMachine):
         if refused:
             assert {item["code"] for item in answer.json()["unmet"]} == refused
         else:
+            since = self.model.told
             self.model.tell(records, {**said, **kept})
+            self.model.follow(since)
 
     def change(self, noun: str, index: int, said: Body) -> None:
         path = f"/v1/cases/{self.reference}/{noun}/{self.number(noun, index)}"
@@ -1157,37 +1298,53 @@ class Walk(RuleBasedStateMachine):
             "grade": dice.one_of("partial", "substantive_commits", "holding_reply", "investigating", "no_response"),
             "follow_up_on": dice.one_of(None, received, ahead(2)),
         }
-        if said["grade"] == "no_response" and received <= (actions[index]["answer_due_on"] or ""):
+        given, late = actions[index]["responses"], received > (actions[index]["answer_due_on"] or "9999")
+        silent = any(response["grade"] == "no_response" for response in given)
+        if said["grade"] == "no_response" and (silent or not (late or not actions[index]["answer_due_on"])):
             said["grade"] = "partial"
+        if late and not given and said["grade"] != "no_response":
+            given.append({"grade": "no_response"})  # a late answer stands beside the silence
         number = self.number("actions", index)
         answer = self.world.caseworker.add(self.reference, f"actions/{number}/responses", said)
         assert answer.status_code == 201, answer.text
-        actions[index]["responses"].append(said)
+        given.append(said)
 
     def change_a_consent(self, dice: Dice) -> None:
-        consents = self.model.consents
-        index = dice.one_of(*(i for i, c in enumerate(consents) if c["state"] in {"given", "requested"}))
-        given = consents[index]
-        if given["state"] == "requested":
-            said = {"state": "given", "given_on": day(10), "method": "written"}
+        """A sooner end, which changes it; or a further word, which is a record of its own."""
+        words = self.model.consents
+        index = dice.one_of(*(i for i, word in enumerate(words) if word["state"] in {"given", "requested"}))
+        word = words[index]
+        if word["state"] == "requested" and dice.mostly():
+            self.say_next(index, {"state": "given", "given_on": day(10), "method": "written"})
+        elif word["state"] == "requested":
+            self.say_next(index, {"state": "refused", "withdrawn_on": day(10)})
+        elif dice.mostly():
+            self.say_next(index, {"state": "withdrawn", "withdrawn_on": dice.one_of(day(), day(3), day(10))})
         else:
-            said = {"state": dice.one_of("withdrawn", "withdrawn", "expired", "superseded")}
-            if said["state"] == "withdrawn" and given["given_on"] <= day(10) and dice.seldom():
-                said["withdrawn_on"] = day(10)
-        self.change("consents", index, said)
-        given |= said
-        if said["state"] == "withdrawn":
-            given["withdrawn_on"] = said.get("withdrawn_on", day())
-        if said["state"] == "expired":
-            given["expires_on"] = min(given.get("expires_on") or day(1), day(1))
-        self.model.obey(given)
+            ends = max(day(1), word["given_on"])
+            if ends < (word.get("expires_on") or "9999"):
+                self.change("consents", index, {"expires_on": ends})
+                word["expires_on"] = ends
+                self.model.follow(self.model.told)
 
-    def withdraw_what_a_publication_rests_on(self, _: Dice) -> None:
-        published = self.model.published or {}
-        index = next(i for i, c in enumerate(self.model.consents) if c["told"] == published["rests_on"][0])
-        self.change("consents", index, {"state": "withdrawn"})
-        self.model.consents[index] |= {"state": "withdrawn", "withdrawn_on": day()}
-        self.model.obey(self.model.consents[index])
+    def take_back_what_is_published(self, dice: Dice) -> None:
+        page = self.model.published or {}
+        subject, covering = dice.one_of("workers", "local_partner"), wider(f"publish_{page['level']}")
+        words = enumerate(self.model.consents)
+        index = next(i for i, w in words if (w["subject"], w["state"]) == (subject, "given") and w["scope"] in covering)
+        self.say_next(index, {"state": "withdrawn", "withdrawn_on": dice.one_of(day(), day(3))})
+
+    def say_next(self, index: int, said: Body) -> None:
+        """The shorthand for a further word; the same word again is the one that is on record."""
+        self.change("consents", index, said)
+        words, since = self.model.consents, self.model.told
+        kept = {name: words[index].get(name) for name in ("subject", "scope", "recipients", "of")}
+        when = {"given_on": said["given_on"]} if said["state"] in YES else {"on": said.get("withdrawn_on", day())}
+        word = {**kept, "state": said["state"], **when}
+        known = [w for w in words if all((w.get(name) or None) == (value or None) for name, value in word.items())]
+        if not known:
+            self.model.tell(words, word)
+        self.model.follow(since)
 
     def dispose(self, dice: Dice) -> None:
         for index, demand in enumerate(self.model.demands):
@@ -1207,6 +1364,7 @@ class Walk(RuleBasedStateMachine):
         labels = [party["label"] for party in self.world.records(self.reference, "parties")]
         self.change("parties", labels.index("brand"), {"link_strength": strength})
         (self.model.party("brand") or {})["link_strength"] = strength
+        self.model.follow(self.model.told)
 
     def change_the_case(self, dice: Dice) -> None:
         priority = dice.one_of("urgent", "normal", "low")

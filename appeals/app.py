@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -101,8 +102,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
             "in NFC, without controls but line feed and tab, and holds a visible character; days lie between 1900 "
             "and 2200."
         ),
-        redoc_url=None,
-        docs_url=None,
+        openapi_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
@@ -194,6 +194,16 @@ def _hang_docs(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return page
+
+    building, built = anyio.Lock(), list[bytes]()
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def document() -> Response:
+        """Built once, in a thread, and kept as it is sent: to build it takes a second, and to render it is dear too."""
+        async with building:
+            if not built:
+                built.append(await anyio.to_thread.run_sync(lambda: json.dumps(app.openapi()).encode()))
+        return Response(built[0], media_type="application/json")
 
 
 def _name_methods(app: FastAPI, all_doors: list[Door]) -> None:

@@ -65,10 +65,11 @@ class Clock:
 
 
 class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
+    """A transport that keeps what is written; closed, it refuses more, as that of uvloop does."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, connection: HttpConnection) -> None:
         super().__init__()
+        self.loop, self.connection = loop, connection
         self.written, self.unsent = b"", 0
         self.reads, self.closed, self.aborted, self.ended = True, False, False, False
 
@@ -76,7 +77,8 @@ class Wire(asyncio.Transport):
         return {"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80)}.get(name, default)
 
     def write(self, data: Any) -> None:
-        assert not self.ended
+        if self.ended or self.is_closing():
+            raise RuntimeError("the handler is closed")
         self.written += bytes(data)
 
     def write_eof(self) -> None:
@@ -95,9 +97,13 @@ class Wire(asyncio.Transport):
         return self.closed or self.aborted
 
     def close(self) -> None:
+        if not self.is_closing() and not self.unsent:
+            self.loop.call_soon(self.connection.connection_lost, None)
         self.closed = True
 
     def abort(self) -> None:
+        if not self.is_closing() or self.unsent:
+            self.loop.call_soon(self.connection.connection_lost, None)
         self.aborted = True
 
 
@@ -174,7 +180,7 @@ class Client:
     """One client, at its end of the wire."""
 
     def __init__(self, server: Server, connection: HttpConnection) -> None:
-        self.server, self.connection, self.wire = server, connection, Wire()
+        self.server, self.connection, self.wire = server, connection, Wire(server.loop, connection)
         connection.connection_made(self.wire)
 
     def send(self, data: bytes, by: int = 0) -> "Client":
@@ -219,14 +225,15 @@ class Client:
         assert STRICT.items() <= headers.items()
         return told.status, told.code
 
-    def lose(self) -> None:
+    def leave(self) -> None:
         """Go away."""
-        self.connection.connection_lost(None)
+        self.wire.close()
         self.server.settle()
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(caplog: pytest.LogCaptureFixture) -> Iterator[Server]:
+    """A server that in the end has complained of nothing but too many connections."""
     loop = asyncio.new_event_loop()
     made = Server(loop)
     yield made
@@ -236,6 +243,7 @@ def server() -> Iterator[Server]:
         task.cancel()
     made.settle()
     loop.close()
+    assert [record for record in caplog.get_records("call") if record.levelno > logging.WARNING] == []
 
 
 # Slow headers
@@ -432,7 +440,7 @@ def test_who_does_not_take_in_what_is_sent_is_cut_after_a_minute(server: Server)
 
 def test_a_last_answer_that_nobody_takes_is_cut_after_a_minute(server: Server) -> None:
     client = server.connect()
-    client.wire.unsent = 100
+    client.wire.unsent = 100  # as if it had not taken in what was sent before
     client.send(GET.replace(b"Host", b"Connection: close\r\nHost"))
     assert client.wire.closed
     server.pass_time(59)
@@ -543,6 +551,17 @@ def test_requests_in_a_row_are_answered_in_a_row_up_to_a_number(server: Server) 
     assert many.is_gone
 
 
+def test_of_requests_in_a_row_none_is_answered_to_who_has_left(server: Server) -> None:
+    server.waits.clear()
+    stream = GET.replace(b"/", b"/stream", 1)
+    for asked in (GET * 3, stream * 3, stream + POST % 10, stream + GET):
+        client = server.connect().send(asked)
+        client.leave()
+    server.waits.set()
+    server.pass_time(1)
+    assert len(server.connections) == 0
+
+
 @pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
 def test_no_other_protocol_is_spoken(server: Server, protocol: bytes, caplog: pytest.LogCaptureFixture) -> None:
     asked = GET.replace(b"Host", b"Connection: Upgrade\r\nUpgrade: %s\r\nHost" % protocol)
@@ -603,7 +622,7 @@ def test_nothing_is_kept_of_a_connection_that_is_lost(server: Server) -> None:
     ]
     assert len(server.connections) == len(clients)
     for client in clients:
-        client.lose()
+        client.leave()
     server.waits.set()
     server.pass_time(1)
     assert len(server.connections) == 0
@@ -693,6 +712,16 @@ def test_a_socket_is_answered_and_closed(service: Started, sent: bytes, answer: 
         with suppress(ConnectionError):  # it need not take all of it
             connection.sendall(sent)
         assert rest_of(connection).startswith(answer)
+
+
+def test_who_does_not_read_is_cut_and_nothing_is_kept_for_them(service: Started) -> None:
+    """The system tells them so at once, though they have not taken in what came before."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port_of(service)))
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 16)
+        established = 1
+        assert until(lambda: connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != established)
 
 
 def test_a_large_body_without_a_key_ends_no_connection(service: Started) -> None:

@@ -5,6 +5,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -20,7 +21,9 @@ from schemathesis.engine import events
 from schemathesis.generation.meta import CoveragePhaseData
 from schemathesis.hooks import unregister
 from schemathesis.specs.openapi.formats import unregister_string_format
+from starlette.testclient import TestClient
 
+from appeals.app import create_app
 from appeals.database import Busy, Full
 from appeals.errors import NotFound, RateExceeded, StillRunning
 from appeals.feed import Places
@@ -44,6 +47,22 @@ def document(standing: Standing) -> Body:
     """The document as it is served."""
     served: Body = standing.world.nobody.get("/openapi.json").json()
     return served
+
+
+def test_the_document_is_built_once(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a second, and nobody needs a key to ask for it."""
+    app, built = create_app(standing.world.settings, standing.world.database), list[bool]()
+    usual = app.openapi
+
+    def openapi() -> Body:
+        built.append(True)
+        return usual()
+
+    monkeypatch.setattr(app, "openapi", openapi)
+    with TestClient(app) as client, ThreadPoolExecutor(4) as callers:
+        texts = set(callers.map(lambda _: client.get("/openapi.json").text, range(8)))
+    assert built == [True]
+    assert texts == {standing.world.nobody.get("/openapi.json").text}
 
 
 def operation(document: Body, door: Door) -> Body:

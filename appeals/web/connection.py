@@ -6,16 +6,21 @@ refused here is told as everywhere: as a problem with a request id. It stands in
 """
 
 import asyncio
+import fcntl
 import logging
 import math
 import os
-from collections import OrderedDict
+import socket
+import struct
+import termios
+from collections import OrderedDict, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Self, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from appeals.process import files_for_connections
 from appeals.settings import Settings
@@ -158,6 +163,7 @@ class HttpConnection(HttpToolsProtocol):
         self._connections, self._limits = connections, connections.limits
         self._phase, self._since = Phase.HEADERS, self.loop.time()
         self._received = self._header_size = 0
+        self._unanswered: deque[RequestResponseCycle] = deque()
         self._is_deaf = False
         self._stalled_since: float | None = None
 
@@ -168,6 +174,9 @@ class HttpConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.remove(self)
         super().connection_lost(exc)
+        for cycle in self._unanswered:  # Uvicorn tells the last one only
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
@@ -206,6 +215,7 @@ class HttpConnection(HttpToolsProtocol):
         self._enter(Phase.BODY)
         self.scope["state"]["peer"] = self.client[0] if self.client else ""
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
 
     def _count_header(self, size: int) -> None:
         self._header_size += size
@@ -225,6 +235,7 @@ class HttpConnection(HttpToolsProtocol):
     # What the application sends
 
     def on_response_complete(self) -> None:
+        self._unanswered.popleft()
         super().on_response_complete()
         self._unset_keepalive_if_required()  # a sweep sees to that
         if self.transport.is_closing():  # as soon as the client has taken the answer in
@@ -265,13 +276,29 @@ class HttpConnection(HttpToolsProtocol):
         return age > limits.time_of(self._phase)
 
     def hang_up(self) -> None:
-        """Close it at once; what was not sent yet is lost."""
+        """Close it at once; what the client has not taken in by now is lost."""
         self._is_deaf = True
         self._connections.remove(self)
-        if self.transport.get_write_buffer_size():
+        if self.transport.get_write_buffer_size() or self._is_unread():
+            self._forget_unsent()
             self.transport.abort()
         else:
             self.transport.close()
+
+    def _is_unread(self) -> bool:
+        """Whether the system holds something that the client has not taken in."""
+        wire = self.transport.get_extra_info("socket")
+        if wire is None:
+            return False
+        with suppress(OSError):
+            return any(fcntl.ioctl(wire.fileno(), termios.TIOCOUTQ, bytes(4)))
+        return False
+
+    def _forget_unsent(self) -> None:
+        """Have the system drop what it holds: otherwise it would keep that, after the connection is closed here."""
+        wire = self.transport.get_extra_info("socket")
+        if wire is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _refuse(self, refusal: tuple[int, str, str]) -> None:
         """Answer what cannot be understood, and take no more."""

@@ -3,7 +3,7 @@
 `make bench` runs it: for each database it starts this service and the reference at each size of the record, each with
 one worker on one core, asks all in turn from another core, five times for two seconds, and prints requests a second,
 the median and 99th percentile of the time to answer, and the median of the ratios of the rounds. Everything is on:
-keys, rules, access log, clock; only the allowance is ample. Beside it, by how much the median time grew from the
+keys, rules, access log, clock; only the rate limit is ample. Beside it, by how much the median time grew from the
 smallest record to the largest, and the memory of each worker at its peak.
 
 `python -m benchmarks.beside [SIZES] [DATABASES]`, as in `1000,10000,100000 sqlite,postgresql`. ROUNDS and SECONDS say

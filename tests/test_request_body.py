@@ -8,11 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from httpx2 import Response
 
 from appeals.errors import Invalid
 from appeals.web import body as body_reading
-from appeals.web.body import ANONYMOUS_LIMIT, LARGE, LONGEST_NAME, MOST_MARKS, MOST_UNKNOWN_NAMES, MOST_VALUES, parse
+from appeals.web.body import ANONYMOUS_LIMIT, LARGE, LONGEST_NAME, MOST_UNKNOWN_NAMES, MOST_VALUES, parse
 from tests.cast import Body, Person, intake, step_input
+from tests.hostile import MARKS, ORDERED, listed, members, shapes
 from tests.standing import RECORDS, Standing, standing
 
 __all__ = ["standing"]
@@ -22,87 +24,7 @@ FLOOR_S = 0.02
 """What is too short to be measured: on top of this, time counts."""
 
 
-# Fifty shapes
-
-
-def listed(item: str, times: int = 0, joint: str = ",") -> str:
-    """A list of one item many times: as often as fits, unless a number is given."""
-    return "[" + joint.join([item] * (times or SIZE // (len(item.encode()) + 1))) + "]"
-
-
-def members(name: str, value: str = "1", times: int = 0) -> str:
-    """An object of many members; the name says where their number stands."""
-    return "{" + ",".join(f'"{name % number}":{value}' for number in range(times or SIZE // 16)) + "}"
-
-
-def nested(opening: str, closing: str, depth: int, inner: str = "1") -> str:
-    """One value within many."""
-    return opening * depth + inner + closing * depth
-
-
-def text(unit: str) -> str:
-    """One long text."""
-    return '"' + unit * (SIZE // len(unit.encode())) + '"'
-
-
-MARKS, ORDERED = "\u0301\u0316", "\u0316\u0301"
-ITEMS = MOST_VALUES - 10
-SHAPES: dict[str, str] = {
-    "a long name before a long list": f'{{"{"😀" + "k" * (SIZE // 2)}":{listed("1", SIZE // 8)}}}',
-    "a long ASCII name before a long list": f'{{"{"k" * (SIZE // 2)}":{listed("1", SIZE // 8)}}}',
-    "a long name before long lists": f'{{"{"k" * (SIZE // 2)}":{listed(listed("1", 100), SIZE // 800)}}}',
-    "long names within each other": nested(f'{{"{"k" * (SIZE // 40)}":', "}", 30, listed("1", SIZE // 8)),
-    "ones": listed("1"),
-    "ones within the bounds": listed("1", ITEMS),
-    "lists": listed("[]"),
-    "lists within the bounds": listed("[]", ITEMS),
-    "lists of one": listed("[1]", ITEMS // 2),
-    "lists of lists": listed("[[]]", ITEMS // 2),
-    "objects": listed("{}"),
-    "objects within the bounds": listed("{}", ITEMS),
-    "objects of one": listed('{"code":1}', ITEMS // 2),
-    "objects of one unknown": listed('{"a":1}', MOST_UNKNOWN_NAMES),
-    "empty texts": listed('""'),
-    "empty texts within the bounds": listed('""', ITEMS),
-    "short texts": listed('"a"'),
-    "short texts of another script": listed('"শ্র"', ITEMS),
-    "forbidden characters": listed('"\\u0000"'),
-    "forbidden characters at the end": listed('"aaaaaaaaaaa"', ITEMS)[:-1] + ',"\\u0000"]',
-    "forbidden names": listed('{"\\u0000":1}'),
-    "forbidden names within the bounds": listed('{"\\u0000":1}', MOST_UNKNOWN_NAMES),
-    "lone surrogates": listed('"\\ud800"'),
-    "one text": text("k"),
-    "one text of another script": text("ক"),
-    "one text of emoji": text("😀"),
-    "one text of escapes": text("\\u0985"),
-    "one text of line feeds": text("\\n"),
-    "one text of quotes": text('\\"'),
-    "one text of backslashes": text("\\\\"),
-    "a text without an end": '"' + "k" * SIZE,
-    "quotes without an end": '"' + '\\"' * (SIZE // 2),
-    "marks in a row": text(MARKS),
-    "marks in order": text(ORDERED),
-    "marks up to the bound": text("a" + MARKS * (MOST_MARKS // 2)),
-    "marks as escapes": text("a" + "\\u0301\\u0316" * (MOST_MARKS // 2)),
-    "unknown members": members("u%d"),
-    "unknown members within the bounds": members("u%d", times=MOST_UNKNOWN_NAMES),
-    "unknown members in many objects": listed(members("u%d", times=50), SIZE // 800),
-    "long unknown names": members("%099d", times=MOST_UNKNOWN_NAMES),
-    "names that are too long": members("k" * (LONGEST_NAME + 1) + "%d", times=SIZE // 120),
-    "one member again and again": "{" + ",".join(['"a":1'] * (SIZE // 6)) + "}",
-    "a member twice at the end": members("u%d")[:-1] + ',"u1":1}',
-    "openings": "[" * SIZE,
-    "openings of objects": '{"a":' * (SIZE // 5),
-    "as deep as it goes": listed(nested("[", "]", 30), ITEMS // 31),
-    "objects as deep as it goes": listed(nested('{"code":', "}", 30), ITEMS // 31),
-    "a little too deep": nested("[", "]", 40),
-    "long numbers": listed("9" * 4000),
-    "long fractions": listed("0." + "1" * 4000),
-    "large exponents": listed("1e308", ITEMS),
-    "spaces": "[" + " " * SIZE + "]",
-    "a list without an end": listed("1")[:-1],
-    "commas": "[" + "," * SIZE,
-}
+SHAPES = shapes(SIZE)
 
 
 @pytest.fixture
@@ -113,16 +35,17 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
-def seconds(clock: Callable[[], float], work: Callable[[], object]) -> float:
-    """Processor time of some work, the least of three times."""
-
-    def once() -> float:
+def seconds(clock: Callable[[], float], work: Callable[[], object], enough: float = 0.0) -> float:
+    """Processor time of some work: the least of three times, or of the first that was quick enough."""
+    least = float("inf")
+    for _ in range(3):
         began = clock()
         with suppress(Invalid, ValueError, RecursionError):
             work()
-        return clock() - began
-
-    return min(once() for _ in range(3))
+        least = min(least, clock() - began)
+        if least <= enough:
+            break
+    return least
 
 
 def test_there_are_fifty_shapes_and_most_are_large() -> None:
@@ -134,8 +57,8 @@ def test_there_are_fifty_shapes_and_most_are_large() -> None:
 @pytest.mark.usefixtures("no_collector")
 def test_a_body_is_parsed_in_a_few_times_the_time_of_plain_json(shape: str) -> None:
     raw = SHAPES[shape].encode()
-    plain = seconds(time.thread_time, lambda: json.loads(raw))
-    assert seconds(time.thread_time, lambda: parse(raw)) <= TIMES * plain + FLOOR_S
+    bound = TIMES * seconds(time.thread_time, lambda: json.loads(raw)) + FLOOR_S
+    assert seconds(time.thread_time, lambda: parse(raw), bound) <= bound
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -143,12 +66,12 @@ def test_a_body_is_parsed_in_a_few_times_the_time_of_plain_json(shape: str) -> N
 def test_a_hostile_body_is_refused_in_a_few_times_the_time_of_plain_json(standing: Standing, shape: str) -> None:
     """All that is done for it, until the answer is there; for somebody with a key, and for somebody without one."""
     raw = SHAPES[shape].encode()
-    plain = seconds(time.process_time, lambda: json.loads(raw))
+    bound = TIMES * seconds(time.process_time, lambda: json.loads(raw)) + 5 * FLOOR_S
     for person, expected in (standing.world.coordinator, 422), (standing.world.nobody, 401):
-        answers = []
-        took = seconds(time.process_time, lambda: answers.append(person.post("/v1/cases", raw)))  # noqa: B023
+        answers: list[Response] = []
+        took = seconds(time.process_time, lambda: answers.append(person.post("/v1/cases", raw)), bound)  # noqa: B023
         assert {answer.status_code for answer in answers} == {expected}
-        assert took <= TIMES * plain + 5 * FLOOR_S
+        assert took <= bound
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -156,11 +79,11 @@ def test_faults_of_the_form_are_told_in_time_and_not_without_end(standing: Stand
     """Names that are known, but not there: of each the form says that it is one too many."""
     names = sorted(body_reading._our_names() - {"role"})[:150]
     raw = json.dumps(intake(records={"parties": [{"role": "brand", **dict.fromkeys(names, 1)}] * 100})).encode()
-    plain = seconds(time.process_time, lambda: json.loads(raw))
-    answers = []
-    took = seconds(time.process_time, lambda: answers.append(standing.world.coordinator.post("/v1/cases", raw)))
+    bound = TIMES * seconds(time.process_time, lambda: json.loads(raw)) + 10 * FLOOR_S
+    answers: list[Response] = []
+    took = seconds(time.process_time, lambda: answers.append(standing.world.coordinator.post("/v1/cases", raw)), bound)
     assert 0 < len(answers[0].json()["errors"]) <= 200
-    assert took <= TIMES * plain + 10 * FLOOR_S
+    assert took <= bound
 
 
 # The bounds
@@ -190,8 +113,8 @@ def test_a_name_has_a_hundred_characters_at_most() -> None:
 
 
 def test_names_that_no_form_has_are_refused_where_they_are_many() -> None:
-    assert len(parse(members("u%d", times=MOST_UNKNOWN_NAMES).encode())) == MOST_UNKNOWN_NAMES
-    for raw in (members("u%d", times=MOST_UNKNOWN_NAMES + 1), listed('{"a":1}', MOST_UNKNOWN_NAMES + 1)):
+    assert len(parse(members("u%d", MOST_UNKNOWN_NAMES).encode())) == MOST_UNKNOWN_NAMES
+    for raw in (members("u%d", MOST_UNKNOWN_NAMES + 1), listed('{"a":1}', MOST_UNKNOWN_NAMES + 1)):
         assert faults(raw) == [("", "has members that are not known here")]
 
 

@@ -1,0 +1,66 @@
+"""What fifty hostile bodies cost a service: its processor time for each, beside that of `json.loads`.
+
+`python -m benchmarks.hostile_bodies [SIZE] [TIMES]` starts the service and sends each body some times, first without a
+key and then with one. Printed are, for the dearest of them, the processor time of the service for one request and of
+`json.loads` on the same bytes, in milliseconds. Bodies have up to SIZE bytes, 1 MB unless that is said.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2
+
+from benchmarks.beside import AMPLE, say
+from benchmarks.slow_sockets import processor
+from tests.hostile import shapes
+from tests.newcomer import Started, settings, started
+
+SHOWN = 8
+
+
+def plain(raw: bytes, times: int) -> float:
+    """Milliseconds of `json.loads`."""
+    began = time.process_time()
+    for _ in range(times):
+        with suppress(ValueError, RecursionError):
+            json.loads(raw)
+    return 1000 * (time.process_time() - began) / times
+
+
+def asked(service: Started, client: httpx2.Client, raw: bytes, times: int) -> float:
+    """Milliseconds of the service for one request."""
+    began = processor(service.process.pid)
+    for _ in range(times):
+        answer = client.post("/v1/cases", content=raw, headers={"Content-Type": "application/json"})
+        if answer.status_code not in (401, 422):
+            raise SystemExit(f"an unexpected answer: {answer.status_code}")
+    return 1000 * (processor(service.process.pid) - began) / times
+
+
+def main(size: int, times: int) -> None:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as place:
+        ample = {"rate_per_minute": AMPLE, "public_rate_per_minute": AMPLE}
+        told = settings(database_url=f"sqlite:///{Path(place) / 'a.db'}", pepper="a pepper for this", **ample)
+        with started(Path.cwd(), told) as service:
+            key = {"Authorization": f"Bearer {service.key('coordinator')}"}
+            for says, said in ("without a key", {}), ("with a key", key):
+                with httpx2.Client(base_url=service.url, headers=said, timeout=120) as client:
+                    asked(service, client, b"{}", times)
+                    found = []
+                    for name, shape in shapes(size).items():
+                        raw = shape.encode()
+                        found.append((asked(service, client, raw, times), plain(raw, times), len(raw), name))
+                found.sort(reverse=True)
+                say(f"{says}: {len(found)} bodies, the dearest {found[0][0]:.0f} ms")
+                for took, usual, length, name in found[:SHOWN]:
+                    say(f"  {took:7.1f} ms, json.loads {usual:6.1f} ms, {length:9,} bytes  {name}")
+
+
+if __name__ == "__main__":
+    given = [*sys.argv[1:], *("1000000", "10")[len(sys.argv) - 1 :]]
+    main(int(given[0]), int(given[1]))

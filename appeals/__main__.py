@@ -31,11 +31,11 @@ from appeals.errors import ChangeRefused, Invalid
 from appeals.feed import begin_anew, numbered_elsewhere
 from appeals.kept_view import all_counted, render_anew
 from appeals.key import ID, MOST_DAYS, USUAL_DAYS, Key, new_key, revoke, rotate
-from appeals.network import Account, Entity, EntityInput, Membership
+from appeals.network import Account, Entity, EntityInput, Membership, MembershipOutput
 from appeals.process import end_with_parent, raise_file_limit
 from appeals.settings import Settings, Unusable, of_the_environment, pepper_of
 from appeals.statistics import recount
-from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, Role, Scope
+from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, MembershipState, Role, Scope
 from appeals.web.connection import Connections, Limits
 
 ENDS_WITHIN_S = 5
@@ -297,11 +297,14 @@ def account_new(
     entity: Place = network.ROOT_NAME,
     kind: Annotated[AccountKind, typer.Option(help="A person or a machine.")] = AccountKind.PERSON,
 ) -> None:
-    """Make an account with a role. One that exists gets the role besides."""
+    """Make an account with a role, at once: `appeals doctor` names it until somebody confirms the role.
+
+    One that exists gets the role besides.
+    """
     with _networked(of_the_environment()).writing() as session:
         place = _entity(session, entity)
         account = network.account_named(session, name) or _new_account(session, name, kind)
-        network.grant(session, account, role, place)
+        network.grant(session, account, role, place, _now())
     say(f"{name}: {role} in {entity}")
 
 
@@ -317,9 +320,12 @@ def account_grant(
     role: Annotated[Role, typer.Option(help="The role it shall hold.")],
     entity: Place = network.ROOT_NAME,
 ) -> None:
-    """Let an account that there is hold a further role."""
+    """Let an account that there is hold a further role, at once; also one that was proposed.
+
+    `appeals doctor` names it until somebody confirms the role.
+    """
     with _networked(of_the_environment()).writing() as session:
-        network.grant(session, _account(session, name), role, _entity(session, entity))
+        network.grant(session, _account(session, name), role, _entity(session, entity), _now())
     say(f"{name}: {role} in {entity}")
 
 
@@ -329,7 +335,7 @@ def account_end_role(
     role: Annotated[Role, typer.Option(help="The role it holds.")],
     entity: Place = network.ROOT_NAME,
 ) -> None:
-    """Take a role from an account; it is gone on the next request."""
+    """Take a role from an account, or a proposal back; it is gone on the next request."""
     with _networked(of_the_environment()).writing() as session:
         account, place = _account(session, name), _entity(session, entity)
         held = session.scalar(
@@ -372,8 +378,13 @@ def account_list() -> None:
     with _networked(of_the_environment()).reading() as session:
         for account in session.scalars(select(Account).order_by(Account.name)):
             held = network.account_output(session, account).memberships
-            roles = ", ".join(f"{membership.role} in {membership.entity_name}" for membership in held) or "no role"
+            roles = ", ".join(map(_role_told, held)) or "no role"
             say(f"{account.name}\t{account.kind}\t{roles if account.active else 'disabled'}")
+
+
+def _role_told(membership: MembershipOutput) -> str:
+    proposed = " (proposed)" if membership.state is MembershipState.PROPOSED else ""
+    return f"{membership.role} in {membership.entity_name}{proposed}"
 
 
 SCOPES = list(Scope)
@@ -404,7 +415,7 @@ def _holder(session: Session, role: Role, entity: str, name: str = "") -> Accoun
     found = network.account_named(session, name) if name else None
     if found is None:
         found = _new_account(session, name or f"{role} {network.new_handle()}", AccountKind.PERSON)
-    network.grant(session, found, role, place)
+    network.grant(session, found, role, place, _now())
     return found
 
 

@@ -166,9 +166,10 @@ are changed by coordinators alone. The names of doors are the `operationId`s of 
 ## Other doors
 
 Some look closer than at the role. Admins act at and below their own entity, never on their own account, and disable an
-account or touch its keys only where they are admin over every entity in which it holds a role or ever held one
-([why](decisions/0012-keys.md)). Auditors read of the accounts at and below their entity. The glass is broken by those
-who coordinate the lead. Lists of cases hold those one sees; alerts are what one was told.
+account or revoke its keys only where they are admin over every entity in which it holds a role or ever held one
+([why](decisions/0012-keys.md)). What they propose, another person confirms: [accounts](accounts.md). Auditors read of
+the accounts at and below their entity. The glass is broken by those who coordinate the lead. Lists of cases hold
+those one sees; alerts are what one was told.
 
 {_doors(others, places)}
 
@@ -180,5 +181,5 @@ who coordinate the lead. Lists of cases hold those one sees; alerts are what one
 
 `show_case`, `show_steps` and `show_history` are a `view` where the caller gets the work view. Lists as CSV or NDJSON
 are an `export`. A step or a withdrawn consent that puts up or takes down a publication is a `publication` too. A
-refusal is a `denial`, and the first use of a key on a day a `key`. What is public is not on it.
+refusal is a `denial`, and the first use of a key on a day a `key`. What is public is not on it, but for enrolment.
 """

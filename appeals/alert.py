@@ -30,6 +30,7 @@ class Alert(Base):
     by_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     case_id: Mapped[UUID | None] = mapped_column(refers_to("case.id"))
     team_member_id: Mapped[UUID | None] = mapped_column(refers_to("team_member.id"))
+    membership_id: Mapped[UUID | None] = mapped_column(ForeignKey("membership.id"))
 
 
 class AlertRecipient(Base):

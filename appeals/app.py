@@ -28,6 +28,7 @@ from appeals.reader import Reader
 from appeals.readiness import READY, Readiness
 from appeals.settings import Settings, pepper_of
 from appeals.web import (
+    alerts,
     audit,
     cases,
     directories,
@@ -36,6 +37,7 @@ from appeals.web import (
     network,
     publications,
     records,
+    rights,
     sealed,
     webhooks,
 )
@@ -63,7 +65,8 @@ def database_of(settings: Settings) -> Database:
 def doors() -> list[Door]:
     """Every door, those of outsiders too; what is read most stands first."""
     parts = (
-        cases, feed, ledgers, statistics_doors, records, sealed, publications, directories, network, webhooks, audit,
+        cases, feed, alerts, ledgers, statistics_doors, records, sealed, publications, directories, network, rights,
+        webhooks, audit,
     )  # fmt: skip
     return [door for part in parts for door in part.doors()]
 

@@ -17,7 +17,7 @@ from anyio import to_thread
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appeals import step
+from appeals import enrolment, step
 from appeals.action import Action, silence_of
 from appeals.case import Case
 from appeals.database import Busy, Database, claim_row
@@ -107,10 +107,11 @@ def _leave(session: Session, case_id: UUID, number: UUID, now: datetime) -> None
 
 
 def end_rights(database: Database, now: datetime) -> None:
-    """Put on record which keys' time has passed, so that none lives again if the clock is set back."""
+    """Put on record which keys, proposals and codes are over, so that none lives again if the clock is set back."""
     try:
         with database.writing() as session:
             expire(session, now)
+            enrolment.expire(session, now)
     except Exception as error:  # the next time; nobody else's time waits for it
         log.error("rights whose time has passed could not be ended: %s", type(error).__name__)
 

@@ -25,7 +25,8 @@ from appeals.errors import Invalid
 from appeals.feed import numbered_elsewhere
 from appeals.kept_view import KeptView, all_counted, differing
 from appeals.key import Key, live_keys
-from appeals.network import Account, Entity, Membership, holders, require_place
+from appeals.network import Account, Entity, Membership, holders, in_effect, require_place
+from appeals.rights import unconfirmed
 from appeals.settings import SHORTEST_PEPPER, Settings
 from appeals.statistics import TABLES
 from appeals.vocabulary import EntityKind, KeyOrigin, Role
@@ -296,8 +297,24 @@ def _keys(at: Network, wanted: Callable[[Key], bool]) -> Iterator[str]:
             yield f"{key.id} of {name} (until {key.ends_at.date()})"
 
 
+def unconfirmed_grants(at: Network) -> Iterator[str]:
+    """What the command gave, or an older release, and nobody has confirmed since."""
+    query = (
+        select(Account.name, Membership, Entity.name)
+        .join(Membership, Membership.account_id == Account.id)
+        .join(Entity, Entity.id == Membership.entity_id)
+        .where(Account.active, in_effect(), unconfirmed(at.now))
+        .order_by(Account.name, Membership.id)
+    )
+    for name, membership, entity in at.session.execute(query):
+        yield f"{name} is {membership.role} in {entity} (membership {membership.id})"
+
+
 def locked_out(at: Network) -> Iterator[str]:
-    for account in at.session.scalars(select(Account).where(Account.active).order_by(Account.name)):
+    """Of the accounts that hold a role."""
+    holding = select(Membership.account_id).where(in_effect())
+    query = select(Account).where(Account.active, Account.id.in_(holding))
+    for account in at.session.scalars(query.order_by(Account.name)):
         if not live_keys(at.session, account.id, at.now):
             yield account.name
 
@@ -306,7 +323,7 @@ def admins_with_cases(at: Network) -> Iterator[str]:
     query = (
         select(Account.name, Membership.role)
         .join(Membership, Membership.account_id == Account.id)
-        .where(Account.active, Membership.ended_at.is_(None))
+        .where(Account.active, in_effect())
         .order_by(Account.name)
     )
     roles: dict[str, set[str]] = {}
@@ -432,7 +449,16 @@ OF_THE_NETWORK: tuple[Check[Network], ...] = (
         "case.unmoved", True, unmoved,
         "The status of {} is not that of its last step, as if somebody had written to the database: restore a backup.",
     ),
-    Check("account.locked_out", False, locked_out, "{0} has no live key: make one with appeals key new or disable it."),
+    Check(
+        "account.unconfirmed", False, unconfirmed_grants,
+        "{}, and no second person confirmed it: have a coordinator do so at POST /v1/memberships/{{id}}/confirmation "
+        "(docs/accounts.md), or end it with appeals account end-role.",
+    ),
+    Check(
+        "account.locked_out", False, locked_out,
+        "{0} has no live key: its holder makes one with an enrolment code (docs/accounts.md), or you with appeals key "
+        "new; or disable it.",
+    ),
     Check(
         "key.first", False, first_keys,
         "Key {} was printed when the network was founded, and the service's log may hold it: rotate it, with itself "

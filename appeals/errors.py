@@ -5,6 +5,7 @@ Refusal
 │   └── KeyEnded           the key's time has passed, which is still to be put on record
 ├── NotFound               absent, or not this caller's to see: one answer for both
 ├── Forbidden              seen, but not this caller's to do
+│   └── KeyForAnother      nobody makes a key for another account
 ├── Invalid                the input breaks a rule of form
 │   └── KeyReused          an idempotency key came with another body
 ├── Gone                   the place in the feed is no longer good
@@ -65,6 +66,10 @@ class NotFound(Refusal):
 class Forbidden(Refusal):
     code = "forbidden"
     detail = "Your roles do not allow this here."
+
+
+class KeyForAnother(Forbidden):
+    detail = "Nobody makes a key for another account: its holder makes the first one, with an enrolment code."
 
 
 @dataclass(eq=False)

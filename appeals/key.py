@@ -162,7 +162,7 @@ def further_key(session: Session, maker: Key, said: KeyInput, pepper: bytes, now
         raise Invalid([Fault("/days", "would let it outlive the key it is made with")])
     if len(live_keys(session, maker.account_id, now)) >= MOST_LIVE:
         raise refused("live", "key.too_many")
-    return new_key(session, maker.account_id, pepper, now, expires_at, scopes, KeyOrigin.HOLDER)
+    return new_key(session, maker.account_id, pepper, now, expires_at, scopes, origin_with(maker))
 
 
 def scopes_within(maker: Key, said: KeyInput) -> frozenset[Scope]:
@@ -191,7 +191,7 @@ def rotate(session: Session, key: Key, pepper: bytes, now: datetime, maker: Key 
         expires_at = min(expires_at, maker.ends_at)
     if maker is not None and Scope.MANAGE not in maker.opens:
         expires_at = min(expires_at, key.expires_at)
-    origin = KeyOrigin.HOLDER if maker is not None else KeyOrigin.COMMAND
+    origin = KeyOrigin.COMMAND if maker is None else origin_with(maker)
     minted = new_key(session, key.account_id, pepper, now, expires_at, key.opens, origin)
     # Where the first successor was lost and revoked, the days that the old key had left are not given again.
     key.replaced_by_id, key.retires_at = minted.kept.id, key.retires_at or now + OVERLAP
@@ -208,6 +208,11 @@ def _is_being_rotated(session: Session, key: Key, now: datetime) -> bool:
 def revoke(key: Key, now: datetime) -> None:
     """Kill a key: it is dead on the next request. One that is dead already keeps the moment it died."""
     key.revoked_at = key.revoked_at or now
+
+
+def origin_with(maker: Key) -> KeyOrigin:
+    """How a key came to be that was made with another: what one person knew whole, they may know of it too."""
+    return KeyOrigin.ENROLMENT_BY_ONE if maker.origin == KeyOrigin.ENROLMENT_BY_ONE else KeyOrigin.HOLDER
 
 
 def end_expired(session: Session, now: datetime) -> None:

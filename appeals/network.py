@@ -3,20 +3,30 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import BigInteger, ForeignKey, Select, select
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, Select, and_, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals import key as keys
+from appeals.alert import raise_alert
 from appeals.database import Base, new_id, unique_among
 from appeals.errors import ChangeRefused, Fault, Invalid, KeyEnded, Unauthenticated, Unmet
 from appeals.field import Country, Model, Name, NameOrId, as_uuid
 from appeals.key import Key
-from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, Role, Scope
+from appeals.vocabulary import (
+    AccountKind,
+    AlertKind,
+    DisablingReason,
+    EntityKind,
+    KeyOrigin,
+    MembershipState,
+    Role,
+    Scope,
+)
 
 ROOT_NAME = "International Office"
 COALITIONS = ("South Asia", "South East Asia", "East Asia", "Europe")
@@ -33,6 +43,9 @@ LIES_BELOW: dict[EntityKind, tuple[EntityKind, ...]] = {
     EntityKind.MEMBER: tuple(kind for kind in EntityKind if kind is not EntityKind.MEMBER),
 }
 """Below which kinds each kind of entity may lie; the root below none."""
+UNCONFIRMED_ROLES = frozenset({Role.DASHBOARD, Role.AUDITOR})
+"""The roles that one admin gives alone: they see no case, and give no roles."""
+PROPOSALS_LAST = timedelta(days=14)
 
 
 class Entity(Base):
@@ -69,10 +82,17 @@ class Account(Base):
 
 
 class Membership(Base):
-    """A role held within an entity, good for it and the entities below it, until it is ended; never deleted."""
+    """A role within an entity, good for it and the entities below it; never deleted.
+
+    It is held from `effective_at` until `ended_at`, and only proposed before. `recorded_by` is who proposed it, None
+    the command on the machine; `recorded_at` is None where the role was given before roles were confirmed.
+    """
 
     __tablename__ = "membership"
     __table_args__ = (
+        CheckConstraint(
+            "confirmed_by <> account_id AND (recorded_by IS NULL OR confirmed_by <> recorded_by)", name="two_people"
+        ),
         unique_among(
             "uq_membership_account_id_entity_id_role", "account_id", "entity_id", "role", condition="ended_at IS NULL"
         ),
@@ -82,7 +102,33 @@ class Membership(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
     entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"))
     role: Mapped[str]
+    recorded_at: Mapped[datetime | None]
+    recorded_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    effective_at: Mapped[datetime | None]
+    confirmed_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     ended_at: Mapped[datetime | None]
+
+    @property
+    def state(self) -> MembershipState:
+        """Where it stands; a proposal that lapsed is ended by `expire`."""
+        if self.ended_at is not None:
+            return MembershipState.ENDED
+        return MembershipState.PROPOSED if self.effective_at is None else MembershipState.HELD
+
+    @property
+    def lapses_at(self) -> datetime | None:
+        """When a proposal lapses."""
+        is_proposed = self.state is MembershipState.PROPOSED
+        return self.recorded_at + PROPOSALS_LAST if is_proposed and self.recorded_at else None
+
+    def has_lapsed(self, now: datetime) -> bool:
+        """True of a proposal that nobody confirmed in time."""
+        return self.lapses_at is not None and self.lapses_at <= now
+
+
+def in_effect() -> ColumnElement[bool]:
+    """That a membership is held."""
+    return and_(Membership.effective_at.is_not(None), Membership.ended_at.is_(None))
 
 
 class NetworkState(Base):
@@ -186,6 +232,11 @@ class MembershipOutput(Model):
     role: Role
     entity: UUID
     entity_name: str
+    state: Annotated[MembershipState, Field(description="What is only proposed gives nothing.")]
+    recorded_at: Annotated[datetime | None, Field(description="Null: before roles were confirmed.")]
+    proposed_by: Annotated[UUID | None, Field(description="Null: the command on the machine.")]
+    lapses_at: Annotated[datetime | None, Field(description="Of a proposal: when it lapses.")]
+    confirmed_by: UUID | None
 
 
 class AccountOutput(Model):
@@ -273,20 +324,74 @@ def new_handle() -> str:
     return secrets.token_hex(3)
 
 
-def grant(session: Session, account: Account, role: Role, entity: Entity) -> Membership:
-    """Let the account hold the role within the entity; one it holds already stays as it is."""
-    held = select(Membership).filter_by(account_id=account.id, entity_id=entity.id, role=role, ended_at=None)
-    found = session.scalar(held)
-    if found is None:
-        found = Membership(account_id=account.id, entity_id=entity.id, role=role)
-        session.add(found)
+def grant(session: Session, account: Account, role: Role, entity: Entity, now: datetime) -> Membership:
+    """Let the account hold the role at once, as the command on the machine does: also one that was only proposed."""
+    membership = open_membership(session, account, role, entity, now)
+    if membership is None:
+        membership = Membership(account_id=account.id, entity_id=entity.id, role=role, recorded_at=now)
+        session.add(membership)
+    if membership.effective_at is None:
+        put_in_effect(session, membership, AlertKind.GRANT_BY_COMMAND, None, now)
+    return membership
+
+
+def open_membership(session: Session, account: Account, role: Role, entity: Entity, now: datetime) -> Membership | None:
+    """The role as the account holds it in the entity, or is to hold it; what has lapsed is ended here."""
+    query = select(Membership).filter_by(account_id=account.id, entity_id=entity.id, role=role, ended_at=None)
+    membership = session.scalar(query, execution_options={"populate_existing": True})
+    if membership is not None and membership.has_lapsed(now):
+        membership.ended_at = now
         session.flush()
-    return found
+        return None
+    return membership
+
+
+def put_in_effect(session: Session, membership: Membership, kind: AlertKind, by_id: UUID | None, now: datetime) -> None:
+    """Let a role be held from now on, and alert those who answer for it. `by_id` is who decided it.
+
+    A key that one person enrolled alone dies where the role asks for two people: it would be that person's to use.
+    """
+    membership.effective_at = now
+    session.flush()
+    if membership.role not in UNCONFIRMED_ROLES:
+        for key in keys.live_keys(session, membership.account_id, now):
+            if key.origin == KeyOrigin.ENROLMENT_BY_ONE:
+                keys.revoke(key, now)
+    alert_about(session, membership, kind, by_id, now)
+
+
+def alert_about(session: Session, membership: Membership, kind: AlertKind, by_id: UUID | None, now: datetime) -> None:
+    """Tell those who answer for a role that it was given: its admins and coordinators, and whoever had part in it."""
+    is_admin = membership.role == Role.ADMIN
+    told = _answering_for(session, session.get_one(Entity, membership.entity_id), below=is_admin)
+    told |= {account for account in (membership.account_id, membership.recorded_by, by_id) if account is not None}
+    raise_alert(
+        session,
+        AlertKind.NEW_ADMIN if is_admin else kind,
+        told,
+        recorded_at=now,
+        account_id=membership.account_id,
+        by_id=by_id,
+        membership_id=membership.id,
+    )
+
+
+def _answering_for(session: Session, entity: Entity, *, below: bool) -> set[UUID]:
+    """The admins and coordinators at or above an entity, and those below it."""
+    above = Entity.id.in_(UUID(part) for part in entity.path.strip("/").split("/"))
+    where = or_(above, Entity.path.startswith(entity.path)) if below else above
+    query = (
+        select(Membership.account_id)
+        .join(Entity, Entity.id == Membership.entity_id)
+        .join(Account, Account.id == Membership.account_id)
+        .where(Account.active, in_effect(), Membership.role.in_([Role.ADMIN, Role.COORDINATOR]), where)
+    )
+    return set(session.scalars(query))
 
 
 def end(session: Session, membership: Membership, now: datetime) -> None:
-    """Take a role away: it is gone on the next request. Raises: ChangeRefused."""
-    _take_turns(session)
+    """Take a role away, or a proposal back: it is gone on the next request. Raises: ChangeRefused."""
+    take_turns(session)
     session.refresh(membership)
     if membership.ended_at is not None:
         raise refused("ended", "membership.ended")
@@ -297,11 +402,11 @@ def end(session: Session, membership: Membership, now: datetime) -> None:
 
 def disable(session: Session, account: Account, reason: DisablingReason, now: datetime) -> None:
     """Take an account out of service, for good: its keys are dead on the next request. Raises: ChangeRefused."""
-    _take_turns(session)
+    take_turns(session)
     session.refresh(account)
     if not account.active:
         raise refused("disabled", "account.disabled")
-    held = select(Membership).where(Membership.account_id == account.id, Membership.ended_at.is_(None))
+    held = select(Membership).where(Membership.account_id == account.id, in_effect())
     _require_another_admin(session, session.scalars(held))
     account.active, account.disabled_at, account.disabled_reason = False, now, reason
     for key in keys.live_keys(session, account.id, now):
@@ -309,8 +414,8 @@ def disable(session: Session, account: Account, reason: DisablingReason, now: da
     session.flush()
 
 
-def _take_turns(session: Session) -> None:
-    """Whoever takes power away does so alone: two admins who end each other at once would leave none."""
+def take_turns(session: Session) -> None:
+    """Whoever confirms or takes power away does so alone: two admins who end each other at once would leave none."""
     session.scalar(select(Entity).where(Entity.parent_id.is_(None)).with_for_update(key_share=True))
 
 
@@ -328,20 +433,25 @@ def holders(role: Role) -> Select[Account]:
         select(Account)
         .join(Membership, Membership.account_id == Account.id)
         .join(Entity, Entity.id == Membership.entity_id)
-        .where(Account.active, Membership.ended_at.is_(None), Membership.role == role, Entity.parent_id.is_(None))
+        .where(Account.active, in_effect(), Membership.role == role, Entity.parent_id.is_(None))
     )
 
 
-def administers(session: Session, caller: Caller, account: Account) -> bool:
-    """True for an admin over every entity in which the account holds a role or ever held one.
+def places_of(session: Session, account: Account) -> list[str]:
+    """The paths of the entities in which the account holds a role, is to hold one or ever held one.
 
     Also what has ended counts: a key made for an account without a role would open whatever it is granted next.
     """
-    held = select(Entity.path).join(Membership, Membership.entity_id == Entity.id)
-    paths = session.scalars(held.where(Membership.account_id == account.id)).all()
+    counts = or_(Membership.effective_at.is_not(None), Membership.ended_at.is_(None))
+    query = select(Entity.path).join(Membership, Membership.entity_id == Entity.id)
+    paths = session.scalars(query.where(Membership.account_id == account.id, counts)).all()
     # Who was never anything anywhere is for the root to look after.
-    paths = paths or session.scalars(select(Entity.path).where(Entity.parent_id.is_(None))).all()
-    return all(Role.ADMIN in caller.roles_over(path) for path in paths)
+    return list(paths or session.scalars(select(Entity.path).where(Entity.parent_id.is_(None))))
+
+
+def administers(session: Session, caller: Caller, account: Account) -> bool:
+    """True for an admin over every entity that the account has to do with."""
+    return all(Role.ADMIN in caller.roles_over(path) for path in places_of(session, account))
 
 
 def held_by(session: Session, account_id: UUID) -> tuple[Held, ...]:
@@ -349,7 +459,7 @@ def held_by(session: Session, account_id: UUID) -> tuple[Held, ...]:
     rows = session.execute(
         select(Membership.role, Entity.id, Entity.path, Membership.id)
         .join(Entity, Entity.id == Membership.entity_id)
-        .where(Membership.account_id == account_id, Membership.ended_at.is_(None))
+        .where(Membership.account_id == account_id, in_effect())
         .order_by(Membership.id)
     )
     return tuple(Held(Role(role), entity_id, path, number) for role, entity_id, path, number in rows)
@@ -357,11 +467,21 @@ def held_by(session: Session, account_id: UUID) -> tuple[Held, ...]:
 
 def membership_output(membership: Membership, entity: Entity) -> MembershipOutput:
     """A membership with the name of its entity."""
-    return MembershipOutput(id=membership.id, role=Role(membership.role), entity=entity.id, entity_name=entity.name)
+    return MembershipOutput(
+        id=membership.id,
+        role=Role(membership.role),
+        entity=entity.id,
+        entity_name=entity.name,
+        state=membership.state,
+        recorded_at=membership.recorded_at,
+        proposed_by=membership.recorded_by,
+        lapses_at=membership.lapses_at,
+        confirmed_by=membership.confirmed_by,
+    )
 
 
 def account_output(session: Session, account: Account) -> AccountOutput:
-    """The account with the entities it holds roles in, by name."""
+    """The account with the roles that it holds or is to hold, and where."""
     rows = session.execute(
         select(Membership, Entity)
         .join(Entity, Entity.id == Membership.entity_id)
@@ -428,6 +548,14 @@ def authenticate(
 def expire(session: Session, now: datetime) -> None:
     """Put on record whose time has passed: what ended stays ended, also when the clock is set back."""
     keys.end_expired(session, now)
+    lapsed = and_(
+        Membership.effective_at.is_(None),
+        Membership.ended_at.is_(None),
+        Membership.recorded_at <= now - PROPOSALS_LAST,
+    )
+    # Asked first: an update of no row would still count as a change of the network.
+    if session.scalar(select(Membership.id).where(lapsed).limit(1)) is not None:
+        session.execute(update(Membership).where(lapsed).values(ended_at=now))
 
 
 class Acquaintances:
@@ -493,6 +621,6 @@ SAYS = {
     "account.disabled": "The account was disabled; make another.",
     "account.own": "Nobody changes their own account; ask another admin.",
     "admin.last": "Nobody would administer the network; make another admin of the root first.",
-    "membership.ended": "The role was taken away already.",
+    "membership.ended": "The role was taken away already, or what was proposed was refused or has lapsed.",
 }
 """Why an account or a membership is not changed, by code."""

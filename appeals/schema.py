@@ -110,7 +110,7 @@ def found(database: Database, pepper: bytes, now: datetime) -> FirstKeys | None:
         keys = []
         for role in (Role.ADMIN, Role.COORDINATOR):
             account = new_account(session, f"first {role}", AccountKind.PERSON, now)
-            grant(session, account, role, root)
+            grant(session, account, role, root, now)
             ends_at = now + FIRST_KEYS_LAST
             keys.append(new_key(session, account.id, pepper, now, ends_at, origin=KeyOrigin.FIRST_START).text)
         return FirstKeys(*keys)

@@ -218,7 +218,7 @@ def _stage(session: Session, dice: Random, now: datetime) -> Stage:
 
 def _caller(session: Session, name: str, role: Role, entity: Entity, now: datetime) -> Caller:
     account = network.account_named(session, name) or network.new_account(session, name, AccountKind.PERSON, now)
-    network.grant(session, account, role, entity)
+    network.grant(session, account, role, entity, now)
     return Caller(account.id, name, network.held_by(session, account.id), now)
 
 

@@ -295,6 +295,11 @@ class AlertKind(Code):
     """What somebody is alerted to."""
 
     GLASS_BROKEN = "glass_broken", "Somebody broke the glass of a case on whose team you were"
+    GRANT_CONFIRMED = "grant_confirmed", "A role was given: one person proposed it, another confirmed it"
+    GRANT_BY_ONE = "grant_by_one", "A role that sees no case was given, by one admin"
+    GRANT_BY_COMMAND = "grant_by_command", "A role was given by the command on the machine, with nobody's confirmation"
+    NEW_ADMIN = "new_admin", "Somebody became an admin, in whichever way"
+    CODE_USED = "code_used", "An enrolment code was used: its account has a key"
 
 
 class WebhookState(Code):
@@ -340,6 +345,16 @@ class KeyOrigin(Code):
     FIRST_START = "first_start", "Printed when the network was founded, so that a log of the service may hold it"
     COMMAND = "command", "Made by the command on the machine"
     HOLDER = "holder", "Made by its holder with another key, or in the place of one"
+    ENROLMENT = "enrolment", "Made by its holder with a code of which two people knew half each"
+    ENROLMENT_BY_ONE = "enrolment_by_one", "From a code that one person knew whole; dead once it would open a case"
+
+
+class MembershipState(Code):
+    """Whether a role is held."""
+
+    PROPOSED = "proposed", "Proposed by an admin; nothing is held until another person confirms it"
+    HELD = "held", "In effect"
+    ENDED = "ended", "Taken away, or never confirmed: refused, withdrawn or lapsed"
 
 
 class DisablingReason(Code):
@@ -1185,6 +1200,7 @@ VOCABULARIES: dict[str, type[Code]] = {
     "delivery-fault": DeliveryFault,
     "scope": Scope,
     "key-origin": KeyOrigin,
+    "membership-state": MembershipState,
     "disabling-reason": DisablingReason,
     "organisation": OrganisationKind,
     "facility-status": FacilityStatus,

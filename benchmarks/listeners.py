@@ -113,7 +113,7 @@ def owners(url: str, number: int) -> list[str]:
         root = session.scalars(select(Entity).where(Entity.parent_id.is_(None))).one()
         for _ in range(number):
             account = new_account(session, f"listener {new_handle()}", AccountKind.MACHINE, now)
-            grant(session, account, Role.READER, root)
+            grant(session, account, Role.READER, root, now)
             found.append(new_key(session, account.id, PEPPER.encode(), now, now + timedelta(days=1)).text)
     database.engine.dispose()
     return found

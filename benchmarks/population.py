@@ -144,7 +144,7 @@ def keys(url: str) -> dict[str, str]:
             account = account_named(session, name)
             if account is None:
                 account = new_account(session, name, AccountKind.PERSON, now)
-                grant(session, account, role, root)
+                grant(session, account, role, root, now)
             ends = now + timedelta(days=7)
             found[name] = new_key(session, account.id, PEPPER.encode(), now, ends).text
     database.engine.dispose()

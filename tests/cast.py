@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from httpx2 import ASGITransport, AsyncByteStream, BaseTransport, ByteStream, Client, Request, Response
 from pydantic import SecretStr
-from sqlalchemy import event, func, make_url, select
+from sqlalchemy import event, func, make_url, select, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -19,7 +20,7 @@ from appeals.change import Change
 from appeals.database import Database, settled_below
 from appeals.key import new_key
 from appeals.network import (
-    account_named,
+    Membership,
     entity_named,
     found_network,
     grant,
@@ -72,8 +73,12 @@ def found_cast(database: Database, pepper: bytes) -> Cast:
             new_entity(session, member, EntityKind.MEMBER, entity_named(session, "South Asia"), "BD")
         for name, (role, entity_name) in PEOPLE.items():
             accounts[name], keys[name] = enter(session, pepper, name, role, entity=entity_name)
-    with database.writing() as session:
-        assert account_named(session, "coordinator") is not None
+        # They are a network in which nothing waits for a confirmation.
+        for signer, others in (
+            ("coordinator", Membership.account_id != UUID(accounts["coordinator"])),
+            ("admin", Membership.account_id == UUID(accounts["coordinator"])),
+        ):
+            session.execute(update(Membership).where(others).values(confirmed_by=UUID(accounts[signer])))
     return Cast(keys, accounts)
 
 
@@ -85,7 +90,7 @@ def enter(
     account, place = new_account(session, name, kind, now), entity_named(session, entity)
     assert place is not None
     for role in roles:
-        grant(session, account, role, place)
+        grant(session, account, role, place, now)
     return str(account.id), new_key(session, account.id, pepper, now, now + KEYS_LAST).text
 
 
@@ -235,6 +240,16 @@ class World:
         with self.database.writing() as session:
             account, key = enter(session, pepper, name, *roles, entity=entity, kind=kind)
         return Person(self.client, key, account)
+
+    def give(self, account: str, role: str, entity: str) -> Body:
+        """Let an account hold a role that two people give: the admin proposes, the coordinator confirms."""
+        path = f"/v1/accounts/{account}/memberships"
+        proposed = self.as_("admin").post(path, {"role": role, "entity": entity})
+        assert proposed.status_code == 201, proposed.text
+        confirmed = self.coordinator.post(f"/v1/memberships/{proposed.json()['id']}/confirmation", {})
+        assert confirmed.status_code == 201, confirmed.text
+        held: Body = confirmed.json()
+        return held
 
     def move_to(self, url: str) -> None:
         """Serve another database with the same application and engine, which are dear to build and to warm."""

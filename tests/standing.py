@@ -134,11 +134,13 @@ def stand(template: Template) -> Iterator[Standing]:
 
 def of_the_network(world: World) -> dict[str, str]:
     """What the last word of a door of the network is about: an account, a membership, or a key of the coordinator."""
-    ids = {}
-    for noun in ("keys", "memberships", "disabling", "ending"):
+    ids = {"keys": world.coordinator.account}  # nobody makes one for others
+    for noun in ("memberships", "disabling", "ending", "enrolment"):
         ids[noun] = world.newcomer(f"standing {noun}", Role.READER, entity="Europe").account
     accounts = {account["id"]: account for account in world.as_("admin").get("/v1/accounts?limit=200").json()["items"]}
     ids["ending"] = accounts[ids["ending"]]["memberships"][0]["id"]
+    path, role = f"/v1/accounts/{ids['memberships']}/memberships", {"role": "partner", "entity": "Europe"}
+    ids["confirmation"] = world.as_("admin").post(path, role).json()["id"]
     ids["webhooks"] = world.coordinator.post("/v1/webhooks", {"url": "https://hooks.example.org/in"}).json()["id"]
     ids["deliveries"] = given_up(world, UUID(ids["webhooks"]))
     for noun in ("rotation", "revocation"):

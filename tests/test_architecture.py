@@ -23,12 +23,13 @@ FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path i
 LAYERS = (
     "address vocabulary errors database process sealing",
     "field cursor idempotency reader readiness reserve settings",
-    "key rate_limit word",
+    "alert key rate_limit word",
     "network directory record",
     "consent",
-    "access_log action alert change commitment demand due link outcome party payment person proceeding risk "
+    "access_log action change commitment demand due link outcome party payment person proceeding risk "
     "safe_contact tally team violation webhook schema",
-    "last_word opening publication",
+    "last_word opening publication rights",
+    "enrolment",
     "step_input",
     "lifecycle",
     "case",
@@ -50,7 +51,7 @@ LAYERS = (
     "web.page",
     "web.cases",
     "web.audit web.directories web.feed web.ledgers web.network web.publications web.records web.sealed web.statistics",
-    "web.webhooks",
+    "web.alerts web.rights web.webhooks",
     "app",
     "__main__",
 )

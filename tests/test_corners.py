@@ -1,5 +1,6 @@
 """Corners where two rules meet, and ways that somebody found round one: kept so that they stay right."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from appeals.network import Account, entity_named, grant, new_entity
@@ -189,7 +190,7 @@ def test_history_names_the_membership_that_a_step_was_taken_in(world: World) -> 
         elsewhere = new_entity(
             session, "Far Member", EntityKind.MEMBER, entity_named(session, "Europe Production"), "SE"
         )
-        grant(session, account, Role.COORDINATOR, elsewhere)
+        grant(session, account, Role.COORDINATOR, elsewhere, datetime.now(UTC))
         europe = entity_named(session, "Europe")
         assert europe
     reference = world.case_in("screening", visibility="network")

@@ -22,7 +22,7 @@ from appeals.rate_limit import RateLimit
 from appeals.settings import ROOT, Settings
 from appeals.step_input import CaseChange
 from appeals.vocabulary import VOCABULARIES, AttentionReason, Role, Status
-from tests.cast import PARTIES, World, consent, day
+from tests.cast import PARTIES, Person, World, consent, day
 from tests.test_architecture import HEIGHT
 
 DOCS = ROOT / "docs"
@@ -223,6 +223,27 @@ def test_entities_and_accounts_are_added_as_the_page_says(world: World) -> None:
     assert [path for path, _ in calls] == ["/v1/entities", "/v1/accounts"]
     for path, body in calls:
         assert world.as_("admin").post(path, json.loads(body)).status_code == 201
+
+
+def test_two_people_bring_in_a_third_as_the_page_says(world: World) -> None:
+    calls = re.findall(
+        r"^    (admin|coordinator|holder) +(GET|POST) +(/v1/\S+)(?: (\{.*\}))?$", said("accounts.md"), re.M
+    )
+    assert [who for who, *_ in calls] == ["admin", "coordinator", "coordinator", "admin", "coordinator", "holder"]
+    known: dict[str, str] = {}
+    people = {"admin": world.as_("admin"), "coordinator": world.as_("asia coordinator"), "holder": world.nobody}
+    for who, method, path, body in calls:
+        for name, value in known.items():
+            path, body = path.replace(f"{{{name}}}", value), body.replace(f"{{{name}}}", value)  # noqa: PLW2901
+        answer = people[who].call(method, path, json.loads(body) if body else None)
+        assert answer.status_code == (200 if method == "GET" else 201), answer.text
+        told = answer.json()
+        if path == "/v1/accounts":
+            known |= {"account": told["id"], "membership": told["memberships"][0]["id"]}
+        if path.endswith("/enrolment"):
+            known["other half" if "half" in known else "half"] = told["halves"][0]
+    holder = Person(world.client, told["key"])
+    assert holder.get("/v1/me").json()["name"] == "dhaka desk"
 
 
 def test_what_stands_is_put_right_as_the_page_says(world: World) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -329,7 +330,8 @@ def add_role(world: World, name: str, role: Role) -> None:
         account, europe = account_named(session, name), entity_named(session, "Europe")
         assert account
         assert europe
-        grant(session, account, role, europe)
+        membership = grant(session, account, role, europe, NOW)
+        membership.confirmed_by = UUID(world.cast.accounts["coordinator"])
 
 
 def test_keys_that_end_soon_live_long_or_lie_idle_are_noted(

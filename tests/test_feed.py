@@ -179,9 +179,7 @@ def test_places_tell_nothing_of_what_others_did(world: World) -> None:
 def test_whose_roles_changed_begins_anew(world: World) -> None:
     person = world.newcomer("somebody", Role.READER, entity="Europe")
     _, place = told(person)
-    admin, account = world.as_("admin"), person.account
-    granted = admin.post(f"/v1/accounts/{account}/memberships", {"role": "reader", "entity": "South Asia"})
-    assert granted.status_code == 201, granted.text
+    world.give(person.account, "reader", "South Asia")
     for _ in range(2):
         answer = person.get(f"/v1/changes?since={place}")
         assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")
@@ -311,8 +309,7 @@ def test_who_had_no_role_for_a_while_begins_anew_and_hears_of_nothing_between(wo
     assert admin.post(f"/v1/memberships/{held['id']}/ending", {}).status_code == 201
     reference = world.case(visibility="network")
     world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "sealed"}, If_Match="*")
-    again = {"role": held["role"], "entity": held["entity_name"]}
-    assert admin.post(f"/v1/accounts/{reader.account}/memberships", again).status_code == 201
+    world.give(reader.account, held["role"], held["entity_name"])
     settle(reader)
     answer = reader.get(f"/v1/changes?since={place}")
     assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")

@@ -5,7 +5,7 @@ TRIPS is typed by hand: for every code a case on which the guard does not hold, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -110,7 +110,7 @@ def make_reviewer(world: World, _: str) -> None:
         account, entity = account_named(session, "coordinator"), entity_named(session, "International Office")
         assert account is not None
         assert entity is not None
-        grant(session, account, Role.REVIEWER, entity)
+        grant(session, account, Role.REVIEWER, entity, datetime.now(UTC))
 
 
 VERIFIED = take("verification")

@@ -10,14 +10,14 @@ from uuid import UUID
 
 import pytest
 from httpx2 import Response
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from appeals.case import Case
 from appeals.database import Database, Entangled
 from appeals.idempotency import KeptAnswer, claim
 from appeals.key import Key
-from appeals.network import Membership, entity_named
+from appeals.network import Account, Membership, entity_named, grant
 from appeals.vocabulary import Role
 from tests.cast import CONSENTS, PARTIES, Person, World, action, consent, intake, step_input
 
@@ -340,11 +340,11 @@ def lose_roles(world: World, person: Person, left: Role | None = None) -> None:
     """Take every role from an account, and leave it one at the root if one is named."""
     number = UUID(person.account)
     with world.database.writing() as session:
-        session.execute(delete(Membership).where(Membership.account_id == number))
+        session.execute(update(Membership).where(Membership.account_id == number).values(ended_at=datetime.now(UTC)))
         root = entity_named(session, "International Office")
         assert root is not None
         if left is not None:
-            session.add(Membership(account_id=number, entity_id=root.id, role=left))
+            grant(session, session.get_one(Account, number), left, root, datetime.now(UTC))
 
 
 # While the first request is still running

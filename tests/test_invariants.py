@@ -565,7 +565,7 @@ def _also(world: World, name: str, role: Role) -> None:
         account, entity = account_named(session, name), entity_named(session, "International Office")
         assert account is not None
         assert entity is not None
-        grant(session, account, role, entity)
+        grant(session, account, role, entity, datetime.now(UTC))
 
 
 def test_16_nobody_signs_twice_under_two_roles(world: World) -> None:

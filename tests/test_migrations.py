@@ -14,9 +14,11 @@ from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from appeals import schema
+from appeals.alert import Alert
 from appeals.case import Case, HistoryEntry
 from appeals.database import MIGRATIONS, Base, Database, head_revision
 from appeals.key import Key, new_key, rotate
+from appeals.network import Membership, network_version
 from appeals.vocabulary import Status
 from tests.cast import World, found_cast
 from tests.conftest import PEPPER
@@ -202,3 +204,28 @@ def test_glass_that_was_broken_before_alerts_the_team_of_that_time(world: World)
         "caseworker": [],
         "coordinator": [],
     }
+
+
+def test_going_down_makes_no_role_of_a_proposal_and_coming_up_keeps_what_is_held(world: World) -> None:
+    admin = world.as_("admin")
+    body = {"name": "dhaka desk", "kind": "person", "role": "coordinator", "entity": "South Asia"}
+    proposed = admin.post("/v1/accounts", body).json()["memberships"][0]
+    given = world.give(world.cast.accounts["dashboard"], "reader", "Europe")
+    ended = given["id"]
+    assert admin.post(f"/v1/memberships/{ended}/ending", {}).status_code == 201
+    down_and_up(world.database, "four_eyes_on_rights")
+    with world.database.reading() as session:
+        states = {str(one.id): one.state for one in session.scalars(select(Membership))}
+        assert (states.pop(proposed["id"]), states.pop(ended)) == ("ended", "ended")
+        assert set(states.values()) == {"held"}
+        assert set(session.scalars(select(Alert.kind))) == set()
+    assert world.coordinator.get("/v1/cases").status_code == 200
+    before = network_version_of(world)
+    assert admin.post("/v1/accounts", {**body, "name": "another desk"}).status_code == 201
+    assert network_version_of(world) > before
+
+
+def network_version_of(world: World) -> int:
+    """How often the network changed."""
+    with world.database.reading() as session:
+        return network_version(session)

@@ -286,8 +286,7 @@ def test_after_a_change_of_the_network_a_question_is_written_anew_only_where_it_
     assert (asks(), asks()) == (1, 0)
     world.newcomer("somebody else", Role.READER)
     assert asks() == 0
-    role = {"role": "reader", "entity": "Europe"}
-    assert world.as_("admin").post(f"/v1/accounts/{person.account}/memberships", role).status_code == 201
+    world.give(person.account, "reader", "Europe")
     assert asks() == 1
 
 

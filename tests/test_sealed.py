@@ -298,6 +298,8 @@ def test_the_team_of_that_moment_is_told_of_it_for_good_and_nobody_else(world: W
         "account": world.coordinator.account,
         "by": world.coordinator.account,
         "reference": reference,
+        "role": None,
+        "entity": None,
         "reason": GLASS["reason"],
         "until": broken["until"],
     }

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import combinations, product
 from typing import Any
 
@@ -426,7 +427,7 @@ def test_who_holds_several_roles_is_told_of_each_case_once(world: World) -> None
                 entity_named(session, entity),
             )
             assert place is not None
-            grant(session, account, role, place)
+            grant(session, account, role, place, datetime.now(UTC))
         for _ in range(2):
             assert rows(jack) == [{"cases": cases}]
             fold(world.database)
@@ -489,7 +490,7 @@ def test_who_works_on_part_of_what_a_dashboard_counts_is_told_that_part_exactly(
             entity_named(session, "Europe"),
         )
         assert place is not None
-        grant(session, account, Role.READER, place)
+        grant(session, account, Role.READER, place, datetime.now(UTC))
     world.case("europe caseworker")
     assert rows(who) == []
     assert rows(who, "?within=Europe") == [{"cases": 1}]

@@ -260,7 +260,7 @@ def test_other_roles_begin_anew_none_pause_and_a_disabled_account_ends(
     assert carry(world) == 0
     assert person.get(f"/v1/webhooks/{made['id']}").json()["state"] == "paused"
     path = f"/v1/accounts/{person.account}"
-    admin.post(f"{path}/memberships", {"role": "caseworker", "entity": "South Asia"})
+    world.give(person.account, "caseworker", "South Asia")
     assert carry(world) == 1
     assert receiver.told == [("feed.begin_anew", None)]
     reference = world.case(visibility="network")
@@ -304,8 +304,7 @@ def test_who_gets_the_same_role_again_begins_anew(
     admin.post(f"/v1/memberships/{held['id']}/ending", {})
     world.case()
     assert carry(world) == 0
-    again = {"role": "reader", "entity": "International Office"}
-    assert admin.post(f"/v1/accounts/{person.account}/memberships", again).status_code == 201
+    world.give(person.account, "reader", "International Office")
     assert carry(world) == 1
     assert receiver.told == [("feed.begin_anew", None)]
 

@@ -236,7 +236,8 @@ class Door:
         told = {422, 429, 503, 507} if self.policy.public else {401, 422, 429, 503, 507}
         told |= {404} if self.names or "Location" in self.headers else set()
         told |= {403} if self.policy.forbids else set()
-        told |= {409, 413, 415} if self.writes else {304}
+        told |= {413, 415} if self.writes else {304}
+        told |= {409} if self.writes and not self.policy.public else set()
         told |= {412, 428} if self.current else set()
         told |= {410} if self.query and "since" in self.query.model_fields else set()
         return sorted(told)
@@ -341,7 +342,7 @@ class DoorRoute(APIRoute):
                 answer = await answered(request)
             except (Unauthenticated, NotFound, Forbidden) as refusal:
                 if isinstance(refusal, KeyEnded):
-                    await entry.expire()
+                    await entry.expire(request)
                 entry.note_denial(request, refusal)
                 await entry.write_down(request)
                 raise
@@ -466,9 +467,9 @@ class _Entry:
         with self.desk.database.reading() as session:
             self._visit(request, session, self._caller(request, session), writes=False)
 
-    async def expire(self) -> None:
+    async def expire(self, request: Request) -> None:
         """Put on record that a key's time has passed, so that it stays dead when the clock is set back."""
-        async with self.desk.turns:
+        async with self.turn(request, time.monotonic() + self.desk.database.lock_timeout_s):
             await run_in_threadpool(self._expire)
 
     def _expire(self) -> None:
@@ -558,8 +559,12 @@ class _Entry:
         return Response(answer.content, answer.status, answer.headers, answer.media_type)
 
     def _claim(self, request: Request, session: Session, caller: Caller) -> KeptAnswer | None:
-        key = request.headers.get("idempotency-key")
+        key = self._idempotency_key(request)
         return claim(session, caller.account_id, key, _asked(request), self.desk.now()) if key else None
+
+    def _idempotency_key(self, request: Request) -> str | None:
+        """The key under which the answer is kept: with an account, so that strangers share none."""
+        return None if self.door.policy.public else request.headers.get("idempotency-key")
 
     def _once(self, request: Request, call: Call, kept: KeptAnswer | None) -> Answer:
         if kept is not None:
@@ -569,7 +574,7 @@ class _Entry:
             if self.door.secret is Secret.REFUSE:
                 raise SecretNotKept
         answer = self.door.work(call)
-        key = request.headers.get("idempotency-key")
+        key = self._idempotency_key(request)
         if key:
             told = {} if self.door.secret else answer.headers
             content = b"" if self.door.secret else answer.content
@@ -627,9 +632,9 @@ def _endpoint(door: Door, desk: Desk) -> Callable[..., Response]:
         parameters["query"] = Annotated[door.query, Query()]
     if door.current:
         parameters["if_match"] = Annotated[str | None, IF_MATCH]
-    if door.writes:
+    if door.writes and not door.policy.public:
         parameters["idempotency_key"] = Annotated[str | None, IDEMPOTENCY_KEY]
-    else:
+    if not door.writes:
         parameters["if_none_match"] = Annotated[str | None, IF_NONE_MATCH]
     if door.takes:
         parameters["body"] = Annotated[door.takes, Body()]

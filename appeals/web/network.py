@@ -1,10 +1,10 @@
 """Doors of the network: entities, accounts, memberships, keys; and who the caller is.
 
-Nobody changes their own account, and an admin is never handed a key of somebody who holds one: an admin sees no case
-content, also not through another's key.
+Nobody changes their own account, and nobody makes a key for another: an admin sees no case content, also not through
+another's key. How a role is confirmed, and how a first key is made: `web/rights.py`.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from re import fullmatch
 from typing import Any
 from uuid import UUID
@@ -14,13 +14,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from appeals import key as keys
-from appeals import network
-from appeals.errors import Fault, Forbidden, Invalid, NotFound, Unauthenticated
+from appeals import network, rights
+from appeals.errors import Fault, Forbidden, Invalid, KeyForAnother, NotFound, Unauthenticated
 from appeals.field import Model, as_uuid
 from appeals.key import Key, KeyInput, KeyOutput, MintedOutput, minted_output
 from appeals.network import Account, Entity, Membership, account_output
 from appeals.register import PageQuery
-from appeals.vocabulary import Role, Scope
+from appeals.rights import CONFIRMING
+from appeals.vocabulary import MembershipState, Role, Scope
 from appeals.web.door import Answer, Call, Door, Secret, rendered
 from appeals.web.gate import Visit
 from appeals.web.page import Page, by_id, page, place
@@ -57,15 +58,45 @@ def governed_account(visit: Visit, _: Any) -> Account:
     return account
 
 
-def governed_membership(visit: Visit, _: Any) -> Membership:
-    """The membership in the path, for an admin of its entity. Raises: NotFound, Forbidden."""
-    number = as_uuid(visit.params["id"])
-    found = visit.session.get(Membership, number) if number else None
-    if found is None:
-        raise NotFound
-    if Role.ADMIN not in visit.caller.roles_over(visit.session.get_one(Entity, found.entity_id).path):
+def own_account(visit: Visit, _: Any) -> Account:
+    """The account in the path, if it is the caller's own. Raises: NotFound, KeyForAnother."""
+    account = known_account(visit, _)
+    if account.id != visit.caller.account_id:
+        raise KeyForAnother
+    return account
+
+
+def adoptable_account(visit: Visit, _: Any) -> Account:
+    """The account in the path, if the caller may propose a role for it. Raises: NotFound, Forbidden."""
+    account = known_account(visit, _)
+    if not rights.belongs_to(visit.session, visit.caller, account):
         raise Forbidden
-    return found
+    return account
+
+
+def known_membership(visit: Visit) -> Membership:
+    """The membership in the path, as it stands once nobody else changes its account. Raises: NotFound."""
+    membership_id = as_uuid(visit.params["id"])
+    membership = visit.session.get(Membership, membership_id) if membership_id else None
+    if membership is None:
+        raise NotFound
+    if visit.writes:
+        _account(visit.session, membership.account_id, lock=True)
+        visit.session.refresh(membership)
+    return membership
+
+
+def governed_membership(visit: Visit, _: Any) -> Membership:
+    """The membership in the path, for an admin of its entity; what is proposed also for its coordinators.
+
+    Raises: NotFound, Forbidden.
+    """
+    membership = known_membership(visit)
+    roles = visit.caller.roles_over(visit.session.get_one(Entity, membership.entity_id).path)
+    may_end = CONFIRMING if membership.state is MembershipState.PROPOSED else {Role.ADMIN}
+    if not roles & may_end:
+        raise Forbidden
+    return membership
 
 
 def own_key(visit: Visit, _: Any) -> Key:
@@ -145,7 +176,7 @@ def add_account(call: Call) -> Answer:
         made = network.new_account(call.session, said.name, said.kind, call.now)
     except IntegrityError as error:
         raise Invalid([Fault("/name", "is the name of another account")]) from error
-    network.grant(call.session, made, said.role, entity)
+    rights.propose(call.session, made, said.role, entity, call.caller)
     return rendered(account_output(call.session, made), 201)
 
 
@@ -162,7 +193,7 @@ def add_membership(call: Call) -> Answer:
     _require_another(call, call.subject.id)
     if not call.subject.active:
         raise network.refused("disabled", "account.disabled")
-    made = network.grant(call.session, call.subject, said.role, entity)
+    made = rights.propose(call.session, call.subject, said.role, entity, call.caller)
     return rendered(network.membership_output(made, entity), 201)
 
 
@@ -225,21 +256,6 @@ def _shown_key(call: Call) -> Key:
     return shown
 
 
-def make_first_key(call: Call) -> Answer:
-    """For an account that has no live key: the first, or the first after all were lost. Its answer holds a secret."""
-    said: KeyInput = call.body
-    account: Account = call.subject
-    scopes = keys.scopes_within(call.session.get_one(Key, call.caller.key_id), said)
-    if not account.active:
-        raise network.refused("disabled", "account.disabled")
-    if keys.live_keys(call.session, account.id, call.now):
-        raise keys.refused("live", "key.live")
-    ends = call.now + timedelta(days=said.days or keys.USUAL_DAYS)
-    return rendered(
-        minted_output(keys.new_key(call.session, account.id, call.desk.pepper, call.now, ends, scopes)), 201
-    )
-
-
 def revoke_key(call: Call) -> Answer:
     call.session.refresh(call.subject, with_for_update=True)
     keys.revoke(call.subject, call.now)
@@ -268,8 +284,9 @@ def doors() -> list[Door]:
             list_accounts, Page[network.AccountOutput], **listed,
         ),
         Door(
-            "POST", "/v1/accounts", "add_account", "Add an account with a role.", add_account, network.AccountOutput,
-            201, network.AccountInput, tag="network",
+            "POST", "/v1/accounts", "add_account",
+            "Add an account and propose its role; one that sees no case is held at once.", add_account,
+            network.AccountOutput, 201, network.AccountInput, tag="network",
         ),
         Door(
             "POST", "/v1/accounts/{id}/disabling", "disable_account", "Take an account out of service, for good.",
@@ -277,12 +294,14 @@ def doors() -> list[Door]:
             tag="network",
         ),
         Door(
-            "POST", "/v1/accounts/{id}/memberships", "add_membership", "Let an account hold a role in an entity.",
-            add_membership, network.MembershipOutput, 201, network.MembershipInput, finds=known_account,
+            "POST", "/v1/accounts/{id}/memberships", "add_membership",
+            "Propose that an account shall hold a role; one that sees no case is held at once.",
+            add_membership, network.MembershipOutput, 201, network.MembershipInput, finds=adoptable_account,
             tag="network",
         ),
         Door(
-            "POST", "/v1/memberships/{id}/ending", "end_membership", "Take a role away.", end_membership,
+            "POST", "/v1/memberships/{id}/ending", "end_membership",
+            "Take a role away, take a proposal back or refuse it.", end_membership,
             network.MembershipOutput, 201, Nothing, finds=governed_membership, tag="network",
         ),
         Door(
@@ -290,8 +309,9 @@ def doors() -> list[Door]:
             list_account_keys, Page[KeyOutput], finds=governed_account, **listed,
         ),
         Door(
-            "POST", "/v1/accounts/{id}/keys", "make_first_key", "Make a key for an account that has none that lives.",
-            make_first_key, MintedOutput, 201, KeyInput, finds=governed_account, secret=Secret.REFUSE, tag="network",
+            "POST", "/v1/accounts/{id}/keys", "make_first_key",
+            "Make a further key of your own; nobody makes one for another account.", make_own_key, MintedOutput, 201,
+            KeyInput, finds=own_account, secret=Secret.REFUSE, tag="network",
         ),
         Door(
             "GET", "/v1/keys", "list_own_keys", "Your keys, without their secrets.", list_own_keys, Page[KeyOutput],

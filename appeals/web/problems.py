@@ -24,6 +24,7 @@ STATUS: dict[type[Exception], int] = {
     errors.KeyEnded: 401,
     errors.NotFound: 404,
     errors.Forbidden: 403,
+    errors.KeyForAnother: 403,
     errors.Gone: 410,
     errors.Invalid: 422,
     errors.KeyReused: 422,

@@ -36,10 +36,12 @@ def upgrade() -> None:
         sa.Column("by_id", sa.Uuid(), nullable=True),
         sa.Column("case_id", sa.Uuid(), nullable=True),
         sa.Column("team_member_id", sa.Uuid(), nullable=True),
+        sa.Column("membership_id", sa.Uuid(), nullable=True),
         refers("alert", "account_id", "account"),
         refers("alert", "by_id", "account"),
         refers("alert", "case_id", "case", at_the_end=True),
         refers("alert", "team_member_id", "team_member", at_the_end=True),
+        refers("alert", "membership_id", "membership"),
         sa.PrimaryKeyConstraint("id", name="pk_alert"),
     )
     op.create_table(

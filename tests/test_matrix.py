@@ -3,10 +3,11 @@
 The places are those of a case that the Garment Workers Centre, a member in South Asia, logged and leads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import product
 from typing import Any
 from uuid import UUID
@@ -258,6 +259,12 @@ class Stage:
         published: dict[str, Any] = made.json()
         return published
 
+    @cached_property
+    def callers(self) -> dict[tuple[str, str], Caller]:
+        """Everybody as the service knows them."""
+        with self.world.database.reading() as session:
+            return {who: caller_of(session, person) for who, person in self.people.items()}
+
     def seal(self) -> None:
         """Give each case its visibility."""
         for visibility, reference in self.references.items():
@@ -299,18 +306,25 @@ def knock(session: Session, door: Door, caller: Caller, params: dict[str, str]) 
     return 200
 
 
-def unexpected(stage: Stage, doors: list[Door], visibilities: tuple[str, ...] = VISIBILITIES) -> list[str]:
+def meetings(doors: list[Door], visibilities: tuple[str, ...] = VISIBILITIES) -> list[tuple[Door, str]]:
+    """Each door with each visibility of the case in its path, or with one where no case is in its path."""
+    return [
+        (door, visibility)
+        for visibility, door in product(visibilities, doors)
+        if "{ref}" in door.path or visibility == visibilities[0]
+    ]
+
+
+def unexpected(stage: Stage, met: list[tuple[Door, str]], roles: Iterable[str] = tuple(Role)) -> Iterator[str]:
     """Every meeting of a door with somebody that ends otherwise than typed above."""
-    found = []
+    callers = {who: caller for who, caller in stage.callers.items() if who[0] in roles}
     with stage.world.database.reading() as session:
-        callers = {who: caller_of(session, person) for who, person in stage.people.items()}
-        for visibility, door in product(visibilities, doors):
+        for door, visibility in met:
             params = stage.params(door, visibility)
             for (role, place), caller in callers.items():
-                met, wanted = knock(session, door, caller, params), expected(door, role, place, visibility)
-                if met != wanted:
-                    found.append(f"{door.name}, {role} {place}, {visibility}: {met}, not {wanted}")
-    return found
+                status, wanted = knock(session, door, caller, params), expected(door, role, place, visibility)
+                if status != wanted:
+                    yield f"{door.name}, {role} {place}, {visibility}: {status}, not {wanted}"
 
 
 def caller_of(session: Session, person: Person) -> Caller:
@@ -319,8 +333,10 @@ def caller_of(session: Session, person: Person) -> Caller:
 
 
 def test_every_door_meets_everybody_as_typed(stage: Stage) -> None:
-    tried = len(DOORS) * len(stage.people) * len(VISIBILITIES)
-    assert (unexpected(stage, DOORS), tried) == ([], len(DOORS) * 40 * 4)
+    of_cases = sum("{ref}" in door.path for door in DOORS)
+    assert list(unexpected(stage, meetings(DOORS))) == []
+    assert len(meetings(DOORS)) == len(DOORS) + 3 * of_cases
+    assert len(stage.callers) == 40
 
 
 def test_no_door_is_typed_that_is_none() -> None:
@@ -358,7 +374,7 @@ def test_without_any_row_of_sight_the_matrix_is_red(stage: Stage, row: access.Si
         assert who.get(f"/v1/cases/{reference}").status_code == 200
     else:
         with without(stage, row):
-            assert unexpected(stage, [SHOW, DEMANDS])
+            assert any(unexpected(stage, meetings([SHOW, DEMANDS])))
 
 
 @pytest.mark.parametrize("line", [policy for policy in POLICIES if policy.roles], ids=lambda policy: policy.door)
@@ -370,7 +386,7 @@ def test_without_any_role_of_a_line_the_matrix_is_red(
         monkeypatch.setitem(
             access.BY_DOOR, line.door, replace(line, roles=line.roles - {role} or frozenset({Role.DASHBOARD}))
         )
-        assert unexpected(stage, doors, ("network",)), role
+        assert any(unexpected(stage, meetings(doors, ("network",)), [role])), role
 
 
 @pytest.mark.parametrize("line", [policy for policy in POLICIES if policy.view], ids=lambda policy: policy.door)
@@ -378,7 +394,8 @@ def test_without_the_view_of_a_line_the_matrix_is_red(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, line: access.Policy
 ) -> None:
     monkeypatch.setitem(access.BY_DOOR, line.door, replace(line, view=None))
-    assert unexpected(stage, [door for door in DOORS if door.name == line.door], ("restricted",))
+    doors = [door for door in DOORS if door.name == line.door]
+    assert any(unexpected(stage, meetings(doors, ("restricted",))))
 
 
 def test_a_door_without_a_line_stops_the_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,7 +468,7 @@ def dead(stage: Stage, how: str) -> Person:
 @pytest.mark.parametrize("how", ["absent", "expired", "revoked", "disabled", "mistyped"])
 def test_without_a_live_key_only_what_is_published_answers(stage: Stage, how: str) -> None:
     who = dead(stage, how)
-    for door, visibility in product(DOORS, ("sealed", "network")):
+    for door, visibility in meetings(DOORS, ("sealed", "network")):
         path = door.path.format(**stage.params(door, visibility))
         met = who.call(door.method, path, {} if door.writes else None).status_code
         assert met == ((422 if door.writes else 200) if door.policy.public else 401), door.name

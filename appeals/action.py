@@ -39,6 +39,18 @@ CONTACT_SCOPE = {
     ActionKind.GOVERNMENT_LETTER: ConsentScope.CONTACT_GOVERNMENT,
 }
 """The consent that contact of a kind needs where no target is named."""
+TELLS = frozenset(
+    {
+        ActionKind.BRAND_CONTACT_LETTER,
+        ActionKind.BRAND_MEETING,
+        ActionKind.FACTORY_LETTER,
+        ActionKind.GOVERNMENT_LETTER,
+        ActionKind.EMPLOYERS_ASSOCIATION_LETTER,
+        ActionKind.INVESTOR_CONTACT,
+        ActionKind.DIPLOMATIC_CONTACT,
+    }
+)
+"""By which those who were contacted can be told that the network stops (domain.md 8)."""
 CANNOT_WAIT = frozenset(
     {ActionKind.LEGAL_AID, ActionKind.EMERGENCY_RELIEF, ActionKind.SECURITY_SUPPORT, ActionKind.RELOCATION}
 )

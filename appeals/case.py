@@ -305,8 +305,11 @@ class Case(Base):
         return max(now, self.updated_at).date()
 
     def words(self, today: date, silent: Collection[UUID] = ()) -> Words:
-        """What everybody said about consent, but for the noes that count no more."""
-        return Words([word for word in self.consents if word.id not in silent], self.parties, today)
+        """What everybody said about consent, but for the voices of the noes that count no more: they have left."""
+        words = Words(self.consents, self.parties, today)
+        left = {words.voice_of(word) for word in self.consents if word.id in silent}
+        heard = [word for word in self.consents if words.voice_of(word) not in left] if left else self.consents
+        return Words(heard, self.parties, today)
 
     @property
     def suspended_because(self) -> SuspendReason | None:

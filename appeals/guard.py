@@ -114,12 +114,13 @@ class Attempt:
         """What everybody said about consent; of a page, but for the noes whose voice has left."""
         return self.case.words(self.today, self.signed.silent if self.signed else ())
 
-    def permits(self, answer: Callable[[date], LastWord]) -> bool:
+    def permits(self, answer: Callable[[date], LastWord], met: Met | None = None) -> bool:
         """True when a consent was in force when the step was taken, as far as its day is known, and is now."""
+        met = self.met if met is None else met
         precision = getattr(self.input, "occurred_precision", Precision.EXACT)
         first, last = (min(day, self.today) for day in span(self.on, precision))
         days = self.words.days_within(first, last)
-        return answer(self.today).permits(self.met) and any(answer(day).permits(self.met) for day in days)
+        return answer(self.today).permits(met) and any(answer(day).permits(met) for day in days)
 
     @cached_property
     def signed(self) -> "Publication | Approval | None":
@@ -137,12 +138,17 @@ class Attempt:
         """The conditions said to be met: in this input, in what was signed, and of take-up in earlier steps."""
         conditions = self.input.met_conditions if isinstance(self.input, asks.StepInput) else []
         here = met_of([condition.model_dump(mode="json") for condition in conditions])
+        return here | self.met_for_publishing
+
+    @property
+    def met_for_publishing(self) -> Met:
+        """What is published relies on the approval, which alone says that conditions are met (domain.md 8)."""
         signed = self.signed.met if self.signed else frozenset()
-        return here | signed | self.case.take_up_conditions_met
+        return signed | self.case.take_up_conditions_met
 
     def permitted_to_publish(self, level: PublicationLevel, side: Callable[[ConsentScope, date], LastWord]) -> bool:
         """True when a side's last word covers a level of publication."""
-        return self.permits(lambda day: side(SCOPE_OF_LEVEL[level], day))
+        return self.permits(lambda day: side(SCOPE_OF_LEVEL[level], day), self.met_for_publishing)
 
     @property
     def entering(self) -> Status:
@@ -545,7 +551,7 @@ def each_person_agrees_to_be_named(a: Attempt) -> bool:
         return True
     people = _people_shown(a)
     answers = [partial(a.words.person, person, ConsentScope.PUBLISH_PERSON) for person in people]
-    return bool(people) and all(map(a.permits, answers))
+    return bool(people) and all(a.permits(answer, a.met_for_publishing) for answer in answers)
 
 
 def _people_shown(a: Attempt) -> list[UUID]:
@@ -579,7 +585,8 @@ def shown_records(signed: Approval | Publication | None, level: PublicationLevel
 def nothing_shown_was_disproved(a: Attempt) -> bool:
     shown = shown_records(a.signed, a.level)
     violations = [v for v in a.case.violations if str(v.id) in shown.get("violations", [])]
-    parties = [party for party in a.case.parties if str(party.id) in shown.get("parties", [])]
+    companies = {party.organisation_id for party in a.case.parties if str(party.id) in shown.get("parties", [])}
+    parties = [party for party in a.case.parties if party.organisation_id and party.organisation_id in companies]
     untrue = {ViolationGrade.UNLIKELY, ViolationGrade.REFUTED}
     return not any(violation.grade in untrue for violation in violations) and not any(
         party.link_strength == SupplyStrength.DISPROVED for party in parties

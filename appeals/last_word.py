@@ -154,7 +154,12 @@ class Words:
         ]
         free = [word for word in yes if self.voice_of(word) == ALL_WORKERS and not word.conditions]
         binding = [word for word in yes if not any(plain.first_day > word.last_day for plain in free)]
-        return LastWord(tuple(sorted(binding, key=lambda word: word.id)))
+        once = {self._as_said(word): word for word in sorted(binding, key=_recorded, reverse=True)}
+        return LastWord(tuple(sorted(once.values(), key=_recorded)))
+
+    def _as_said(self, word: Consent) -> tuple[object, ...]:
+        """What is the same in two records of one word: half of all reports arrive twice."""
+        return (self.voice_of(word), word.scope, word.first_day, word.last_day, tuple(word.conditions))
 
     def _yes_of(self, voice: Voice, words: list[Consent], scope: ConsentScope, on: date) -> list[Consent]:
         """The yes words of a voice that permit a scope: of each scope that covers it the newest, and of these again."""
@@ -243,6 +248,10 @@ class Words:
     def _identities(self) -> dict[UUID, UUID]:
         """By its id, who a party is: the same organisation or facility in two roles is one."""
         return {party.id: party.organisation_id or party.facility_id or party.id for party in self.parties}
+
+
+def _recorded(word: Consent) -> tuple[datetime, UUID]:
+    return word.recorded_at, word.id
 
 
 def _side(word: Consent) -> frozenset[ConsentSubject]:

@@ -51,7 +51,7 @@ from appeals.directory import (
 from appeals.due import set_due
 from appeals.errors import Fault, Invalid, Unmet
 from appeals.field import RefersTo, Sealed, Versioned, as_uuid, days_ahead, earliest, fold, latest, marks_of, span
-from appeals.last_word import LastWord, Words
+from appeals.last_word import PARTNER_SIDE, SPEAKS_AS, LastWord, Words
 from appeals.lifecycle import BY_NOUN as STEP
 from appeals.network import Account, Caller, Entity, entity_named, existing_account, held_by
 from appeals.record import Record, RecordInput, RecordOutput
@@ -292,11 +292,15 @@ def _needs_no_consent(case: Case, made: action.Action) -> bool:
     before = [
         case.party(other.target)
         for other in case.actions
-        if other is not made and other.is_contact and other.done_on and other.done_on <= (made.done_on or date.max)
+        if other is not made
+        and other.is_contact
+        and other.without_consent_because is None
+        and other.done_on
+        and other.done_on <= (made.done_on or date.max)
     ]
     target = case.party(made.target)
     told = target is not None and party.is_among([contacted for contacted in before if contacted], target.name)
-    return told and made.answer_due_on is None and not made.is_public
+    return told and made.kind in action.TELLS and made.answer_due_on is None
 
 
 def _public_without_consent(words: Words, permitted: Permitted) -> list[Unmet]:
@@ -350,8 +354,9 @@ def _of_approval(writing: Writing, body: publication.ApprovalInput, at: str) -> 
     voices_left = []
     for index, left in enumerate(body.voices_left):
         no = referred(writing.case, "consents", left.consent, f"{at}/voices_left/{index}/consent")
-        if not no.is_no:
-            raise Invalid([Fault(f"{at}/voices_left/{index}/consent", "names no refusal or withdrawal")])
+        if not no.is_no or no.subject not in PARTNER_SIDE:
+            says = "names no refusal or withdrawal of the partner's side"
+            raise Invalid([Fault(f"{at}/voices_left/{index}/consent", says)])
         voices_left.append({"consent": str(no.id), "why": left.why})
     return {
         "shows": {level: shown_at(writing.case, level, writing.now) for level in agreed},
@@ -406,7 +411,10 @@ def _of_consent(writing: Writing, body: consent.ConsentInput, at: str) -> dict[s
             raise Invalid([Fault(f"{at}/of", "names the person whose word it is")])
         columns["of_person"] = referred(writing.case, "people", body.of, f"{at}/of").id if body.of else None
     elif body.of is not None:
-        columns["of_party"] = referred(writing.case, "parties", body.of, f"{at}/of").id
+        speaks: party.Party = referred(writing.case, "parties", body.of, f"{at}/of")
+        if speaks.role != SPEAKS_AS[body.subject]:
+            raise Invalid([Fault(f"{at}/of", f"names no party that is {SPEAKS_AS[body.subject]} here")])
+        columns["of_party"] = speaks.id
     if body.state in consent.NO and body.on is None:
         columns |= {"on": writing.now.date(), "on_precision": Precision.EXACT}
     return columns
@@ -455,7 +463,7 @@ def carry_noes(writing: Writing, merged: Case) -> None:
     """
     words = merged.words(merged.today(writing.now))
     for no in merged.consents:
-        if not (no.is_no and words.stands(no)):
+        if not (no.is_no and words.stands(no)) or _is_carried(writing.case, no):
             continue
         carried = {name: getattr(no, name) for name in _CARRIED}
         carried |= {"of_party": _same_party(writing.case, merged.party(no.of_party)), "of_person": None}
@@ -467,6 +475,10 @@ def carry_noes(writing: Writing, merged: Case) -> None:
             **carried,
         )
         writing.case.consents.append(made)
+
+
+def _is_carried(survivor: Case, no: consent.Consent) -> bool:
+    return any(all(getattr(word, name) == getattr(no, name) for name in _CARRIED) for word in survivor.consents)
 
 
 _CARRIED = (

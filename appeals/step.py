@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy import select
 
 from appeals import records
 from appeals import step_input as asks
@@ -164,6 +165,7 @@ def add(writing: Writing, kind: records.Kind, body: Any) -> Any:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
     writing.session.flush()
     follow_up(writing)
+    _stand_in_survivor(writing)
     return record
 
 
@@ -178,7 +180,23 @@ def change(writing: Writing, kind: records.Kind, record: Any, body: Any) -> Any:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
     writing.session.flush()
     follow_up(writing)
+    _stand_in_survivor(writing)
     return written
+
+
+def _stand_in_survivor(writing: Writing) -> None:
+    """A no that is sent to a case merged away stands in the case that goes on (domain.md 9, Duplicates)."""
+    said_now = any(word.is_no and word.recorded_at == writing.now for word in writing.case.consents)
+    if writing.case.merged_into_id is None or not said_now:
+        return
+    locked = select(Case).where(Case.id == writing.case.merged_into_id).with_for_update(of=Case)
+    survivor = writing.session.scalars(locked).one()
+    survivor.load(writing.session)
+    in_survivor = replace(writing, case=survivor)
+    records.carry_noes(in_survivor, writing.case)
+    survivor.touch(writing.now)
+    follow_up(in_survivor)
+    _stand_in_survivor(in_survivor)
 
 
 def follow_up(writing: Writing) -> None:

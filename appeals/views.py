@@ -62,6 +62,7 @@ from appeals.vocabulary import (
     Role,
     Status,
     StatusGroup,
+    SupplyStrength,
     View,
     ViolationCode,
     ViolationGrade,
@@ -450,7 +451,10 @@ def _workplaces(case: Case) -> list[party.Party]:
 
 
 def _companies(case: Case) -> list[party.Party]:
-    return [found for found in case.parties if found.is_buyer and found.link_is_strong]
+    """Of a company that is there twice, one row may have turned out to be untrue."""
+    disproved = {row.organisation_id for row in case.parties if row.link_strength == SupplyStrength.DISPROVED}
+    buyers = [row for row in case.parties if row.is_buyer and row.link_is_strong]
+    return [row for row in buyers if row.organisation_id not in disproved]
 
 
 def _people(case: Case, now: datetime) -> list[person.Person]:

@@ -77,6 +77,11 @@ def random_word(rng: Random, parties: list[Party], people: list[UUID]) -> Consen
     )
 
 
+def as_said(word: Consent) -> str:
+    """What is the same in two records of one word."""
+    return f"{word.scope} {word.first_day} {word.last_day}"
+
+
 def as_oracle_word(word: Consent) -> Word:
     said = (word.given_on, word.given_precision) if word.is_yes else (word.on, word.on_precision)
     assert said[0] is not None
@@ -92,7 +97,7 @@ def as_oracle_word(word: Consent) -> Word:
         of=str(word.of) if word.of else None,
         expires_on=word.expires_on,
         recipients=frozenset(word.recipients),
-        conditions=tuple(f"{word.id} {condition}" for condition in word.conditions),
+        conditions=tuple(f"{as_said(word)} {condition}" for condition in word.conditions),
     )
 
 
@@ -102,7 +107,7 @@ def as_oracle_party(party: Party) -> OracleParty:
 
 
 def as_text(answer: LastWord) -> tuple[str, set[str]]:
-    conditions = {f"{word.id} {condition}" for word in answer.words for condition in word.conditions}
+    conditions = {f"{as_said(word)} {condition}" for word in answer.words for condition in word.conditions}
     return "no" if answer.is_no else "yes" if answer.words else "silent", conditions
 
 

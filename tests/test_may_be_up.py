@@ -516,3 +516,78 @@ def test_the_preview_of_steps_tells_whether_something_may_be_public(world: World
     check = world.coordinator.get(f"/v1/cases/{reference}/steps").json()["publication"]
     assert check == {"level": "named", "up": True, "allowed": True, "unmet": []}
     assert world.as_("europe reader").get(f"/v1/cases/{reference}/steps").status_code == 404
+
+
+# Found by somebody hostile
+
+
+@pytest.mark.parametrize("scope", ["take_up", "publish_named"])
+def test_only_a_voice_of_the_partners_side_is_said_to_have_left(world: World, scope: str) -> None:
+    reference, _ = published(world)
+    left = [{"consent": no(world, reference, scope)["id"], "why": "They left."}]
+    answer = world.reviewer.add(reference, "approvals", {"level": "named", "voices_left": left})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/voices_left/0/consent")
+
+
+def test_a_voice_that_left_is_silent_with_its_yes_too(world: World) -> None:
+    reference, _ = published(world)
+    left = [{"consent": no(world, reference, "publish_named", "local_partner")["id"], "why": "They left."}]
+    sign(world, reference, voices_left=left)
+    assert "consent.publish.partner.missing" in codes(publish(world, reference))
+
+
+@pytest.mark.parametrize(
+    ("subject", "of"), [("workers", "#brand"), ("workers_union", "#factory"), ("requester", "#union")]
+)
+def test_nobody_speaks_for_a_subject_that_they_are_not(world: World, subject: str, of: str) -> None:
+    reference = world.case()
+    answer = world.coordinator.add(reference, "consents", consent("publish_named", subject, of=of))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/of")
+
+
+def test_a_condition_of_publishing_is_named_in_the_approval_and_not_in_the_step(world: World) -> None:
+    of_partner = consent("publish_named", "local_partner")
+    records = with_consents(conditional("publish_named"), of_partner, lacking="publish_named")
+    reference = world.case_in("engagement", **records)
+    sign(world, reference)
+    met = [{"consent": "#word", "condition": CONDITION, "how": "They were let go."}]
+    body = {**step_input("escalation"), "conditions_met": met}
+    assert codes(world.coordinator.step(reference, "escalation", body)) == {"consent.publish.workers.missing"}
+
+
+def test_a_conditional_yes_that_arrives_twice_is_one_word(world: World) -> None:
+    of_partner = consent("publish_named", "local_partner")
+    records = with_consents(conditional("publish_named"), of_partner, lacking="publish_named")
+    reference = world.case_in("accepted", **records)
+    sign(world, reference, conditions_met=[{"consent": "#word", "condition": CONDITION, "how": "They were let go."}])
+    token = publish(world, reference).json()["token"]
+    say(world, reference, "publish_named", state="given_with_conditions", conditions=[CONDITION])
+    assert is_up(world, token)
+
+
+def test_a_brand_is_not_named_where_another_row_of_it_was_disproved(world: World) -> None:
+    reference, token = published(world)
+    brand = next(party for party in world.records(reference, "parties") if party["label"] == "brand")
+    again = {"role": "brand", "organisation": brand["organisation_id"], "link_strength": "disproved"}
+    assert world.coordinator.add(reference, "parties", again).status_code == 201
+    assert not is_up(world, token)
+    assert sign(world, reference)["shows"]["named"]["companies"] == []
+
+
+def test_what_cannot_wait_opens_no_other_contact(world: World) -> None:
+    reference = world.case_in("accepted", **with_consents(lacking="contact_factory"))
+    why = {"target": "#factory", "done_on": day(), "without_consent_because": "The court sits tomorrow."}
+    assert world.coordinator.add(reference, "actions", {"kind": "legal_aid", **why}).status_code == 201
+    for kind in ("factory_letter", "mediation"):
+        answer = world.coordinator.add(reference, "actions", {"kind": kind, **why})
+        assert codes(answer) == {"consent.contact_factory.missing"}
+
+
+def test_a_no_that_is_sent_to_a_case_merged_away_stands_in_the_survivor(world: World) -> None:
+    survivor, token = published(world, "engagement")
+    merged = world.case()
+    world.take(merged, "merger", survivor=survivor)
+    no(world, merged, "publish_named")
+    assert not is_up(world, token)
+    carried = [word for word in world.records(survivor, "consents") if word["state"] == "refused"]
+    assert [word["scope"] for word in carried] == ["publish_named"]

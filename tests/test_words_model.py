@@ -193,7 +193,8 @@ class Walk:
         approval = next(
             signed for signed in reversed(self.records("approvals")) if signed["used_at"] == made["recorded_at"]
         )
-        met = frozenset(f"{item['consent']} {item['condition']}" for item in approval["conditions_met"])
+        words = {word["id"]: as_said(word) for word in self.records("consents")}
+        met = frozenset(f"{words[item['consent']]} {item['condition']}" for item in approval["conditions_met"])
         people = {item["pseudonym"] for item in made["shows"].get("people", [])}
         named = frozenset(person["id"] for person in self.records("people") if person["pseudonym"] in people)
         codes = set(made["shows"]["violations"])
@@ -223,6 +224,11 @@ def as_moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=None)
 
 
+def as_said(word: Body) -> str:
+    """What is the same in two records of one word."""
+    return " ".join(str(word[name]) for name in ("subject", "of", "scope", "given_on", "given_precision"))
+
+
 def as_word(word: Body) -> Word:
     given = word["given_on"] is not None
     day, precision = (word["given_on"], word["given_precision"]) if given else (word["on"], word["on_precision"])
@@ -239,7 +245,7 @@ def as_word(word: Body) -> Word:
         of=word["of"],
         expires_on=as_day(word["expires_on"]) if word["expires_on"] else None,
         recipients=frozenset(word["recipients"]),
-        conditions=tuple(f"{word['id']} {condition}" for condition in word["conditions"]),
+        conditions=tuple(f"{as_said(word)} {condition}" for condition in word["conditions"]),
     )
 
 

@@ -158,7 +158,7 @@ class Aviary:
     def _hatch(self, where: str, at: str) -> str:
         canary = f"canary{len(self.planted):04}x"
         self.planted[canary] = where, at
-        return canary
+        return f"{canary} in the mine"  # long enough for a reason
 
     def found(self, *answers: Response) -> set[tuple[str, str]]:
         """Where the canaries were planted that stand in the answers, heads and bodies."""
@@ -246,6 +246,8 @@ class Life:
         who = self.world.caseworker if noun == "information" else self.world.coordinator
         said = {**step_input(noun), **changed}
         body = self.aviary.body(noun, BY_NOUN[noun].input, said)
+        if "consents" in said.get("records", {}):
+            body["records"]["consents"] = said["records"]["consents"]  # theirs have no conditions
         if noun == "reopening":
             body["records"] = said["records"]  # theirs is limited to nobody, and without conditions
         reference = reference or self.reference

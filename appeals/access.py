@@ -67,13 +67,15 @@ class Reach:
     """A way to a case: the roles somebody holds on it that way, and, as SQL, the cases they reach in some roles.
 
     The SQL is of a table that has the columns which decide who sees a case: of the case, or of its former sight. A way
-    that does not last is for a time: who comes by it leaves nothing behind, on this case or on another.
+    that does not last is for a time: who comes by it leaves nothing behind, on this case or on another. One that is
+    `personal` depends on who it is, the others on the roles they hold.
     """
 
     says: str
     roles: Callable[[Caller, Case], frozenset[Role]]
     condition: Callable[[Caller, frozenset[Role], "Seen"], ColumnElement[bool]]
     lasts: bool = True
+    personal: bool = False
 
 
 def _held_over(place: str, says: str, *, lasts: bool = True) -> Reach:
@@ -139,10 +141,16 @@ def _held_in(place: str, says: str) -> Reach:
     return Reach(says, roles, condition)
 
 
-NAMED = Reach("named on its team", _named, _names)
+NAMED = Reach("named on its team", _named, _names, personal=True)
 LEADING = _held_over("lead_entity", "held over its lead entity")
 LOGGING = _held_in("intake_entity", "held in the entity that logged it")
-GLASS = Reach("over its lead entity, for the day since they broke the glass", _behind_glass, _broke_glass, lasts=False)
+GLASS = Reach(
+    "over its lead entity, for the day since they broke the glass",
+    _behind_glass,
+    _broke_glass,
+    lasts=False,
+    personal=True,
+)
 RECEIVING = _held_over("handover_to", "held over the entity it is offered to", lasts=False)
 REGION = Reach(
     "held in the regional coalition of its lead, or below",
@@ -266,6 +274,16 @@ def _is_looked_up(condition: ColumnElement[bool]) -> bool:
 def sees(caller: Caller, case: Case) -> bool:
     """True when this caller may learn that the case exists (domain.md 4, visibility)."""
     return view_of(caller, case) is not None
+
+
+def seen_in_roles(caller: Caller, case: Case) -> bool:
+    """True when the roles alone give a view of the case; asked of a case as it was, of which no team is remembered."""
+    return any(_roles_by(sight, caller, case) for sight in SIGHTS if not sight.reach.personal)
+
+
+def visible_in_roles(caller: Caller, of: Seen) -> ColumnElement[bool]:
+    """`seen_in_roles`, as a condition on the case table or on the former sights."""
+    return _any_of(caller, (sight for sight in SIGHTS if not sight.reach.personal), of)
 
 
 def is_on_team(caller: Caller, case: Case) -> bool:

@@ -17,11 +17,11 @@ from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
 from pydantic import Field
-from sqlalchemy import BigInteger, Select, and_, bindparam, func, null, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, not_, null, or_, select, true, update
 from sqlalchemy import case as sql_case
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from appeals.access import visible_to
+from appeals.access import visible_in_roles, visible_to, worked_on_by
 from appeals.case import Case
 from appeals.change import Change, FormerSight
 from appeals.database import follows, is_settled, next_transaction
@@ -82,6 +82,9 @@ class Changes(Model):
 def changes_for(caller: Caller, reading: Reading, limit: int) -> Select[Any]:
     """One more than a page of the changes that the caller may hear of, after where they have read.
 
+    Of a case that they only follow, none from before it was last hidden from their roles: that is the past of those who
+    worked on it. The change that showed it to them tells of it first.
+
     Columns: the place of each, when, the version, the reference, its line as it is kept if the case is seen, and the
     case it was merged into. How far was read stands in parameters, see `parameters`.
     """
@@ -100,10 +103,18 @@ def changes_for(caller: Caller, reading: Reading, limit: int) -> Select[Any]:
         .join(KeptView, KeptView.case_id == Case.id)
         .outerjoin(FormerSight, FormerSight.change_id == Change.id)
         .where(after, is_settled(Change.transaction_id))
-        .where(or_(seen, removed))
+        .where(sql_case((seen, or_(worked_on_by(caller), not_(_hidden_since(caller)))), else_=removed))
         .order_by(Change.transaction_id, Change.id)
         .limit(limit + 1)
     )
+
+
+def _hidden_since(caller: Caller) -> ColumnElement[bool]:
+    """That the case could not be seen in the caller's roles for a time after the change."""
+    later = aliased(Change)
+    hidden = visible_in_roles(caller, FormerSight).is_not(true())
+    former = select(FormerSight.change_id).join(later, later.id == FormerSight.change_id)
+    return former.where(later.case_id == Change.case_id, later.id > Change.id, hidden).correlate(Change).exists()
 
 
 def parameters(reading: Reading) -> dict[str, int]:

@@ -5,7 +5,7 @@ times must not be mixed up: a revision tells since when something was on record,
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy.types import TypeEngine
 from appeals.case import Case, HistoryEntry
 from appeals.database import Base, Exact, Moment, new_id, refers_to
 from appeals.link import Link
+from appeals.network import Entity
 from appeals.record import Record
 
 SEALED = {
@@ -115,6 +116,33 @@ def as_of(session: Session, case: Case, at: datetime) -> Case | None:
     resting = {publication.id: publication.relies_on for publication in case.publications}
     for published in then.publications:
         set_committed_value(published, "relies_on", resting[published.id])
+    return then
+
+
+def sights_of(session: Session, case: Case) -> list[tuple[datetime, Case]]:
+    """What decided who sees the case, and since when, oldest first; the first also for the time before.
+
+    Each is a row that belongs to no session and holds nothing else. Of a case of which no revision was kept: as it is.
+    """
+    columns = (Revision.holds[name].as_string() for name in SIGHT)
+    query = select(Revision.at, *columns).where(Revision.record_id == case.id).order_by(Revision.at, Revision.id)
+    sights: list[tuple[datetime, Case]] = []
+    last: Sequence[Any] = ()
+    for at, *values in session.execute(query):
+        if values != last:
+            sights.append((at, _sight(session, dict(zip(SIGHT, values, strict=True)))))
+            last = values
+    return sights or [(case.recorded_at, case)]
+
+
+SIGHT = ("visibility", "lead_entity_id", "intake_entity_id", "handover_to_id", "region_id")
+
+
+def _sight(session: Session, holds: dict[str, Any]) -> Case:
+    then: Case = _row_of(Case, holds)
+    for name in ("lead_entity", "intake_entity", "handover_to"):
+        entity_id = getattr(then, f"{name}_id")
+        set_committed_value(then, name, session.get(Entity, entity_id) if entity_id else None)
     return then
 
 

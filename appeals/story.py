@@ -11,12 +11,14 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from appeals.access import is_on_team, sees
 from appeals.case import Case
 from appeals.field import Model
 from appeals.network import Caller
-from appeals.revision import States
+from appeals.past import as_it_was, readable_since
+from appeals.revision import States, states_of
 from appeals.vocabulary import (
     ActionKind,
     CommitmentStatus,
@@ -31,6 +33,7 @@ from appeals.vocabulary import (
     RiskLevel,
     StoryKind,
     TallyKind,
+    View,
     ViolationCode,
 )
 
@@ -57,29 +60,30 @@ class Told(NamedTuple):
     says: str
 
 
-def story(
-    caller: Caller, case: Case, as_it_was: Callable[[Case], Case | None], states_of: Callable[[Case], States]
-) -> list[StoryItem]:
+def story(session: Session, caller: Caller, case: Case, then: Case, at: datetime | None) -> list[StoryItem]:
     """Everything dated of a case as this caller may see it, and of those it is merged with, the oldest first.
 
-    `as_it_was` gives a case as it is to be told of, if at all; who may see it is asked of the case as it is now.
+    The case is told of as it was `then`, at a moment, or as it is; who may see it is asked of the case as it is now.
+    Those who follow a case are told of what it is made of, each since when they could have read it.
     """
-    found: list[StoryItem] = []
-    for one, then in _whole(caller, case, as_it_was):
-        found += _items(then, states_of(one), of_team=is_on_team(caller, one))
-    return sorted(found, key=place_of)
+    items: list[StoryItem] = []
+    for one, was in _whole(session, caller, case, then, at):
+        of_team, since = is_on_team(caller, one), readable_since(session, caller, one)
+        for item in _items(was, states_of(session, one, at), of_team=of_team):
+            items.append(item.model_copy(update={"recorded_at": since(item.recorded_at)}))
+    return sorted(items, key=place_of)
 
 
-def _whole(caller: Caller, case: Case, as_it_was: Callable[[Case], Case | None]) -> list[tuple[Case, Case]]:
+def _whole(session: Session, caller: Caller, case: Case, then: Case, at: datetime | None) -> list[tuple[Case, Case]]:
     """The case, and those that are one with it by merger, in any number of steps; each as it is and as it was.
 
     Through a case that the caller may not see they come to no other: that would tell of it.
     """
-    then = as_it_was(case)
-    whole, known = [(case, then)] if then else [], {case.id}
+    whole, known = [(case, then)], {case.id}
     for one, told in whole:
         for other in filter(None, (told.merged_into, *one.merged_here)):
-            was = as_it_was(other) if other.id not in known and sees(caller, other) else None
+            unknown = other.id not in known and sees(caller, other)
+            was = as_it_was(session, caller, other, at, View.WORK) if unknown else None
             if was and (was.merged_into_id == one.id or told.merged_into_id == was.id):
                 whole.append((other, was))
                 known.add(other.id)
@@ -96,7 +100,8 @@ def _items(case: Case, states: States, *, of_team: bool) -> Iterator[StoryItem]:
     for kind, (place, told, public) in TELLS.items():
         if not (public or of_team):
             continue
-        for record in place(case):
+        of_today = case.demands_now if kind is StoryKind.DEMAND and not of_team else place(case)
+        for record in of_today:
             heard = _heard(told, states.get(record.id, []))
             for item in told(record):
                 if item.on is not None:

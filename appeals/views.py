@@ -6,7 +6,7 @@
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -308,11 +308,17 @@ def tag_of(version: int, shown: bytes) -> str:
     return f'"{version}-{hashlib.sha256(shown).hexdigest()[:20]}"'
 
 
-def of_entry(caller: Caller, case: Case, entry: HistoryEntry) -> HistoryOutput:
-    """An entry of the history as the team sees it, or as those who only follow the status do."""
+def of_entry(
+    caller: Caller, case: Case, entry: HistoryEntry, since: Callable[[datetime], datetime] = lambda moment: moment
+) -> HistoryOutput:
+    """An entry of the history as the team sees it, or as those who only follow the status do.
+
+    To these it is on record `since` they could have read it.
+    """
     output = HistoryOutput.model_validate(entry)
     if not is_on_team(caller, case):
-        return output.model_copy(update=dict.fromkeys(HISTORY_FOR_WORK))
+        hidden: dict[str, Any] = dict.fromkeys(HISTORY_FOR_WORK)
+        return output.model_copy(update={**hidden, "recorded_at": since(entry.recorded_at)})
     if output.input and "survivor" in output.input and not _sees_survivor(caller, entry):
         return output.model_copy(update={"input": {**output.input, "survivor": None}})
     return output

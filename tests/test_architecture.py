@@ -34,7 +34,7 @@ LAYERS = (
     "lifecycle",
     "case",
     "access figures revision sharing",
-    "likeness search statistics views",
+    "likeness past search statistics views",
     "guard records",
     "effect",
     "kept_view",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, RootModel
 
-from appeals import intake, revision, views
+from appeals import intake, past, views
 from appeals import step as steps
 from appeals.access import is_on_team, role_at, roles_on, statement_for, view_of
 from appeals.case import Case
@@ -154,9 +154,7 @@ def show(call: Call) -> Answer:
     if view is View.WORK:
         call.log(Logged.VIEW)
     case.load(call.session)
-    then = as_it_was(call, case)
-    if then is None:
-        raise NotFound
+    then = as_it_was(call, case, view)
     shown = views.of_case(call.caller, then, view)
     return rendered(shown, ETag=views.tag(then, shown))
 
@@ -186,17 +184,18 @@ def show_quickly(call: Call) -> Recipe | None:
     return Recipe(statement_for(call.session, call.caller, kept_view_of, query.view), given, make)
 
 
-def as_it_was(call: Call, case: Case) -> Case | None:
-    """The case as it was on record at the moment asked for, or as it is; None before it came on record.
+def as_it_was(call: Call, case: Case, view: View) -> Case:
+    """The case at the moment asked for, or as it is, to be shown in a view.
 
-    Raises: Invalid, for a moment to come.
+    Raises: Invalid, for a moment to come; NotFound, for one at which it was not there for the caller.
     """
     at: datetime | None = call.query.as_of
-    if at is None:
-        return case
-    if at > call.now:
+    if at and at > call.now:
         raise Invalid([Fault("?as_of", "lies in the future")])
-    return revision.as_of(call.session, case, at)
+    then = past.as_it_was(call.session, call.caller, case, at, view)
+    if then is None:
+        raise NotFound
+    return then
 
 
 def _view_asked(call: Call, case: Case) -> View:
@@ -356,7 +355,9 @@ def show_history(call: Call) -> Answer:
     rest = case.history[after[0] if after else 0 :]
     shown = rest[: call.query.limit]
     following = [shown[-1].sequence] if len(rest) > len(shown) else None
-    return page(call, HistoryOutput, [views.of_entry(call.caller, case, entry) for entry in shown], following)
+    since = past.readable_since(call.session, call.caller, case)
+    entries = [views.of_entry(call.caller, case, entry, since) for entry in shown]
+    return page(call, HistoryOutput, entries, following)
 
 
 def doors() -> list[Door]:

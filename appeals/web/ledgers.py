@@ -1,10 +1,7 @@
 """Doors of what follows from the records: the story of a case, its counts, the record of a brand, attention."""
 
-from datetime import datetime
-from functools import partial
 from typing import Any
 
-from appeals import revision
 from appeals.attention import AttentionItem, attention, pressing
 from appeals.case import Case
 from appeals.errors import NotFound
@@ -13,6 +10,7 @@ from appeals.register import PageQuery
 from appeals.story import StoryItem, place_of, story
 from appeals.tally import DayCounts, day_by_day
 from appeals.track_record import TrackRecord, Whose, track_record
+from appeals.vocabulary import View
 from appeals.web.cases import AsOf, as_it_was, log_work
 from appeals.web.door import Answer, Call, Door, rendered
 from appeals.web.page import Page, in_order
@@ -24,16 +22,16 @@ class StoryQuery(AsOf, PageQuery):
 
 def show_story(call: Call) -> Answer:
     case: Case = call.subject
+    then = as_it_was(call, case, View.WORK)
     log_work(call, case)
-    until: datetime | None = call.query.as_of
-    told = story(call.caller, case, partial(as_it_was, call), partial(revision.states_of, call.session, until=until))
-    return in_order(call, StoryItem, told, place_of)
+    items = story(call.session, call.caller, case, then, call.query.as_of)
+    return in_order(call, StoryItem, items, place_of)
 
 
 def show_counts(call: Call) -> Answer:
-    then = as_it_was(call, call.subject)
+    then = as_it_was(call, call.subject, View.WORK)
     log_work(call, call.subject)
-    return in_order(call, DayCounts, day_by_day(then.tallies) if then else [], lambda told: (told.on.isoformat(),))
+    return in_order(call, DayCounts, day_by_day(then.tallies), lambda told: (told.on.isoformat(),))
 
 
 def show_attention(call: Call) -> Answer:

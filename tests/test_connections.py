@@ -1,7 +1,6 @@
 """Connections: the slow, the endless, the malformed, the many; on a clock of the tests' own, then on real sockets."""
 
 import asyncio
-import json
 import logging
 import os
 import resource
@@ -137,6 +136,7 @@ class Server:
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         """Reads the body, waits until it is let, and answers; `/stream` begins at once and ends when it is let."""
+        assert scope["state"]["peer"] == "192.0.2.1"
         self.asked.append(scope["path"])
         body, more = b"", self.reads_bodies
         while more:
@@ -827,7 +827,3 @@ def test_a_worker_that_does_not_end_when_asked_is_ended(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     worker = int(done.stdout)
     assert until(lambda: not is_running(worker))
-
-
-def test_the_command_says_what_it_keeps_to(service: Started) -> None:
-    assert json.loads(httpx2.get(f"{service.url}/version", trust_env=False).text)["version"]

@@ -284,7 +284,7 @@ def test_another_schema_is_told(network: Callable[[], dict[str, str]], world: Wo
     assert list(said) == ["database.unreadable"]
     assert "appeals migrate" in said["database.unreadable"]
     schema.migrate(world.database)
-    assert network() == {}
+    assert network().keys() == {"account.unconfirmed"}  # roles that one revision did not know to be confirmed
 
 
 @pytest.mark.parametrize("role", ["admin", "coordinator"])

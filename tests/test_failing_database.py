@@ -90,11 +90,17 @@ def test_what_is_only_read_is_answered_as_long_as_it_can_be_read(world: World, n
             assert answer.status_code == 200 or told(answer) == refusal
 
 
+WITHOUT_CALLER = {"enrol"}
+"""What no key is asked for looks at the body first."""
+
+
 def test_every_door_says_that_the_database_is_away(standing: Standing) -> None:
     """Whatever was asked, also with a body that would not fit: who calls is in the database."""
     world = standing.world
     with away(world):
         for door in doors():
+            if door.name in WITHOUT_CALLER:
+                continue
             sent: Body | None = {} if door.writes else None
             answer = world.coordinator.call(door.method, standing.path(door), sent, If_Match="*")
             assert told(answer) == UNREACHABLE, (door.method, door.path)

@@ -207,7 +207,9 @@ class Walk:
         """What outsiders read may be up, by the oracle; what came down did not have to stay."""
         case, now = self.as_case(), self.now.replace(tzinfo=None)
         pages = [made for made in self.records("publications") if made["taken_down_at"] is None]
-        public = {item["token"] for item in self.world.nobody.get("/public/cases?limit=200").json()["items"]}
+        own = {made["token"] for made in self.records("publications")}
+        items = self.world.nobody.get("/public/cases?limit=200").json()["items"]
+        public = {item["token"] for item in items} & own
         assert public <= {made["token"] for made in pages}
         for made in pages:
             reasons = oracle.may_be_up(case, self.page(made), now)

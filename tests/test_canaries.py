@@ -263,7 +263,9 @@ class Life:
             self.step(noun)
         self.step("acceptance")
         self.step("engagement", overrides=[{"guard": "quiet_action.missing", "reason": "x"}])
-        refusal = {"subject": "requester", "scope": "research_use", "state": "refused"}
+        asking = {"role": "requester", "organisation": {"name": "Second Requester", "kind": "ngo", "country": "BD"}}
+        second = world.coordinator.add(self.reference, "parties", asking).json()["id"]
+        refusal = {"subject": "requester", "of": second, "scope": "research_use", "state": "refused"}
         no = world.coordinator.add(self.reference, "consents", refusal).json()["id"]
         for noun, told in self.told.items():
             body = {**told, **(self._agreed(no) if noun == "approvals" else {})}

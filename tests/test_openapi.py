@@ -335,7 +335,7 @@ def configured(standing: Standing) -> SchemathesisConfig:
     gone = {"positive_data_acceptance": {"expected-statuses": ["2xx", "304", "404", "422"]}}
     of_records.append({"include-path-regex": r"^/public/cases/\{token\}", "checks": gone})
     # As of a moment before it was on record, there was no case.
-    of_records.append({"include-path-regex": r"^/v1/cases/\{ref\}$", "checks": gone})
+    of_records.append({"include-path-regex": r"^/v1/cases/\{ref\}(/timeline|/counts)?$", "checks": gone})
     return SchemathesisConfig.from_dict(
         {
             "checks": EXPECTED,

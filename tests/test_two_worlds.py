@@ -596,7 +596,7 @@ def test_outsiders_hear_the_same_with_and_without_a_sealed_case(ground: Ground, 
 # The judges are awake: without a condition somewhere, the sealed case is heard of
 
 
-def anything(*_: object) -> Any:
+def anything(*_: Any, **__: Any) -> Any:
     """A condition that holds of every case."""
     return true()
 

@@ -29,11 +29,37 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
-class Approval(Record):
+def met_of(conditions_met: list[dict[str, Any]]) -> Met:
+    """The conditions that are said to be met, as JSON has them."""
+    return frozenset((UUID(condition["consent"]), condition["condition"]) for condition in conditions_met)
+
+
+class Signed(Record):
+    """What a signature says besides what is shown: of an approval, and of the publication that went up on it.
+
+    `voices_left` are the noes whose voice has left the case for good, as who signs says.
+    """
+
+    __abstract__ = True
+
+    conditions_met: Mapped[list[dict[str, Any]]]
+    voices_left: Mapped[list[dict[str, Any]]]
+
+    @property
+    def met(self) -> Met:
+        """The conditions that it says are met."""
+        return met_of(self.conditions_met)
+
+    @property
+    def silent(self) -> frozenset[UUID]:
+        """The noes that count no more for it, as their voice has left for good."""
+        return frozenset(UUID(left["consent"]) for left in self.voices_left)
+
+
+class Approval(Signed):
     """The second signature: somebody else than who acts agrees, and to what `shows`, by level.
 
-    `shown_records` holds by level the ids of the violations, parties and persons that are shown. `voices_left` are the
-    noes whose voice has left the case for good, as who signs says.
+    `shown_records` holds by level the ids of the violations, parties and persons that are shown.
     """
 
     __tablename__ = "approval"
@@ -43,25 +69,8 @@ class Approval(Record):
     note: Mapped[str | None]
     shows: Mapped[dict[str, Any]]
     shown_records: Mapped[dict[str, Any]]
-    conditions_met: Mapped[list[dict[str, Any]]]
-    voices_left: Mapped[list[dict[str, Any]]]
     no_local_partner: Mapped[bool]
     used_at: Mapped[datetime | None]
-
-    @property
-    def met(self) -> Met:
-        """The conditions that it says are met."""
-        return met_of(self.conditions_met)
-
-    @property
-    def silent(self) -> frozenset[UUID]:
-        """The noes that it says count no more, as their voice has left for good."""
-        return frozenset(UUID(left["consent"]) for left in self.voices_left)
-
-
-def met_of(conditions_met: list[dict[str, Any]]) -> Met:
-    """The conditions that are said to be met, as JSON has them."""
-    return frozenset((UUID(condition["consent"]), condition["condition"]) for condition in conditions_met)
 
 
 class Reliance(Base):
@@ -73,7 +82,7 @@ class Reliance(Base):
     consent_id: Mapped[UUID] = mapped_column(refers_to("consent.id"), primary_key=True, index=True)
 
 
-class Publication(Record):
+class Publication(Signed):
     """One publication: up from `recorded_at` until `taken_down_at`. `shows` is all that outsiders ever get of it.
 
     `up_until` is the last day on which it may be read if nothing more is said, by the consents it rests on;
@@ -90,8 +99,6 @@ class Publication(Record):
     level: Mapped[str]
     shows: Mapped[dict[str, Any]]
     shown_records: Mapped[dict[str, Any]]
-    conditions_met: Mapped[list[dict[str, Any]]]
-    voices_left: Mapped[list[dict[str, Any]]]
     no_local_partner: Mapped[str | None]
     approved_by: Mapped[UUID] = mapped_column(refers_to("account.id"))
     up_until: Mapped[date | None]
@@ -104,16 +111,6 @@ class Publication(Record):
     def consents(self) -> list[UUID]:
         """The ids of the consents it was signed on."""
         return sorted(consent.id for consent in self.relies_on)
-
-    @property
-    def met(self) -> Met:
-        """The conditions that were said to be met when it was signed."""
-        return met_of(self.conditions_met)
-
-    @property
-    def silent(self) -> frozenset[UUID]:
-        """The noes that count no more for it, as their voice has left for good."""
-        return frozenset(UUID(left["consent"]) for left in self.voices_left)
 
     @property
     def is_up(self) -> bool:

@@ -54,6 +54,7 @@ def test_there_are_fifty_shapes_and_most_are_large() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.long  # being traced slows what is ours, and not `json.loads`
 @pytest.mark.usefixtures("no_collector")
 def test_a_body_is_parsed_in_a_few_times_the_time_of_plain_json(shape: str) -> None:
     raw = SHAPES[shape].encode()
@@ -62,6 +63,7 @@ def test_a_body_is_parsed_in_a_few_times_the_time_of_plain_json(shape: str) -> N
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.long  # being traced slows what is ours, and not `json.loads`
 @pytest.mark.usefixtures("no_collector")
 def test_a_hostile_body_is_refused_in_a_few_times_the_time_of_plain_json(standing: Standing, shape: str) -> None:
     """All that is done for it, until the answer is there; for somebody with a key, and for somebody without one."""
@@ -74,6 +76,7 @@ def test_a_hostile_body_is_refused_in_a_few_times_the_time_of_plain_json(standin
         assert took <= bound
 
 
+@pytest.mark.long  # being traced slows what is ours, and not `json.loads`
 @pytest.mark.usefixtures("no_collector")
 def test_faults_of_the_form_are_told_in_time_and_not_without_end(standing: Standing) -> None:
     """Names that are known, but not there: of each the form says that it is one too many."""

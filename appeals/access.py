@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Executable, Exists, Select, and_, bindparam, false, or_, select, true
+from sqlalchemy import ColumnElement, Executable, Exists, Select, and_, bindparam, false, func, or_, select, true
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import AliasedClass
 from sqlalchemy.sql.elements import False_
@@ -124,7 +124,14 @@ def _broke_glass(caller: Caller, wanted: frozenset[Role], of: Seen) -> ColumnEle
 
 
 def _in_region(caller: Caller, case: Case) -> frozenset[Role]:
-    return frozenset(held.role for held in caller.held if case.region_id in _at_or_above([held.path]))
+    """A lead without a coalition stands for its own: it and all below it."""
+    region_id = case.region_id or case.lead_entity.id
+    return frozenset(held.role for held in caller.held if region_id in _at_or_above([held.path]))
+
+
+def _of_region(caller: Caller, wanted: frozenset[Role], of: Seen) -> ColumnElement[bool]:
+    region_id = func.coalesce(of.region_id, of.lead_entity_id)
+    return region_id.in_(_at_or_above(_paths(caller, wanted)))
 
 
 def _held_in(place: str, says: str) -> Reach:
@@ -153,9 +160,9 @@ GLASS = Reach(
 )
 RECEIVING = _held_over("handover_to", "held over the entity it is offered to", lasts=False)
 REGION = Reach(
-    "held in the regional coalition of its lead, or below",
+    "held in the regional coalition of its lead (where it has none, in the lead itself), or below",
     _in_region,
-    lambda caller, wanted, of: of.region_id.in_(_at_or_above(_paths(caller, wanted))),
+    _of_region,
 )
 ANYWHERE = Reach(
     "held anywhere",

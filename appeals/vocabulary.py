@@ -114,7 +114,10 @@ class Visibility(Code):
 
     SEALED = "sealed", "The case's named team only"
     RESTRICTED = "restricted", "The lead entity, and the coordinators of the International Office"
-    REGIONAL = "regional", "The lead's regional coalition and every entity below it"
+    REGIONAL = (
+        "regional",
+        "The lead's regional coalition and every entity below it; without one, the lead and all below",
+    )
     NETWORK = "network", "Every member of the network"
 
 

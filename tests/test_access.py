@@ -19,10 +19,10 @@ from appeals.case import Case, new_reference
 from appeals.database import new_id
 from appeals.directory import Organisation
 from appeals.lifecycle import STEPS
-from appeals.network import Account, Caller, Entity, Held, authenticate
+from appeals.network import Account, Caller, Entity, Held, authenticate, entity_named, new_entity
 from appeals.team import TeamMember
-from appeals.vocabulary import Role, Visibility
-from tests.cast import CONSENTS, PARTIES, PEOPLE, Body, World, consent, step_input, today
+from appeals.vocabulary import EntityKind, Role, Visibility
+from tests.cast import CONSENTS, PARTIES, PEOPLE, Body, World, consent, intake, settle, step_input, today
 from tests.conftest import PEPPER
 from tests.standing import DOORS, RECORDS
 
@@ -138,6 +138,122 @@ def test_of_what_an_entity_logged_each_of_its_partners_works_on_all(world: World
     below = world.newcomer("caseworker above", Role.CASEWORKER, entity="South Asia")
     path = f"/v1/cases/{asian_case(world)}"
     assert [who.get(path).json()["view"] for who in (colleague, below)] == ["work", "work"]
+
+
+# Led by an entity without a coalition
+
+PLACES_OF_A_LEAD = {
+    "lead": "Brand Research Group",
+    "below": "Research Partner",
+    "above": "International Office",
+    "beside": "Another Group",
+    "elsewhere": "South Asia",
+}
+SEEN_WITHOUT_COALITION = """
+             restricted: lead below above beside elsewhere | regional: the same
+partner      work   -      -      -      -    | work   status -      -      -
+caseworker   work   -      work   -      -    | work   status work   -      -
+coordinator  work   -      work   -      -    | work   status work   -      -
+reviewer     work   -      work   -      -    | work   status work   -      -
+reader       status -      status -      -    | status status status -      -
+dashboard    -      -      -      -      -    | -      -      -      -      -
+auditor      -      -      -      -      -    | -      -      -      -      -
+admin        -      -      -      -      -    | -      -      -      -      -
+"""
+"""Of a case that a working group without a coalition logged and leads (domain.md 8, visibility)."""
+
+
+def without_coalition(world: World) -> str:
+    """A working group of the International Office with a partner below it, another group; a case it leads."""
+    with world.database.writing() as session:
+        office = entity_named(session, "International Office")
+        group, _ = (
+            new_entity(session, PLACES_OF_A_LEAD[place], EntityKind.WORKING_GROUP, office, None)
+            for place in ("lead", "beside")
+        )
+        new_entity(session, PLACES_OF_A_LEAD["below"], EntityKind.MEMBER, group, "BD")
+    logging = world.newcomer("logging", Role.COORDINATOR, entity=PLACES_OF_A_LEAD["lead"])
+    logged = logging.post("/v1/cases", intake(visibility="restricted"))
+    assert logged.status_code == 201, logged.text
+    reference: str = logged.json()["reference"]
+    return reference
+
+
+def show(world: World, reference: str, visibility: str) -> None:
+    """Give a case a visibility."""
+    changed = world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": visibility}, If_Match="*")
+    assert changed.status_code == 200, changed.text
+
+
+def test_regional_is_the_lead_and_below_where_the_lead_has_no_coalition(world: World) -> None:
+    reference = without_coalition(world)
+    people = {
+        (role.value, place): world.newcomer(f"{role} {place}", role, entity=entity)
+        for role, (place, entity) in product(Role, PLACES_OF_A_LEAD.items())
+    }
+    lines = [line.split(maxsplit=1) for line in SEEN_WITHOUT_COALITION.strip().splitlines()[1:]]
+    for at, visibility in enumerate(("restricted", "regional")):
+        show(world, reference, visibility)
+        wanted = {
+            (role, place): view
+            for role, cells in lines
+            for place, view in zip(PLACES_OF_A_LEAD, cells.split("|")[at].split(), strict=True)
+        }
+        views = {who: person.get(f"/v1/cases/{reference}").json().get("view", "-") for who, person in people.items()}
+        assert views == wanted
+        listed = {
+            who
+            for who, person in people.items()
+            if reference in person.get("/v1/cases").text and person.get("/v1/cases").status_code == 200
+        }
+        assert listed == {who for who, view in wanted.items() if view != "-"}
+
+
+def test_what_the_office_itself_leads_is_regional_to_all_below_it(world: World) -> None:
+    reference = world.case(visibility="regional")
+    path = f"/v1/cases/{reference}"
+    assert [world.as_(name).get(path).status_code for name in ("europe reader", "partner", "dashboard")] == [
+        200, 200, 404,
+    ]  # fmt: skip
+    show(world, reference, "restricted")
+    assert [world.as_(name).get(path).status_code for name in ("europe reader", "partner", "reader")] == [404, 404, 200]
+
+
+def test_a_lead_without_a_coalition_narrows_for_those_below_and_the_feed_tells_them(world: World) -> None:
+    reference = without_coalition(world)
+    show(world, reference, "regional")
+    below, beside = (
+        world.newcomer(f"reader {place}", Role.READER, entity=PLACES_OF_A_LEAD[place]) for place in ("below", "beside")
+    )
+    places = {}
+    for who in (below, beside):
+        settle(who)
+        answer = who.get("/v1/changes").json()
+        places[who] = answer["next"]
+        assert len(answer["items"]) == (1 if who is below else 0)
+    show(world, reference, "restricted")
+    settle(below)
+    kinds = {
+        who: [item["kind"] for item in who.get(f"/v1/changes?since={place}").json()["items"]]
+        for who, place in places.items()
+    }
+    assert kinds == {below: ["removed"], beside: []}
+    assert below.get(f"/v1/cases/{reference}").status_code == 404
+
+
+def test_the_past_under_a_lead_without_a_coalition_is_that_of_the_lead_and_below(world: World) -> None:
+    """After a hand-over to South Asia those below the former lead see it no more, and who sees it sees no such past."""
+    reference = without_coalition(world)
+    show(world, reference, "regional")
+    below = world.newcomer("reader below", Role.READER, entity=PLACES_OF_A_LEAD["below"])
+    tannery = world.newcomer("reader of tannery", Role.READER, entity="Tannery Workers Centre")
+    path, shown = f"/v1/cases/{reference}", datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    assert [who.get(f"{path}?as_of={shown}").status_code for who in (below, tannery)] == [200, 404]
+    offer = {"receiving_entity": "South Asia", "reason": "Nearer."}
+    assert world.coordinator.step(reference, "handover", offer).status_code == 201
+    assert world.as_("asia coordinator").step(reference, "handover-acceptance", {}).status_code == 201
+    assert [who.get(path).status_code for who in (below, tannery)] == [404, 200]
+    assert tannery.get(f"{path}?as_of={shown}").status_code == 404
 
 
 # Doing

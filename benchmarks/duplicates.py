@@ -1,7 +1,8 @@
 """How an intake slows down as like cases pile up: so many intakes of one country in one week.
 
-Run by hand: `python -m benchmarks.duplicates [INTAKES]`. Of each hundred intakes the median is taken, and what is
-printed is that of the first, that of the last and their ratio: of the time to answer, and of the processor's time (on
+Run by hand: `python -m benchmarks.duplicates [INTAKES]`. The last hundred intakes take turns with the first hundred of
+the same week on a fresh database, so that both are measured under the same load of the machine. What is printed is the
+median of the first, that of the last and their ratio: of the time to answer, and of the processor's time (on
 PostgreSQL without that of its server). The week is of workplaces that are all like each other, and of workplaces of
 names drawn at random, as six federations report them.
 """
@@ -14,7 +15,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from appeals.database import Database
-from benchmarks.hidden_or_absent import PEPPER, databases
+from benchmarks.hidden_or_absent import PEPPER, several_databases
 from tests.cast import World, day, found_cast, intake, organisation
 from tests.crisis import UNIONS
 
@@ -29,20 +30,32 @@ Times = tuple[float, float]
 def main(intakes: int) -> None:
     """Print a line for each database and week."""
     print(f"{'':30}{'first':>10}{'last':>10}{'ratio':>8}{'first':>12}{'last':>10}{'ratio':>8}")  # noqa: T201
-    for url in databases():
-        database = Database(url)
-        cast = found_cast(database, PEPPER.encode())
-        database.engine.dispose()
-        world = World(url, PEPPER, cast)
+    for urls in several_databases(2):
+        worlds = [_founded(url) for url in urls]
         for country, (says, named) in WEEKS.items():
-            taken = [logged(world, country, named, number) for number in range(intakes)]
-            first, last = (tuple(map(median, zip(*part, strict=True))) for part in (taken[:HUNDRED], taken[-HUNDRED:]))
-            line = f"{'sqlite' if world.database.embedded else 'postgresql':11}{says:19}"
-            for number in range(2):
-                one, other = 1000 * first[number], 1000 * last[number]
-                line += f"{one:{10 + 2 * number}.1f}{other:10.1f}{other / one:8.2f}"
+            for number in range(intakes - HUNDRED):
+                logged(worlds[0], country, named, number)
+            pairs = [_first_and_last(worlds, country, named, number, intakes) for number in range(HUNDRED)]
+            line = f"{'sqlite' if worlds[0].database.embedded else 'postgresql':11}{says:19}"
+            for column in range(2):
+                first, last = (1000 * median(pair[which][column] for pair in pairs) for which in range(2))
+                line += f"{first:{10 + 2 * column}.1f}{last:10.1f}{last / first:8.2f}"
             print(line, flush=True)  # noqa: T201
-        world.end()
+        for world in worlds:
+            world.end()
+
+
+def _founded(url: str) -> World:
+    database = Database(url)
+    cast = found_cast(database, PEPPER.encode())
+    database.engine.dispose()
+    return World(url, PEPPER, cast)
+
+
+def _first_and_last(worlds: list[World], country: str, named: Named, number: int, intakes: int) -> tuple[Times, Times]:
+    full, fresh = worlds
+    last = logged(full, country, named, intakes - HUNDRED + number)
+    return logged(fresh, country, named, number), last
 
 
 def all_alike(_: Random, number: int) -> str:

@@ -115,13 +115,20 @@ def without_commits() -> Iterator[None]:
 
 def databases() -> Iterator[str]:
     """An empty database of each kind, one after the other."""
+    yield from (url for (url,) in several_databases(1))
+
+
+def several_databases(number: int) -> Iterator[list[str]]:
+    """So many empty databases of each kind, first of the one, then of the other."""
     with tempfile.TemporaryDirectory() as place:
-        yield f"sqlite:///{Path(place) / 'cases.db'}"
+        yield [f"sqlite:///{Path(place) / f'cases_{copy}.db'}" for copy in range(number)]
     pytest_configure(None)  # type: ignore[arg-type]
-    name = f"appeals_bench_{os.getpid()}"
-    run_on_server(f'CREATE DATABASE "{name}"')
-    yield server_url().set(database=name).render_as_string(hide_password=False)
-    run_on_server(f'DROP DATABASE "{name}" WITH (FORCE)')
+    names = [f"appeals_bench_{os.getpid()}_{copy}" for copy in range(number)]
+    for name in names:
+        run_on_server(f'CREATE DATABASE "{name}"')
+    yield [server_url().set(database=name).render_as_string(hide_password=False) for name in names]
+    for name in names:
+        run_on_server(f'DROP DATABASE "{name}" WITH (FORCE)')
     pytest_unconfigure(None)  # type: ignore[arg-type]
 
 

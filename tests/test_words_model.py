@@ -178,12 +178,15 @@ class Walk:
     def as_case(self) -> Case:
         shown = self.world.show(self.reference)
         history = self.world.history(self.reference)
+        suspensions = [
+            entry["reason"] for entry in history if entry["to_status"] == "suspended" != entry["from_status"]
+        ]
         return Case(
             words=tuple(as_word(word) for word in self.records("consents")),
             parties=tuple(as_party(party) for party in self.records("parties")),
             history=tuple(Step(entry["step"], as_day(entry["occurred_on"])) for entry in history),
             status=shown["status"],
-            suspend_reason=history[-1]["reason"] if shown["status"] == "suspended" else None,
+            suspend_reason=suspensions[-1] if shown["status"] == "suspended" else None,
             close_reason=shown["close_reason"],
             violations=tuple(Fact(found["id"], found["grade"]) for found in self.records("violations")),
             newest_recorded_at=as_moment(shown["updated_at"]),

@@ -436,9 +436,9 @@ class History:
 
 @pytest.fixture(scope="module")
 def alone(template: Template) -> Iterator[Live]:
-    """A service of which only these tests know."""
+    """A service of which only these tests know: of two workers where the database allows it."""
     url = template.copy()
-    with served(url, template.cast) as running:
+    with served(url, template.cast, workers="2" if template.dialect == "postgresql" else "1") as running:
         yield running
     template.drop(url)
 

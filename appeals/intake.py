@@ -68,6 +68,7 @@ def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) 
         if relation.uselist:
             set_committed_value(case, relation.key, [])
     session.add(case)
+    session.flush()  # before all that refers to it: SQLite would look through tables for what waited for it
     writing = Writing(session, case, caller, now)
     case.move(_first_entry(said, held, writing), now)
     records.name_on_team(writing, caller.account_id)

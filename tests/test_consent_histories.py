@@ -129,6 +129,7 @@ class Played:
     up: Up | None = None
     ended: bool = False
     paused: bool = False
+    survivor: "Played | None" = None
 
     def newer(self, no: Word, level: str) -> list[Word]:
         """The yeses to a level that were said after a no by the same voice or, for the union, by all workers."""
@@ -259,7 +260,11 @@ class History:
             self._look(played)
 
     def _note(self, played: Played, voice: str, level: str, **said: Any) -> None:
+        """A word on record; a no to a case that was merged stands in the survivor too."""
         played.words.append(Word(voice, level, told=len(played.words), **said))
+        if played.survivor and not said["yes"]:
+            self._note(played.survivor, voice, level, **said)
+            self._note_page(played.survivor)
 
     def _take_back(self, played: Played) -> None:
         """A yes on record is taken back, by the shorthand for a no."""
@@ -341,6 +346,7 @@ class History:
         self._call(noun, lambda: self.world.coordinator.step(played.reference, noun, body), 201)
         played.ended = True
         if noun == "merger":
+            played.survivor = going[-1]
             for no in noes:  # every no that stands is carried over
                 self._note(going[-1], no.voice, no.level, yes=False, on=no.on)
             self._note_page(going[-1])

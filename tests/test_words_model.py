@@ -94,10 +94,11 @@ class Walk:
         self.ahead += timedelta(days=1)
         self.resume()
         yes = {"state": "given", "given_on": self.day(0), "method": "union_decision"}
-        if self.rng.random() < 0.4:
+        if self.rng.random() < 0.6:
             yes["expires_on"] = self.day(-2)
-        asked: list[tuple[str, str, Body]] = [("local_partner", "publish_person", {})]
-        asked += [("workers", scope, {}) for scope in ("take_up", "contact_brand", "publish_person")]
+        public = self.rng.choice(["publish_named", "publish_person"])
+        asked: list[tuple[str, str, Body]] = [("local_partner", public, {})]
+        asked += [("workers", scope, {}) for scope in ("take_up", "contact_brand", public)]
         asked += [("person", "publish_person", {"of": label}) for label in ("#seven", "#nine")]
         for subject, scope, of in asked:
             self.world.caseworker.add(self.reference, "consents", {"subject": subject, "scope": scope, **yes, **of})
@@ -161,7 +162,7 @@ class Walk:
         """Do something; what a rule refuses is refused, and nothing breaks."""
         acts: list[Callable[[], Response | None]] = [
             *[self.word] * 7, *[self.publish] * 3, *[self.renew] * 3, self.withdraw, self.escalate, self.suspend,
-            self.resume, self.resume, self.grade, self.partner, self.merge, self.time, self.time,
+            self.resume, self.resume, self.grade, self.partner, self.merge, *[self.time] * 4,
         ]  # fmt: skip
         chosen = self.rng.choice(acts)
         answer = chosen()
@@ -175,47 +176,49 @@ class Walk:
     def records(self, noun: str) -> list[Body]:
         return self.world.records(self.reference, noun)
 
-    def as_case(self) -> Case:
-        shown = self.world.show(self.reference)
+    def as_case(self, shown: Body) -> Case:
         history = self.world.history(self.reference)
         suspensions = [
             entry["reason"] for entry in history if entry["to_status"] == "suspended" != entry["from_status"]
         ]
         return Case(
-            words=tuple(as_word(word) for word in self.records("consents")),
-            parties=tuple(as_party(party) for party in self.records("parties")),
+            words=tuple(as_word(word) for word in shown["consents"]),
+            parties=tuple(as_party(party) for party in shown["parties"]),
             history=tuple(Step(entry["step"], as_day(entry["occurred_on"])) for entry in history),
             status=shown["status"],
             suspend_reason=suspensions[-1] if shown["status"] == "suspended" else None,
             close_reason=shown["close_reason"],
-            violations=tuple(Fact(found["id"], found["grade"]) for found in self.records("violations")),
+            violations=tuple(Fact(found["id"], found["grade"]) for found in shown["violations"]),
             newest_recorded_at=as_moment(shown["updated_at"]),
         )
 
-    def page(self, made: Body) -> Page:
-        approval = next(
-            signed for signed in reversed(self.records("approvals")) if signed["used_at"] == made["recorded_at"]
-        )
-        words = {word["id"]: as_said(word) for word in self.records("consents")}
+    def page(self, shown: Body, made: Body) -> Page:
+        approval = next(signed for signed in reversed(shown["approvals"]) if signed["used_at"] == made["recorded_at"])
+        words = {word["id"]: as_said(word) for word in shown["consents"]}
         met = frozenset(f"{words[item['consent']]} {item['condition']}" for item in approval["conditions_met"])
         people = {item["pseudonym"] for item in made["shows"].get("people", [])}
-        named = frozenset(person["id"] for person in self.records("people") if person["pseudonym"] in people)
+        named = frozenset(person["id"] for person in shown["people"] if person["pseudonym"] in people)
         codes = set(made["shows"]["violations"])
-        shown = frozenset(found["id"] for found in self.records("violations") if found["code"] in codes)
+        violations = frozenset(found["id"] for found in shown["violations"] if found["code"] in codes)
         return Page(
-            level=made["level"], people=named, shows=shown, signed_at=as_moment(made["recorded_at"]), conditions_met=met
+            level=made["level"],
+            people=named,
+            shows=violations,
+            signed_at=as_moment(made["recorded_at"]),
+            conditions_met=met,
         )
 
     def check(self) -> None:
         """What outsiders read may be up, by the oracle; what came down did not have to stay."""
-        case, now = self.as_case(), self.now.replace(tzinfo=None)
-        pages = [made for made in self.records("publications") if made["taken_down_at"] is None]
-        own = {made["token"] for made in self.records("publications")}
+        shown = self.world.show(self.reference)
+        case, now = self.as_case(shown), self.now.replace(tzinfo=None)
+        pages = [made for made in shown["publications"] if made["taken_down_at"] is None]
+        own = {made["token"] for made in shown["publications"]}
         items = self.world.nobody.get("/public/cases?limit=200").json()["items"]
         public = {item["token"] for item in items} & own
         assert public <= {made["token"] for made in pages}
         for made in pages:
-            reasons = oracle.may_be_up(case, self.page(made), now)
+            reasons = oracle.may_be_up(case, self.page(shown, made), now)
             if made["token"] in public and reasons:
                 raise UpWithoutLeave(reasons, self.done)
         assert pages or case.status != "public_campaign", self.done

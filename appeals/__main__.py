@@ -21,7 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from appeals import access_page, doctor, documentation, lifecycle_page, network, reserve, schema, statistics
+from appeals import access_page, doctor, documentation, lifecycle_page, network, reserve, schema
 from appeals import replay as player
 from appeals import seed as population
 from appeals.app import create_app, database_of, places
@@ -34,7 +34,7 @@ from appeals.key import ID, MOST_DAYS, USUAL_DAYS, Key, new_key, revoke, rotate
 from appeals.network import Account, Entity, EntityInput, Membership, MembershipOutput
 from appeals.process import end_with_parent, raise_file_limit
 from appeals.settings import Settings, Unusable, of_the_environment, pepper_of
-from appeals.statistics import recount
+from appeals.statistics import catch_up, recount
 from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, MembershipState, Role, Scope
 from appeals.web.connection import Connections, Limits
 
@@ -162,8 +162,8 @@ def _lay(database: Database) -> None:
 
 def _render_missing(database: Database) -> None:
     """Keep views of the cases of which none are kept yet, as after an upgrade; and count anew where that was many."""
-    if render_anew(database, all_of_them=False) > statistics.AT_ONCE:
-        recount(database, all_counted)
+    render_anew(database, all_of_them=False)
+    catch_up(database, all_counted)
 
 
 def application() -> FastAPI:

@@ -1,7 +1,8 @@
 """Statistics: how many cases there are, by any one or two dimensions, kept by every write and exact at every moment.
 
 Counted for an entity are the cases led at or below it, but for sealed ones: what everybody may see who works or reads
-over that entity (`access.LEADING`), so that no count tells of a case to somebody who may not see it.
+over that entity (`access.LEADING`), so that no count tells of a case to somebody who may not see it. For a dashboard
+only those of them are counted that are widely visible, in fives: of others it is told nothing, whoever adds to them.
 
 A write that changes how a case is counted adds one row, a *delta*: how it was counted before, and how now. No writer
 waits for another at a counter. Deltas are *folded* into the cells now and then. Whoever reads takes cells and deltas in
@@ -43,10 +44,12 @@ Counted = dict[str, list[str]]
 Item = TypeVar("Item")
 Values = tuple[str, ...]
 Path = tuple[str, ...]
-Place = tuple[str, str, str]
-"""The dimensions, and a value in each."""
-Cell = tuple[str, str, str, str]
+Place = tuple[str, bool, str, str]
+"""The dimensions, whether the case is widely visible, and a value in each dimension."""
+Cell = tuple[str, str, bool, str, str]
 """A place, and the entity before it."""
+WIDELY_VISIBLE = frozenset({Visibility.REGIONAL, Visibility.NETWORK})
+"""With these, more see a case than who has to do with its lead."""
 NONE = ""
 """The value of a case that has none, and where there is no second dimension."""
 WITHIN = "within"
@@ -56,25 +59,33 @@ log = logging.getLogger("appeals")
 
 
 class Statistic(Base):
-    """A cell: how many cases have these values in these dimensions, up to the deltas that are not folded yet."""
+    """A cell: how many cases have these values in these dimensions, up to the deltas that are not folded yet.
+
+    Those that are widely visible and the others are counted in cells of their own; who gets exact counts gets the sum.
+    """
 
     __tablename__ = "statistic"
 
     entity_id: Mapped[UUID] = mapped_column(refers_to("entity.id"), primary_key=True)
     by: Mapped[str] = mapped_column(primary_key=True)
+    widely_visible: Mapped[bool] = mapped_column(primary_key=True)
     first: Mapped[str] = mapped_column(primary_key=True)
     second: Mapped[str] = mapped_column(primary_key=True)
     cases: Mapped[int]
 
 
 class StatisticDelta(Base):
-    """How a case was counted before a write, and how afterwards, as JSON; null where it was or is not counted."""
+    """How a case was counted before a write, and how afterwards, as JSON; null where it was or is not counted.
+
+    `widely_visible` says whether it was or is: for a dashboard no others are read, so that no time tells of them.
+    """
 
     __tablename__ = "statistic_delta"
 
     id: Mapped[int] = mapped_column(Serial, Identity(), primary_key=True)
     before: Mapped[str | None]
     after: Mapped[str | None]
+    widely_visible: Mapped[bool]
 
 
 # Writing
@@ -111,11 +122,19 @@ def counted(case: Case) -> Counted | None:
 def note(session: Session, before: Counted | None, after: Counted | None) -> None:
     """Have a case counted otherwise: to be called in the transaction that changes it, with what was told of it last."""
     if before != after:
-        values = {"before": before and json.dumps(before), "after": after and json.dumps(after)}
+        values = {
+            "before": before and json.dumps(before),
+            "after": after and json.dumps(after),
+            "widely_visible": any(state and _is_widely_visible(state) for state in (before, after)),
+        }
         session.connection().execute(_COUNTED, values)
 
 
 _COUNTED = insert(StatisticDelta)
+
+
+def _is_widely_visible(case: Counted) -> bool:
+    return not WIDELY_VISIBLE.isdisjoint(case.get("visibility", ()))
 
 
 def _entities_on(path: str) -> list[str]:
@@ -130,8 +149,9 @@ TABLES: dict[str, tuple[Dimension, ...]] = {
 
 def _places(case: Counted, tables: Iterable[str]) -> list[Place]:
     """Where a case counts in these tables: once under each of its values."""
+    widely_visible = _is_widely_visible(case)
     return [
-        (name, *values, *[NONE] * (2 - len(values)))  # type: ignore[misc]
+        (name, widely_visible, *values, *[NONE] * (2 - len(values)))  # type: ignore[misc]
         for name in tables
         for values in product(*(case.get(dimension, ()) for dimension in TABLES[name]))
     ]
@@ -158,12 +178,16 @@ async def run(database: Database, turns: CapacityLimiter) -> None:
 def _try_to_fold(database: Database, left: int) -> int:
     """Fold, if there are more deltas than may be left for later; how many were folded."""
     try:
-        with database.reading() as session:
-            waiting = session.scalar(select(StatisticDelta.id).offset(left).limit(1))
-        return 0 if waiting is None else fold(database)
+        return fold(database) if _more_wait(database, left) else 0
     except Exception as error:  # whatever is wrong now may be right the next time
         log.error("statistics could not be folded: %s", type(error).__name__)
         return 0
+
+
+def _more_wait(database: Database, than: int) -> bool:
+    """True when more deltas than this are not folded yet."""
+    with database.reading() as session:
+        return session.scalar(select(StatisticDelta.id).offset(than).limit(1)) is not None
 
 
 def fold(database: Database, most: int = AT_ONCE) -> int:
@@ -178,11 +202,14 @@ def fold(database: Database, most: int = AT_ONCE) -> int:
 
 
 def _sum(deltas: Iterable[Sequence[Any]], tables: Collection[str] = tuple(TABLES)) -> Counter[Cell]:
-    """What deltas come to. Of a case that stays where it is, only tables change in which it has another value."""
+    """What deltas come to. Of a case that stays where it is, only tables change in which it has another value.
+
+    Where its visibility changes all may, since its cells may be others.
+    """
     by_path = defaultdict[Path, Counter[Place]](Counter)
     for told in deltas:
         before, after = ((json.loads(text) if text else {WITHIN: []}) for text in told)
-        changed = [name for name in tables if _moves(before, after, (WITHIN, *TABLES[name]))]
+        changed = [name for name in tables if _moves(before, after, (WITHIN, "visibility", *TABLES[name]))]
         by_path[tuple(before[WITHIN])].subtract(_places(before, changed))
         by_path[tuple(after[WITHIN])].update(_places(after, changed))
     return _spread(by_path)
@@ -212,8 +239,9 @@ def _add(session: Session, change: Counter[Cell]) -> None:
 
 
 def _row(cell: Cell, cases: int) -> dict[str, Any]:
-    entity, by, first, second = cell
-    return {"entity_id": UUID(entity), "by": by, "first": first, "second": second, "cases": cases}
+    entity, by, widely_visible, first, second = cell
+    values = {"widely_visible": widely_visible, "first": first, "second": second}
+    return {"entity_id": UUID(entity), "by": by, **values, "cases": cases}
 
 
 # Counting anew
@@ -239,6 +267,12 @@ def recount(database: Database, kept: Kept) -> None:
             session.execute(delete(StatisticDelta).where(StatisticDelta.id.in_(numbers)))
 
 
+def catch_up(database: Database, kept: Kept) -> None:
+    """Count all cells anew where so many deltas wait that to fold them would take longer, as after an upgrade."""
+    if _more_wait(database, LEFT):
+        recount(database, kept)
+
+
 def _in_parts(items: Iterable[Item], size: int = 10_000) -> Iterator[list[Item]]:
     rest = iter(items)
     while part := list(islice(rest, size)):
@@ -254,11 +288,15 @@ def _count(cases: Iterable[Counted], tables: Collection[str] = tuple(TABLES)) ->
 
 def miscounted(session: Session, kept: Kept, tables: Collection[str] = tuple(TABLES)) -> int:
     """How many cells, with the deltas that are not folded yet, are not what counting anew gives: none, ever."""
-    columns = (Statistic.entity_id, Statistic.by, Statistic.first, Statistic.second, Statistic.cases)
-    cells = select(*columns).where(Statistic.by.in_(tables)).execution_options(yield_per=1000)
+    columns = (Statistic.by, Statistic.widely_visible, Statistic.first, Statistic.second)
+    cells = (
+        select(Statistic.entity_id, Statistic.cases, *columns)
+        .where(Statistic.by.in_(tables))
+        .execution_options(yield_per=1000)
+    )
     told = Counter[Cell]()
-    for entity_id, by, first, second, cases in session.execute(cells):
-        told[entity_id.hex, by, first, second] = cases
+    for entity_id, cases, by, widely_visible, first, second in session.execute(cells):
+        told[entity_id.hex, by, widely_visible, first, second] = cases
     deltas = session.execute(select(StatisticDelta.before, StatisticDelta.after)).all()
     told.update(_sum(deltas, tables))
     told.subtract(_spread(_count(kept(session), tables)))
@@ -291,12 +329,18 @@ def topmost(paths: Iterable[str]) -> list[str]:
 
 
 def exact_for(caller: Caller, paths: Iterable[str]) -> bool:
-    """True for those who may look at the cases themselves; to a dashboard no count may tell of few (invariant 8)."""
+    """True for who may look at the cases themselves, over each of the entities; to others they are a dashboard.
+
+    To a dashboard no count tells of a case that readers around do not see, and none of few (domain.md 8, invariant 8).
+    """
     return all(caller.roles_over(path) & LEADING_ROLES for path in paths)
 
 
-def asked_for(paths: Collection[str], by: Sequence[Dimension]) -> Select[Any]:
-    """The cells of a table over these entities, and the deltas that are not folded yet: rows for `table_of`."""
+def asked_for(paths: Collection[str], by: Sequence[Dimension], *, exact: bool) -> Select[Any]:
+    """The cells of a table over these entities, and the deltas that are not folded yet: rows for `table_of`.
+
+    Not `exact`, only of cases that are widely visible.
+    """
     name = ",".join(dimension for dimension in DIMENSIONS if dimension in by)
     missing = type_coerce(null(), String)
     entities = [UUID(_entities_on(path)[-1]) for path in paths]
@@ -304,10 +348,12 @@ def asked_for(paths: Collection[str], by: Sequence[Dimension]) -> Select[Any]:
         Statistic.first, Statistic.second, Statistic.cases, missing.label("before"), missing.label("after")
     ).where(Statistic.entity_id.in_(entities), Statistic.by == name)
     deltas = select(missing, missing, null(), StatisticDelta.before, StatisticDelta.after)
+    if not exact:
+        cells, deltas = cells.where(Statistic.widely_visible), deltas.where(StatisticDelta.widely_visible)
     return select(union_all(cells, deltas).subquery())
 
 
-def table_of(rows: Iterable[Any], paths: Iterable[str], by: Sequence[Dimension]) -> Counter[Values]:
+def table_of(rows: Iterable[Any], paths: Iterable[str], by: Sequence[Dimension], *, exact: bool) -> Counter[Values]:
     """The count of each combination of values, in the order of `by`; some may be 0."""
     entities = {_entities_on(path)[-1] for path in paths}
     order = sorted(by, key=DIMENSIONS.index)
@@ -316,14 +362,15 @@ def table_of(rows: Iterable[Any], paths: Iterable[str], by: Sequence[Dimension])
         if cases is not None:
             counts[(first, second)[: len(by)]] += cases
             continue
-        for told, sign in ((before, -1), (after, 1)):
-            for values in _values(told, entities, order):
-                counts[values] += sign
+        for text, sign in ((before, -1), (after, 1)):
+            case: Counted = json.loads(text) if text else {WITHIN: []}
+            if exact or _is_widely_visible(case):
+                for values in _values(case, entities, order):
+                    counts[values] += sign
     return counts if order == list(by) else Counter({values[::-1]: cases for values, cases in counts.items()})
 
 
-def _values(told: str | None, entities: set[str], by: Sequence[Dimension]) -> Iterator[Values]:
-    case: Counted = json.loads(told) if told else {WITHIN: []}
+def _values(case: Counted, entities: set[str], by: Sequence[Dimension]) -> Iterator[Values]:
     if not entities.isdisjoint(case[WITHIN]):
         yield from product(*(case.get(dimension, ()) for dimension in by))
 

@@ -17,8 +17,10 @@ from appeals import schema
 from appeals.alert import Alert
 from appeals.case import Case, HistoryEntry
 from appeals.database import MIGRATIONS, Base, Database, head_revision
+from appeals.kept_view import all_counted
 from appeals.key import Key, new_key, rotate
 from appeals.network import Membership, network_version
+from appeals.statistics import fold, miscounted
 from appeals.vocabulary import Status
 from tests.cast import World, found_cast
 from tests.conftest import PEPPER
@@ -223,6 +225,25 @@ def test_going_down_makes_no_role_of_a_proposal_and_coming_up_keeps_what_is_held
     before = network_version_of(world)
     assert admin.post("/v1/accounts", {**body, "name": "another desk"}).status_code == 201
     assert network_version_of(world) > before
+
+
+def test_counts_stand_as_they_were_after_going_down_and_up(world: World) -> None:
+    """And for dashboards they are told apart: before this they counted what is restricted too."""
+    for visibility in ("sealed", "restricted", *["regional"] * 6):
+        world.case(visibility=visibility)
+    fold(world.database)
+    world.take(world.case(visibility="regional"), "screening")
+    people = [world.as_(name) for name in ("coordinator", "dashboard")]
+    counts = [who.get("/v1/statistics?by=visibility,status").json() for who in people]
+    down_and_up(world.database, "statistics_of_what_is_widely_visible")
+    assert [who.get("/v1/statistics?by=visibility,status").json() for who in people] == counts
+    while fold(world.database):
+        pass
+    assert [who.get("/v1/statistics?by=visibility,status").json() for who in people] == counts
+    assert [row["cases"] for row in counts[0]["items"]] == [6, 1, 1]
+    assert [row["cases"] for row in counts[1]["items"]] == [5]
+    with world.database.reading() as session:
+        assert miscounted(session, all_counted) == 0
 
 
 def network_version_of(world: World) -> int:

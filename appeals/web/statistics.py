@@ -54,7 +54,7 @@ class Statistics(Model):
     """Counts as flat rows, a member for each dimension and `cases`; null stands for what a case does not have."""
 
     fives: Annotated[
-        bool, Field(description="True for dashboards: counts are rounded down to fives, and fewer are not told.")
+        bool, Field(description="True for dashboards: of `regional` and `network` cases alone, rounded down to fives.")
     ]
     items: list[dict[str, Told]]
 
@@ -77,11 +77,11 @@ class Table:
     @property
     def statement(self) -> Select[Any]:
         """What is asked of the database."""
-        return asked_for(self.paths, self.by)
+        return asked_for(self.paths, self.by, exact=self.exact)
 
     def rows(self, found: Iterable[Any]) -> list[dict[str, Told]]:
         """The rows of the answer, from what the statement gives."""
-        counts = table_of(found, self.paths, self.by)
+        counts = table_of(found, self.paths, self.by, exact=self.exact)
         counts = over_time(counts, self.every) if self.every else counts
         return rows_of(counts, self.columns, self.names, exact=self.exact)
 

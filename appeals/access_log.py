@@ -17,6 +17,7 @@ from anyio import to_thread
 from sqlalchemy import ColumnElement, ForeignKey, Index, false, insert, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm.util import AliasedClass
 
 from appeals.database import TRIES, Base, Busy, Database, Entangled, Unavailable, failure_of, new_id
 from appeals.network import Caller, Entity, Membership, is_of_root
@@ -115,15 +116,17 @@ def _unwritten(error: Exception) -> Unwritten:
     return Unwritten()
 
 
-def readable_by(caller: Caller) -> ColumnElement[bool]:
-    """The rows an auditor reads: of accounts that hold a role at or below their entity; over the root, every row."""
+def readable_by(caller: Caller, entry: type[AccessEntry] | AliasedClass[AccessEntry]) -> ColumnElement[bool]:
+    """The rows an auditor reads: of accounts that hold a role at or below their entity, or once did; over the root all.
+
+    A role that was only proposed gives nothing: else an admin could lay any account open.
+    """
     paths = [held.path for held in caller.held if held.role is Role.AUDITOR]
     if any(is_of_root(path) for path in paths):
         return true()
     below = or_(false(), *(Entity.path.startswith(path) for path in paths))
-    return AccessEntry.account_id.in_(
-        select(Membership.account_id).join(Entity, Entity.id == Membership.entity_id).where(below)
-    )
+    accounts = select(Membership.account_id).join(Entity, Entity.id == Membership.entity_id)
+    return entry.account_id.in_(accounts.where(below, Membership.effective_at.is_not(None)))
 
 
 @dataclass(frozen=True)

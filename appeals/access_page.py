@@ -168,8 +168,9 @@ are changed by coordinators alone. The names of doors are the `operationId`s of 
 Some look closer than at the role. Admins act at and below their own entity, never on their own account, and disable an
 account or revoke its keys only where they are admin over every entity in which it holds a role or ever held one
 ([why](decisions/0012-keys.md)). What they propose, another person confirms: [accounts](accounts.md). Auditors read of
-the accounts at and below their entity. The glass is broken by those who coordinate the lead. Lists of cases hold
-those one sees; alerts are what one was told.
+the accounts at and below their entity, and of sealed cases by
+[keyed names](decisions/0034-keyed-names-on-the-log.md). The glass is broken by those who coordinate the lead. Lists of
+cases hold those one sees; alerts are what one was told.
 
 {_doors(others, places)}
 

@@ -1,11 +1,13 @@
 """Sealing: what can be read and made only with the pepper, each for a purpose of its own."""
 
+import base64
 import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 NONCE_BYTES = 12
 
@@ -29,3 +31,34 @@ class Seal:
     @property
     def _cipher(self) -> AESGCM:
         return AESGCM(hmac.digest(self.pepper, self.purpose, hashlib.sha256))
+
+
+class Unnamed(Exception):
+    """A text that is no keyed name."""
+
+
+@dataclass(frozen=True)
+class KeyedNames:
+    """Encrypts texts with AES-SIV under a key that is made of the pepper for one purpose.
+
+    The same text `of` the same always has the same name, which nobody can make or read without the pepper.
+    """
+
+    pepper: bytes
+    purpose: bytes
+
+    def name(self, text: str, of: bytes) -> str:
+        """The name of a text that is not empty, in letters, digits, hyphens and underscores."""
+        return base64.urlsafe_b64encode(self._cipher.encrypt(text.encode(), [of])).rstrip(b"=").decode()
+
+    def text(self, name: str, of: bytes) -> str:
+        """The text of this name. Raises: Unnamed, when it is none, or of something else."""
+        try:
+            sealed = base64.b64decode(name + "=" * (-len(name) % 4), altchars=b"-_", validate=True)
+            return self._cipher.decrypt(sealed, [of]).decode()
+        except (ValueError, InvalidTag):
+            raise Unnamed from None
+
+    @property
+    def _cipher(self) -> AESSIV:
+        return AESSIV(hmac.digest(self.pepper, self.purpose, hashlib.sha512))

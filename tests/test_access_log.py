@@ -465,6 +465,7 @@ def test_auditors_read_it_newest_first_and_by_what_they_ask(logged: World) -> No
     logged.caseworker.get(f"/v1/cases/{two}")
     middle = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     logged.as_("reader").get(f"/v1/cases/{ABSENT}")
+    (name,) = read(auditor, "?kind=denial")[0]["subjects"]  # of no case, as of a sealed one, a keyed name
     entries = read(auditor)
     assert [entry["id"] for entry in entries] == sorted((entry["id"] for entry in entries), reverse=True)
 
@@ -472,10 +473,11 @@ def test_auditors_read_it_newest_first_and_by_what_they_ask(logged: World) -> No
         asked = f"?kind=view&kind=denial&{query}"
         return [(entry["door"], entry["subjects"]) for entry in read(auditor, asked)]
 
-    denied, second, first = ("show_case", [ABSENT]), ("show_case", [two]), ("show_case", [one])
+    denied, second, first = ("show_case", [name]), ("show_case", [two]), ("show_case", [one])
     assert seen("") == [denied, second, first]
     assert seen(f"subject={one}") == [first]
     assert seen(f"subject={one}&subject={two}") == [second, first]
+    assert (seen(f"subject={ABSENT}"), seen(f"subject={name}")) == ([], [denied])
     assert seen("account=caseworker") == [second]
     assert seen(f"account={logged.coordinator.account}") == [first]
     assert seen(f"account={NOBODY}") == []

@@ -33,7 +33,7 @@ LAYERS = (
     "step_input",
     "lifecycle",
     "case",
-    "access figures revision sharing",
+    "access audit figures revision sharing",
     "likeness past search statistics views",
     "guard records",
     "effect",

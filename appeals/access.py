@@ -313,8 +313,14 @@ def _acting(caller: Caller, case: Case, acts: Acts) -> frozenset[Role]:
 
 
 def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
-    """The roles over the entity the case is about to be handed to; while it is offered to none, over its lead."""
-    return RECEIVING.roles(caller, case) if case.handover_to else roles_on(caller, case)
+    """The roles over the entity the case is about to be handed to; while it is offered to none, over its lead.
+
+    Not those of somebody who sees the case by broken glass alone: nothing they do outlives the day (domain.md 8).
+    """
+    if case.handover_to is None:
+        return roles_on(caller, case)
+    sees = any(_roles_by(sight, caller, case) for sight in SIGHTS if sight.acts is not Acts.TO_PROTECT)
+    return RECEIVING.roles(caller, case) if sees else frozenset()
 
 
 def may_break_glass(caller: Caller) -> ColumnElement[bool]:

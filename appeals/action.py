@@ -78,10 +78,10 @@ class Response(Record):
     rejoined_on: Mapped[date | None]
 
     def contradiction(self) -> tuple[str, str] | None:
-        """A rejoinder does not come before the answer."""
-        if self.rejoined_on and self.rejoined_on < earliest(self.received_on, self.received_precision):
-            return "rejoined_on", "lies before the answer"
-        return None
+        """Neither a rejoinder nor the day on which more was promised comes before the answer."""
+        came = earliest(self.received_on, self.received_precision)
+        before = [name for name in ("rejoined_on", "follow_up_on") if (day := getattr(self, name)) and day < came]
+        return (before[0], "lies before the answer") if before else None
 
     @property
     def is_silence(self) -> bool:
@@ -161,11 +161,16 @@ class Action(Record):
         return CONTACT_SCOPE.get(ActionKind(self.kind))
 
     @property
+    def answers(self) -> list[Response]:
+        """The responses of whom it was addressed to, and their silence: what others say of it answers nothing."""
+        return [found for found in self.responses if self.target is None or found.party in (None, self.target)]
+
+    @property
     def answer(self) -> AnswerStatus:
         """Where the answer stands. Silence stays on record: an answer that came late stands beside it."""
-        if any(self.is_in_time(response) for response in self.responses if not response.is_silence):
+        if any(self.is_in_time(response) for response in self.answers if not response.is_silence):
             return AnswerStatus.RECEIVED
-        if self.responses:
+        if self.answers:
             return AnswerStatus.NO_RESPONSE
         return AnswerStatus.AWAITING if self.awaited_until else AnswerStatus.NONE_EXPECTED
 
@@ -192,8 +197,8 @@ class Action(Record):
         """True when it was done and met silence past the due date, or only inadequate answers."""
         if self.status != ActionStatus.DONE:
             return False
-        if self.responses:
-            return all(response.is_inadequate(on) for response in self.responses)
+        if self.answers:
+            return all(response.is_inadequate(on) for response in self.answers)
         return self.answer_due_on is not None and self.answer_due_on < on
 
 

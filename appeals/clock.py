@@ -155,7 +155,7 @@ def _caller(session: Session, now: datetime) -> Caller:
 def _note_silence(writing: Writing, due: DueDate) -> None:
     """Where nothing came, put the silence on record (invariant 15)."""
     asked: Action = next(made for made in writing.case.actions if made.id == due.subject_id)
-    if not asked.responses:
+    if not asked.answers:
         step.add(writing, BY_NOUN["responses"], silence_of(asked))
 
 

@@ -252,7 +252,7 @@ def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[
 
 def _note_silence(writing: Writing, answered: action.Action, said: action.ResponseInput) -> None:
     """A late answer stands beside the silence, also where it is told before anybody noted that (domain.md 3)."""
-    told = answered.responses or said.grade is ResponseGrade.NO_RESPONSE
+    told = answered.answers or said.grade is ResponseGrade.NO_RESPONSE
     if not told and not answered.is_in_time(said) and answered.status == ActionStatus.DONE:
         write(writing, BY_NOUN["responses"], action.silence_of(answered))
 

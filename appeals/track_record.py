@@ -135,7 +135,7 @@ def _parties(caller: Caller, whose: Whose, number: UUID) -> Select[UUID]:
 
 
 def _approach(made: Action, reference: str) -> Approach:
-    answers = [response for response in made.responses if not response.is_silence]
+    answers = [response for response in made.answers if not response.is_silence]
     first = min(answers, key=lambda response: response.received_on, default=None)
     exact = first and {first.received_precision, made.done_precision} == {Precision.EXACT}
     return Approach(

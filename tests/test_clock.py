@@ -75,6 +75,28 @@ def test_what_was_answered_stays_answered(world: World) -> None:
     assert (told["answer"], [answer["grade"] for answer in told["responses"]]) == ("received", ["partial"])
 
 
+@pytest.mark.parametrize("whose", ["#factory", "#union"])
+def test_what_others_say_of_a_letter_answers_nothing(world: World, whose: str) -> None:
+    """An answer is expected from a target; what others say keeps nobody's silence off the record."""
+    reference, letter = engaged(world, answer_due_on=TO_COME)
+    path = f"/v1/cases/{reference}/actions/{letter}/responses"
+    said = {"party": whose, "received_on": day(1), "grade": "denies_violation"}
+    assert world.coordinator.post(path, said).status_code == 201
+    assert answers_to(world, reference, letter)["answer"] == "awaiting"
+    pass_time(world.database, later(9))
+    told = answers_to(world, reference, letter)
+    assert told["answer"] == "no_response"
+    assert {answer["grade"] for answer in told["responses"]} == {"denies_violation", "no_response"}
+
+
+def test_more_is_promised_for_a_day_after_the_answer(world: World) -> None:
+    reference, letter = engaged(world, answer_due_on=TO_COME)
+    said = {"received_on": day(1), "grade": "holding_reply", "follow_up_on": day(2)}
+    answer = world.coordinator.post(f"/v1/cases/{reference}/actions/{letter}/responses", said)
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/follow_up_on"]
+
+
 def test_a_late_answer_stands_beside_the_silence_and_one_that_was_told_late_ends_it(world: World) -> None:
     reference, letter = engaged(world)
     pass_time(world.database, later())

@@ -205,6 +205,25 @@ def broken(world: World) -> Broken:
     return Broken(world, reference, breaker)
 
 
+@pytest.mark.parametrize("offered", ["before the glass is broken", "after"])
+@pytest.mark.parametrize("body", [{}, {"assignee": "breaker"}])
+def test_broken_glass_does_not_accept_what_is_offered_to_others(world: World, offered: str, body: Body) -> None:
+    """A coordinator of the root is over whoever it is offered to, and over the lead only by the glass."""
+    breaker, reference = world.newcomer("breaker", Role.COORDINATOR), world.case(visibility="sealed")
+    path = f"/v1/cases/{reference}"
+    if offered == "after":
+        assert breaker.post(f"{path}/break-glass", REASON).status_code == 201
+    world.take(reference, "handover")
+    if offered != "after":
+        assert breaker.post(f"{path}/break-glass", REASON).status_code == 201
+    before = rows_of(world.database)
+    given = dict.fromkeys(body, breaker.account)
+    answer = breaker.post(f"{path}/handover-acceptance", given, If_Match="*")
+    assert (answer.status_code, changed(before, rows_of(world.database))) == (403, set())
+    steps = {step["noun"]: step for step in breaker.get(f"{path}/steps").json()["items"]}
+    assert not steps.get("handover-acceptance", {"allowed": False})["allowed"]
+
+
 REFUSAL = {"subject": "workers", "scope": "media_interview", "state": "refused"}
 CRITICAL = {"level": "critical", "assessed_on": day(0), "threats": "A raid."}
 

@@ -709,6 +709,15 @@ def test_an_adequate_answer_keeps_a_case_quiet_and_an_overdue_letter_does_not(wo
     assert world.coordinator.step(reference, "escalation", step_input("escalation")).status_code == 201
 
 
+@pytest.mark.parametrize("whose", ["#factory", "#union"])
+def test_what_others_say_of_a_letter_opens_no_way_to_the_public(world: World, whose: str) -> None:
+    first = action(label="letter", answer_due_on=later(1))
+    said = {"action": "#letter", "party": whose, "received_on": day(8), "grade": "denies_violation"}
+    reference = in_("accepted", take("engagement", first_action=first), sign(), add("responses", **said))(world)
+    refused = world.coordinator.step(reference, "escalation", step_input("escalation"))
+    assert codes(refused) == ["quiet_action.missing"]
+
+
 def test_a_letter_that_was_only_planned_meets_no_silence(world: World) -> None:
     first = action(label="letter", answer_due_on=later(1))
     reference = in_("accepted", take("engagement", first_action=first), sign())(world)

@@ -152,7 +152,8 @@ class Walk:
         return self.world.coordinator.step(other, "merger", {"survivor": self.reference}, If_Match="*")
 
     def time(self) -> None:
-        self.ahead += timedelta(days=self.rng.choice([-3, -1, 1, 1, 2, 4]))
+        """Days pass, or the clock is set back: to yesterday at most, as what is logged with a case is of today."""
+        self.ahead = max(self.ahead + timedelta(days=self.rng.choice([-3, -1, 1, 1, 2, 4])), timedelta(days=-1))
         pass_time(self.world.database, self.now)
 
     def step(self, noun: str, body: Body | None = None, **changed: Any) -> Response:

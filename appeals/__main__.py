@@ -67,18 +67,23 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _opened(settings: Settings) -> Database:
-    """The database of the settings, wherever it may be. Raises: Unusable."""
+def _opened(settings: Settings, setting: str = "APPEALS_DATABASE") -> Database:
+    """The database of the settings, wherever it may be. `setting` is how those begin that name it. Raises: Unusable."""
     try:
         return database_of(settings)
     except OSError as error:
-        raise _unread("APPEALS_DATABASE_PASSWORD_FILE", error) from None
+        raise _unread(f"{setting}_PASSWORD_FILE", error) from None
     except UnicodeDecodeError:
         raise Unusable(f"the password in {settings.database_password_file} is not written in UTF-8") from None
     except (ArgumentError, ValueError):  # whose words may hold a password
-        raise Unusable(
-            "APPEALS_DATABASE_URL is not the URL of a database; docs/configuration.md has examples"
-        ) from None
+        raise Unusable(f"{setting}_URL is not the URL of a database; docs/configuration.md has examples") from None
+
+
+def _opened_by_owner(settings: Settings) -> Database:
+    """The same database, as who owns its tables. Raises: Unusable."""
+    if settings.migration_database_url is None:
+        return _opened(settings)
+    return _opened(settings.of_the_owner(), "APPEALS_MIGRATION_DATABASE")
 
 
 def _networked(settings: Settings) -> Database:
@@ -179,9 +184,13 @@ def application() -> FastAPI:
 def migrate(
     revision: Annotated[str, typer.Argument(help="head, base, or steps back such as -1.")] = "head",
 ) -> None:
-    """Bring the database to a revision. A downgrade drops what the older schema has no place for."""
-    database = _opened(of_the_environment())
-    schema.migrate(database, revision)
+    """Bring the database to a revision. A downgrade drops what the older schema has no place for.
+
+    On a server it gives the service's user its rights, where APPEALS_MIGRATION_DATABASE_URL names another.
+    """
+    settings = of_the_environment()
+    database, service = _opened_by_owner(settings), _opened(settings).engine.url
+    schema.migrate(database, revision, service)
     if revision == "head":
         _render_missing(database)
     say(f"schema: {revision}")

@@ -384,6 +384,7 @@ class Database:
                 "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
+                "recursive_triggers=ON",  # a row that is replaced is deleted, and its triggers say so
                 f"cache_size=-{PAGES_EACH_KB}",
                 f"busy_timeout={int(self.lock_timeout_s * 1000)}",
             ):
@@ -618,6 +619,7 @@ class Turn(IntEnum):
     LISTING = 20_260_101
     COUNTING = 20_260_102
     FOLDING = 20_260_103
+    MIGRATING = 20_260_104
 
 
 def take_turn(session: Session, turn: Turn) -> None:

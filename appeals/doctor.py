@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import and_, func, make_url, select
 from sqlalchemy.orm import Session, aliased
 
-from appeals import schema, statistics
+from appeals import protection, schema, statistics
 from appeals.access import CASE_ROLES
 from appeals.case import Case, HistoryEntry
 from appeals.database import Database
@@ -128,7 +128,8 @@ def webhooks_to_this_machine(at: Installation) -> Iterator[str]:
 
 
 def open_secrets(at: Installation) -> Iterator[str]:
-    files = [at.settings.pepper_file if at.settings.pepper is None else None, at.settings.database_password_file]
+    passwords = (at.settings.database_password_file, at.settings.migration_database_password_file)
+    files = [at.settings.pepper_file if at.settings.pepper is None else None, *passwords]
     return (str(file) for file in files if file is not None and _is_open(file))
 
 
@@ -193,9 +194,16 @@ def _is_loopback(host: str) -> bool:
 
 
 def password_in_the_url(at: Installation) -> Iterator[str]:
-    url = make_url(at.settings.database_url)
-    if url.password is not None or "password" in url.query:
-        yield "APPEALS_DATABASE_URL"
+    urls = {"DATABASE": at.settings.database_url, "MIGRATION_DATABASE": at.settings.migration_database_url}
+    for name, told in urls.items():
+        url = make_url(told) if told else None
+        if url is not None and (url.password is not None or "password" in url.query):
+            yield f"APPEALS_{name}"
+
+
+def owner_at_hand(at: Installation) -> Iterator[str]:
+    if at.settings.migration_database_url is not None:
+        yield "APPEALS_MIGRATION_DATABASE_URL"
 
 
 def no_proxy(at: Installation) -> Iterator[str]:
@@ -254,8 +262,13 @@ OF_THE_INSTALLATION: tuple[Check[Installation], ...] = (
     ),
     Check(
         "database.password_in_url", True, password_in_the_url,
-        "{} holds a password, which every child process sees: put it in a file, and name that in "
-        "APPEALS_DATABASE_PASSWORD_FILE.",
+        "{0}_URL holds a password, which every child process sees: put it in a file, and name that in "
+        "{0}_PASSWORD_FILE.",
+    ),
+    Check(
+        "database.owner_at_hand", False, owner_at_hand,
+        "{} is for appeals migrate alone: leave it out where the service runs, so that whoever gets hold of that does "
+        "not get the owner of the tables.",
     ),
     Check(
         "proxy.missing", True, no_proxy,
@@ -408,6 +421,24 @@ def unmoved(at: Network) -> Iterator[str]:
     return iter(at.session.scalars(query.where(Case.status != moved).order_by(Case.reference).limit(LOOKED_AT)))
 
 
+def unprotected(at: Network) -> Iterator[str]:
+    """Names of what keeps rows as they are, and is not as this release makes it."""
+    return iter(protection.differing_triggers(at.session.connection()))
+
+
+def other_rights(at: Network) -> Iterator[str]:
+    """On a server: what the service's user may do and should not, or should and may not."""
+    connection = at.session.connection()
+    if not protection.is_embedded(connection) and not protection.is_owner(connection):
+        yield from protection.differing_rights(connection)
+
+
+def one_user(at: Network) -> Iterator[str]:
+    connection = at.session.connection()
+    if not protection.is_embedded(connection) and protection.is_owner(connection):
+        yield str(connection.engine.url.username)
+
+
 def _entities(at: Network) -> list[Entity]:
     return list(at.session.scalars(select(Entity).order_by(Entity.name)))
 
@@ -448,6 +479,20 @@ OF_THE_NETWORK: tuple[Check[Network], ...] = (
     Check(
         "case.unmoved", True, unmoved,
         "The status of {} is not that of its last step, as if somebody had written to the database: restore a backup.",
+    ),
+    Check(
+        "schema.unprotected", True, unprotected,
+        "What keeps rows as they were written is not as this release makes it: {}. Run appeals migrate, and ask who "
+        "changed it, and what besides.",
+    ),
+    Check(
+        "schema.other_rights", True, other_rights,
+        "The service's user {}, which is not what this release asks for: run appeals migrate.",
+    ),
+    Check(
+        "database.one_user", False, one_user,
+        "The service's user {} owns the tables, and so could take away what keeps history as it is: give the tables to "
+        "another one, for appeals migrate (docs/deployment.md).",
     ),
     Check(
         "account.unconfirmed", False, unconfirmed_grants,

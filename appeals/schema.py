@@ -1,16 +1,20 @@
 """The schema: bringing a database to a revision, founding the network in an empty one, and what stands in the way."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import URL, inspect, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, inspect, select, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from appeals.database import MIGRATIONS, Database
+from appeals import protection
+from appeals.database import MIGRATIONS, Database, failure_of, head_revision
 from appeals.key import new_key
 from appeals.network import Entity, found_network, grant, new_account
 from appeals.vocabulary import AccountKind, KeyOrigin, Role
@@ -81,24 +85,82 @@ def _place(url: URL) -> str:
     return f"database {url.database} at {host}, port {url.port or url.query.get('port') or USUAL_PORT},"
 
 
-def migrate(database: Database, revision: str = "head") -> None:
-    """Bring the database to a revision, in one transaction. Raises: Unfit."""
+def migrate(database: Database, revision: str = "head", service: URL | None = None) -> None:
+    """Bring the database to a revision, in one transaction, and protect what it keeps.
+
+    `service` is where the service will connect: to a server as a user of its own, who then may do what the tables
+    allow and owns nothing. Raises: Unfit.
+    """
     reach(database)
     try:
-        _migrate(database, revision)
+        _migrate(database, revision, _user_of(database, service))
     except CommandError as error:
         raise Unfit(f"the schema cannot be brought to {revision}: {error}") from None
+    except ProgrammingError as error:
+        if failure_of(error) is None:
+            raise
+        user = database.engine.url.username
+        who = "set APPEALS_MIGRATION_DATABASE_URL to who may (docs/deployment.md)"
+        raise Unfit(f"{user} may not change the schema: {reason(error)}; {who}") from None
 
 
-def _migrate(database: Database, revision: str) -> None:
+def _user_of(database: Database, service: URL | None) -> URL | None:
+    """The service's user, where that is another than who migrates. Raises: Unfit, where it uses another database."""
+    url = database.engine.url
+    if service is None:
+        return None
+    if (service.get_backend_name(), service.database) != (url.get_backend_name(), url.database):
+        raise Unfit(f"the service uses the database {service.database}, and {url.database} is to be migrated")
+    return service if service.username not in (None, url.username) else None
+
+
+def _migrate(database: Database, revision: str, service: URL | None) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with database.engine.execution_options(writing=True).connect() as connection:
         config.attributes["connection"] = connection
+        config.attributes["protected"] = partial(_protected, revision=revision, service=service)
         if revision == "head" or (not revision.startswith("-") and revision != "base"):
             command.upgrade(config, revision)
         else:
             command.downgrade(config, revision)
+
+
+@contextmanager
+def _protected(connection: Connection, revision: str, service: URL | None) -> Iterator[None]:
+    """While the schema is migrated nothing keeps rows as they are; afterwards what the release asks for does."""
+    user = str(service.username) if service else ""
+    if service:
+        _as_owner(connection, user, partial(protection.take_over, connection, user))
+    if revision != "head" or _revision(connection) != head_revision():
+        protection.lift(connection)
+    yield
+    if _revision(connection) != head_revision():
+        return
+    protection.protect(connection)
+    if service:
+        _as_owner(connection, user, partial(protection.make_user, connection, user, service.password))
+        protection.grant(connection, user)
+
+
+def _as_owner(connection: Connection, user: str, act: Callable[[], None]) -> None:
+    """Do what only an owner may. Raises: Unfit, saying what to do where who migrates may not."""
+    try:
+        with connection.begin_nested():
+            act()
+    except ProgrammingError as error:
+        owner = connection.engine.url.username
+        raise Unfit(
+            f"{owner} may not do what is needed ({reason(error)}); as a superuser: CREATE ROLE {user} LOGIN, with its "
+            f"password, if there is none; REASSIGN OWNED BY {user} TO {owner}, if it had the tables until now"
+        ) from None
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def found(database: Database, pepper: bytes, now: datetime) -> FirstKeys | None:

@@ -35,6 +35,16 @@ class Settings(BaseSettings):
     database_password_file: Annotated[
         Path | None, Field(description="A file holding the PostgreSQL password, kept out of the URL.")
     ] = None
+    migration_database_url: Annotated[
+        str | None,
+        Field(
+            description="Where `appeals migrate` connects to PostgreSQL, as the user who owns the tables; nothing else "
+            "uses it. Unset: as the service does, which then owns them."
+        ),
+    ] = None
+    migration_database_password_file: Annotated[
+        Path | None, Field(description="A file holding the password of that user.")
+    ] = None
     pepper: Annotated[
         SecretStr | None,
         Field(description="The secret that keys and cursors are made with. Unset: `pepper_file`."),
@@ -130,6 +140,16 @@ class Settings(BaseSettings):
             return self.database_url
         password = self.database_password_file.read_text().strip()
         return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
+
+    def of_the_owner(self) -> "Settings":
+        """The same settings, with the database as who migrates finds it."""
+        if self.migration_database_url is None:
+            return self
+        changed = {
+            "database_url": self.migration_database_url,
+            "database_password_file": self.migration_database_password_file,
+        }
+        return self.model_copy(update=changed)
 
 
 def of_the_environment() -> Settings:

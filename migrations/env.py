@@ -1,5 +1,6 @@
 """Alembic's environment: the service hands its connection over; the command line opens one from the settings."""
 
+from contextlib import nullcontext
 from typing import Any, Literal
 
 from alembic import context
@@ -7,7 +8,7 @@ from sqlalchemy import Connection, TypeDecorator, text
 
 from appeals import case, figures, idempotency, network, search  # noqa: F401 - their tables are part of the metadata
 from appeals.app import database_of
-from appeals.database import Base
+from appeals.database import Base, Turn
 from appeals.settings import Settings
 
 
@@ -48,11 +49,12 @@ def _enforce_foreign_keys(connection: Connection, on: bool) -> None:
 def _migrate(connection: Connection) -> None:
     with connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(7220914)"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": Turn.MIGRATING})
         context.configure(
             connection=connection, target_metadata=Base.metadata, render_item=plainly, include_name=is_of_the_model
         )
-        with context.begin_transaction():
+        protected = context.config.attributes.get("protected", nullcontext)
+        with protected(connection), context.begin_transaction():
             context.run_migrations()
         if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first():
             raise RuntimeError("a migration left a row that refers to none")

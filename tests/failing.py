@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import event, make_url, text
 
 from appeals.database import Base, Database
-from tests.cast import World
+from tests.cast import World, as_owner
 from tests.conftest import run_on_server
 
 OUT_OF_ROOM = """CREATE FUNCTION out_of_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -70,7 +70,7 @@ def read_only(world: World) -> Iterator[None]:
 @contextmanager
 def full(world: World) -> Iterator[None]:
     """It answers, and has no room for more."""
-    url = world.database.engine.url.render_as_string(hide_password=False)
+    url = as_owner(world.database.engine.url.render_as_string(hide_password=False))
     prepare(url)
     with refusing(url):
         if not world.database.embedded:
@@ -92,7 +92,7 @@ def prepare(url: str) -> None:
             for table, verb in verbs
         ]
     else:
-        made += [OUT_OF_ROOM]
+        made += [OUT_OF_ROOM, "GRANT SELECT ON no_room TO PUBLIC"]
         made += [
             f'CREATE TRIGGER no_room_{verb} BEFORE {verb} ON "{table}" EXECUTE FUNCTION out_of_room()'
             for table, verb in verbs

@@ -21,8 +21,8 @@ import appeals
 ROOT = Path(appeals.__file__).parent
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
 LAYERS = (
-    "address vocabulary errors database process sealing",
-    "field cursor idempotency reader readiness reserve settings",
+    "address append_only vocabulary errors database process sealing",
+    "field cursor idempotency protection reader readiness reserve settings",
     "alert key rate_limit word",
     "network directory record",
     "consent",
@@ -98,7 +98,7 @@ def test_only_the_edge_knows_http() -> None:
 def test_only_the_database_module_knows_the_dialects() -> None:
     """Their names as code, in small letters; prose may speak of the products."""
     naming = {name: re.findall(r"sqlite|postgresql|psycopg", path.read_text()) for name, path in FILES.items()}
-    assert {name for name, found in naming.items() if found} == {"database", "reader", "settings"}
+    assert {name for name, found in naming.items() if found} == {"database", "protection", "reader", "settings"}
     defaults = [node.value for node in ast.walk(tree("settings")) if isinstance(node, ast.Constant)]
     assert [value for value in defaults if re.match(r"(sqlite|postgresql)", str(value))] == ["sqlite:///appeals.db"]
 

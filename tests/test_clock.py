@@ -245,7 +245,7 @@ def test_without_closing_the_due_date_under_the_lock_it_would_act_again(
     followed: list[Any] = []
     monkeypatch.setitem(clock.FOLLOWS, DueKind.ANSWER, lambda _, due: followed.append(due.id))
     pass_time(world.database, later())
-    with world.database.writing() as session:
+    with world.unprotected() as session:
         for due in session.scalars(select(DueDate)):
             due.acted_at = None
     pass_time(world.database, later())

@@ -20,7 +20,7 @@ from appeals.key import OVERLAP, Key, note_use
 from appeals.lifecycle import STEPS
 from appeals.network import Account, Entity
 from appeals.settings import ROOT, Settings, Unusable, pepper_of
-from tests.cast import Person, World, intake
+from tests.cast import Person, World, as_owner, intake
 from tests.conftest import PEPPER
 
 KEY = re.compile(r"ua_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}")
@@ -313,7 +313,14 @@ def test_only_serve_founds_a_network(
     assert not Path("appeals.pepper").exists()
 
 
-def test_another_schema_is_told_and_left_alone(refused: Refused, appeals: Appeals, here: str) -> None:
+def test_another_schema_is_told_and_left_alone(
+    refused: Refused, appeals: Appeals, here: str, settings: Callable[..., None]
+) -> None:
+    if as_owner(here) != here:
+        said = refused("migrate", "base")
+        assert "may not change the schema" in said
+        assert "APPEALS_MIGRATION_DATABASE_URL" in said
+    settings(migration_database_url=as_owner(here))
     appeals("migrate", "base")
     assert refused("account", "list") == f"appeals: {schema.OTHER_SCHEMA}"
     database = Database(here)

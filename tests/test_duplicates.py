@@ -116,7 +116,7 @@ def test_a_case_that_names_no_workplace_meets_those_that_do(world: World, names_
 @pytest.mark.behind_the_back
 def test_cases_of_an_older_release_get_their_keys_with_the_migration(world: World) -> None:
     first = world.case()
-    with world.database.writing() as session:
+    with world.unprotected() as session:
         session.execute(delete(BlockingKey))
     assert duplicates(world) == {}
     _render_missing(world.database)

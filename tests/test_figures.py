@@ -455,7 +455,7 @@ def test_figures_count_what_was_settled_and_say_null_where_nothing_is_told(world
 def test_a_case_without_any_violation_is_counted_under_no_heading(world: World) -> None:
     cases = [a_case(number, year=THIS_YEAR) for number in range(5)]
     log_cases(world, cases)
-    with world.database.writing() as session:
+    with world.unprotected() as session:
         session.query(Violation).delete()
     publish(world, cases)
     settled(world)

@@ -21,7 +21,19 @@ from appeals.network import account_named, entity_named, grant
 from appeals.publication import Publication
 from appeals.records import KINDS
 from appeals.vocabulary import PublicationLevel, Role, Status
-from tests.cast import CONSENTS, PARTIES, Body, Person, World, action, consent, day, intake, step_input
+from tests.cast import (
+    CONSENTS,
+    PARTIES,
+    Body,
+    Person,
+    World,
+    action,
+    consent,
+    day,
+    intake,
+    kept_as_written,
+    step_input,
+)
 
 SIGNED_UP = [given for given in CONSENTS if not given["scope"].startswith("publish")]
 PEOPLE = [{"label": "seven", "pseudonym": "Worker Seven"}]
@@ -457,12 +469,17 @@ def test_5_the_database_keeps_no_state_that_is_none(world: World) -> None:
         "UPDATE status_history SET to_status = 'closed' WHERE sequence = 1",
         "DELETE FROM status_history",
         "DELETE FROM status_history WHERE sequence = 1",
+        "INSERT INTO status_history SELECT * FROM status_history WHERE true ON CONFLICT (id) DO UPDATE SET says = 'x'",
+        "INSERT OR REPLACE INTO status_history SELECT * FROM status_history",
+        "UPDATE OR REPLACE status_history SET sequence = sequence + 1",
     ],
 )
 def test_6_the_database_refuses_to_change_or_delete_history(world: World, statement: str) -> None:
+    if " OR REPLACE " in statement and not world.database.embedded:
+        pytest.skip("SQLite alone knows it")
     reference = world.case_in("accepted")
     before = world.history(reference)
-    with pytest.raises(DBAPIError, match="append only"), world.database.writing() as session:
+    with kept_as_written(world.database) as session:
         session.execute(text(statement))
     assert world.history(reference) == before
 

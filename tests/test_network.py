@@ -42,7 +42,7 @@ NOW = datetime.now(UTC)
 
 def test_a_role_that_is_taken_away_is_gone_on_the_next_request(world: World) -> None:
     reference = world.case()
-    with world.database.writing() as session:
+    with world.unprotected() as session:
         session.execute(update(Membership).where(Membership.role == Role.COORDINATOR).values(role=Role.READER))
     assert world.coordinator.step(reference, "screening", step_input("screening")).status_code == 403
 
@@ -78,7 +78,7 @@ def test_the_network_begins_with_its_office_its_coalitions_and_the_subgroup(empt
 @pytest.fixture
 def empty_world(world: World) -> World:
     """The world without its network."""
-    with world.database.writing() as session:
+    with world.unprotected() as session:
         for table in (Key, AlertRecipient, Alert, Membership, Account):
             session.query(table).delete()
         session.query(Entity).update({"parent_id": None, "region_id": None})

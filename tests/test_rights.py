@@ -15,12 +15,12 @@ from appeals.access_log import AccessEntry
 from appeals.clock import pass_time
 from appeals.enrolment import EnrolmentHalf
 from appeals.idempotency import KeptAnswer
-from appeals.key import Key
+from appeals.key import new_key
 from appeals.network import UNCONFIRMED_ROLES, Account, Membership, account_named, entity_named, expire, grant
 from appeals.vocabulary import AccountKind, Role
 from appeals.web.door import Desk
 from tests.cast import Body, Person, World, intake
-from tests.conftest import Template
+from tests.conftest import PEPPER, Template
 from tests.live import Crowd, Live, live, served
 
 __all__ = ["live"]
@@ -99,6 +99,13 @@ def by_command(world: World, name: str, role: Role, entity: str = OFFICE) -> str
         assert account
         assert place
         return str(grant(session, account, role, place, datetime.now(UTC)).id)
+
+
+def key_in_hand(world: World, account: str) -> str:
+    """A key of somebody who was told no code, from wherever they have it."""
+    now = datetime.now(UTC)
+    with world.database.writing() as session:
+        return new_key(session, UUID(account), PEPPER.encode(), now, now + DAY).text
 
 
 # A proposal gives nothing
@@ -370,13 +377,7 @@ def test_a_chain_below_an_admin_holds_nothing_until_somebody_else_signs(world: W
     asia = world.newcomer("asia admin", Role.ADMIN, entity="South Asia")
     assert asia.post("/v1/entities", {"name": "Shell", "kind": "member", "parent": "South Asia"}).status_code == 201
     puppets = {role: add(asia, role, "Shell", f"shell {role}") for role in ("admin", "coordinator", "caseworker")}
-    with world.database.writing() as session:  # even with keys in hand, from wherever
-        for role, made in puppets.items():
-            kept = session.scalars(select(Key).where(Key.account_id == UUID(world.cast.accounts["dashboard"]))).first()
-            assert kept
-            made["key"] = str(world.cast.keys["dashboard"]) if role == "coordinator" else None
-            if role == "coordinator":
-                kept.account_id = UUID(made["account"])
+    puppets["coordinator"]["key"] = key_in_hand(world, puppets["coordinator"]["account"])
     puppet = Person(world.client, puppets["coordinator"]["key"])
     assert puppet.get("/v1/me").json()["name"] == "shell coordinator"
     assert puppet.get("/v1/cases").status_code == 403
@@ -539,12 +540,7 @@ def test_a_code_falls_with_what_it_rests_on(world: World, how: str) -> None:
         account = made["account"] if how.startswith("account") else second_admin.account
         assert admin.post(f"/v1/accounts/{account}/disabling", {"reason": "compromised"}).status_code == 201
     elif how == "key made":
-        with world.database.writing() as session:
-            session.execute(
-                update(Key)
-                .where(Key.account_id == UUID(world.cast.accounts["dashboard"]))
-                .values(account_id=UUID(made["account"]))
-            )
+        key_in_hand(world, made["account"])
     else:
         theirs = second_admin.get("/v1/me").json()["memberships"][0]["id"]
         assert end(admin, made["membership"] if how == "role ended" else theirs).status_code == 201

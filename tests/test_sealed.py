@@ -8,7 +8,6 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import select
 
-from appeals import schema
 from appeals.access_log import AccessEntry, Unwritten
 from appeals.idempotency import KeptAnswer
 from appeals.team import TeamMember
@@ -158,8 +157,8 @@ def test_rules_from_before_each_was_kept_are_kept_by_the_migration(world: World)
     for rule in ("Never call.", RULE):
         world.take(reference, "acknowledgement", safe_contact_rule=rule)
     person = world.coordinator.add(reference, "people", {"pseudonym": "Worker Seven", "safe_contact_rule": RULE}).json()
-    schema.migrate(world.database, f"-{sum(path.name >= KEPT_SINCE for path in VERSIONS)}")
-    schema.migrate(world.database)
+    world.migrate(f"-{sum(path.name >= KEPT_SINCE for path in VERSIONS)}")
+    world.migrate()
     versions = rules(world, reference, "safe_contact_rule", "people")
     assert [version[:2] for version in versions] == [(RULE, person["id"]), (RULE, None)]
     assert versions[1][2:] == (world.history(reference)[-1]["recorded_at"], world.coordinator.account)

@@ -11,7 +11,7 @@ from httpx2 import Response
 from sqlalchemy import text
 
 from appeals.database import FEWEST_CONNECTIONS, NOT_FOR_WRITERS, Database
-from tests.cast import World, action, in_loop_of
+from tests.cast import World, action, as_owner, in_loop_of
 
 WAITING = (
     "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND relation = '\"case\"'::regclass"
@@ -21,7 +21,7 @@ WAITING = (
 @contextmanager
 def stuck(database_url: str) -> Iterator[Database]:
     """Somebody else holds what every writer needs; readers do not need it."""
-    other = Database(database_url)
+    other = Database(as_owner(database_url))
     with other.engine.execution_options(writing=True).connect() as connection:
         if not other.embedded:
             connection.execute(text('LOCK TABLE "case" IN EXCLUSIVE MODE'))

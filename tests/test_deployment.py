@@ -21,6 +21,7 @@ from appeals.__main__ import cli
 from appeals.app import database_of
 from appeals.settings import ROOT, Settings, of_the_environment
 from tests.cast import World
+from tests.conftest import as_service
 from tests.newcomer import settings, started
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -170,10 +171,23 @@ def test_the_database_keeps_its_data_and_knows_the_one_who_calls() -> None:
     assert database["image"] == "postgres:18"
     assert database["volumes"] == ["database:/var/lib/postgresql"]  # 18 keeps them in a folder of its version below
     assert "database" in COMPOSE["volumes"]
-    url = make_url(OURS["app"]["environment"]["APPEALS_DATABASE_URL"])
+    url = make_url(SERVICES["migrate"]["environment"]["APPEALS_MIGRATION_DATABASE_URL"])
     given = database["environment"]
     assert (url.host, url.database, url.username) == ("database", given["POSTGRES_DB"], given["POSTGRES_USER"])
     assert url.password is None
+
+
+def test_who_owns_the_tables_is_known_where_they_are_migrated_and_nowhere_else() -> None:
+    app, migrate, database = (SERVICES[name] for name in ("app", "migrate", "database"))
+    assert app["environment"].keys() & {name for name in SETTINGS if "MIGRATION" in name} == set()
+    assert set(database["secrets"]) & set(app["secrets"]) == set()
+    assert set(database["secrets"]) < set(migrate["secrets"])
+    owner = make_url(migrate["environment"]["APPEALS_MIGRATION_DATABASE_URL"])
+    for name in ("DATABASE_URL", "DATABASE_PASSWORD_FILE"):
+        assert app["environment"][f"APPEALS_{name}"] == migrate["environment"][f"APPEALS_{name}"]
+    url = make_url(app["environment"]["APPEALS_DATABASE_URL"])
+    assert url.username != owner.username
+    assert (url.host, url.port, url.database, url.password) == (owner.host, owner.port, owner.database, None)
 
 
 def test_our_containers_may_write_nothing_and_gain_nothing() -> None:
@@ -193,24 +207,30 @@ def test_what_the_image_holds_is_enough_to_migrate_serve_and_be_healthy(empty_ur
     secrets.mkdir()
     for secret in COMPOSE["secrets"]:
         (secrets / secret).write_text("kept in a file, nowhere else\n")
-    environment = settings() | image_environment() | OURS["app"]["environment"]
-    environment |= {"APPEALS_DATABASE_URL": empty_url, "APPEALS_HOST": "127.0.0.1", "PATH": os.environ["PATH"]}
-    environment = {name: value.replace("/run/secrets", str(secrets)) for name, value in environment.items()}
-    if empty_url.startswith("sqlite"):
-        del environment["APPEALS_DATABASE_PASSWORD_FILE"]
+
+    def environment(name: str) -> dict[str, str]:
+        """What one of our containers is told, with the places that are here."""
+        told: dict[str, str] = {**image_environment(), **OURS[name]["environment"]}
+        told |= {"APPEALS_HOST": "127.0.0.1", "PATH": os.environ["PATH"], "APPEALS_DATABASE_URL": as_service(empty_url)}
+        if "APPEALS_MIGRATION_DATABASE_URL" in told:
+            told["APPEALS_MIGRATION_DATABASE_URL"] = empty_url
+        told = {name: value.replace("/run/secrets", str(secrets)) for name, value in told.items()}
+        without = "PASSWORD_FILE" if empty_url.startswith("sqlite") else "nothing"
+        return settings() | {name: value for name, value in told.items() if not name.endswith(without)}
+
     held = sorted(image.rglob("*"))
     entry = [sys.executable, *json.loads(last("ENTRYPOINT"))[1:]]
 
-    def run(*command: str) -> str:
+    def run(name: str, *command: str) -> str:
         done = subprocess.run(  # noqa: S603 - commands read off our own files
-            command, cwd=image, env=environment, check=True, stdout=subprocess.PIPE, text=True
+            command, cwd=image, env=environment(name), check=True, stdout=subprocess.PIPE, text=True
         )
         return done.stdout
 
-    assert run(*entry, *OURS["migrate"]["command"]) == "schema: head\n"
-    with started(image, environment, entry) as service:
+    assert run("migrate", *entry, *OURS["migrate"]["command"]) == "schema: head\n"
+    with started(image, environment("app"), entry) as service:
         asked = last("HEALTHCHECK").partition("CMD ")[2].replace(f"http://127.0.0.1:{PORT}", service.url)
-        assert run(sys.executable, *json.loads(asked)[1:]) == ""
+        assert run("app", sys.executable, *json.loads(asked)[1:]) == ""
     assert service.key("coordinator")
     assert sorted(image.rglob("*")) == held
 

@@ -1,7 +1,7 @@
 """Enrolment: the holder of an account makes its first key with a code in two halves, each told by another person.
 
-Whoever knows both halves could take the account, so no one person is told both, but of an account whose roles one
-person gives alone. Source: domain.md 8, four eyes on rights.
+Whoever knows both halves could take the account, so no one person is told both, but of an account that holds, and ever
+held, only roles that one person gives alone. Source: domain.md 8, four eyes on rights.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from appeals.database import Base, new_id
 from appeals.errors import ChangeRefused, Fault, Forbidden, Invalid, Unmet
 from appeals.field import Model
 from appeals.key import ALL_SCOPES, USUAL_DAYS, Minted
-from appeals.network import UNCONFIRMED_ROLES, Account, held_by, places_of
+from appeals.network import UNCONFIRMED_ROLES, Account, held_by, places_of, roles_ever_held
 from appeals.network import refused as account_refused
 from appeals.vocabulary import AlertKind, KeyOrigin, Role, Scope
 
@@ -55,7 +55,7 @@ class CodeOutput(Model):
 
     account: UUID
     halves: Annotated[
-        list[str], Field(description="One: somebody else is told the other. Both: its roles are given by one person.")
+        list[str], Field(description="One: somebody else is told the other. Both: one person gives all roles it ever held.")
     ]
     others: Annotated[list[str], Field(description="The accounts that can be told the other half.")]
     expires_at: datetime
@@ -154,8 +154,11 @@ def _may_tell(session: Session, account: Account, one: UUID, other: UUID) -> boo
 
 
 def _one_person_gives(session: Session, account: Account) -> bool:
-    """Whether all roles of the account are such that one admin gives alone."""
-    return all(held.role in UNCONFIRMED_ROLES for held in held_by(session, account.id))
+    """Whether all roles that the account holds or ever held are such that one admin gives alone.
+
+    Else an admin would end the others, and be told both halves of the code of who has been named in cases.
+    """
+    return roles_ever_held(session, account) <= UNCONFIRMED_ROLES
 
 
 def _admins(session: Session, account: Account) -> set[UUID]:

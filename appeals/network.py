@@ -449,6 +449,12 @@ def places_of(session: Session, account: Account) -> list[str]:
     return list(paths or session.scalars(select(Entity.path).where(Entity.parent_id.is_(None))))
 
 
+def roles_ever_held(session: Session, account: Account) -> set[Role]:
+    """The roles that the account holds anywhere, and those that it held before they were ended."""
+    query = select(Membership.role).where(Membership.account_id == account.id, Membership.effective_at.is_not(None))
+    return set(map(Role, session.scalars(query)))
+
+
 def administers(session: Session, caller: Caller, account: Account) -> bool:
     """True for an admin over every entity that the account has to do with."""
     return all(Role.ADMIN in caller.roles_over(path) for path in places_of(session, account))

@@ -693,6 +693,46 @@ def test_keys_of_two_people_stay_when_a_further_role_is_given(world: World) -> N
     assert holder.get("/v1/me").status_code == 200
 
 
+# An account that held a role on cases is never one person's again
+
+
+@pytest.mark.parametrize("role", ["coordinator", "reader", "admin"])
+def test_an_account_that_ever_held_a_role_on_cases_is_told_to_two_people(world: World, role: str) -> None:
+    """An admin who ends somebody's roles and gives them a dashboard gets no key to their account."""
+    admin, made = world.as_("admin"), brought_in(world, role)
+    assert end(admin, made["membership"]).status_code == 201
+    assert propose(admin, made["account"], "dashboard").json()["state"] == "held"
+    (one,), (again,) = code_half(admin, made["account"]), code_half(admin, made["account"])
+    answers_alike(world, {"unknown": ["0000-0000-0000-0000-0000"] * 2, "known to one": [one, again]})
+    (other,) = code_half(world.coordinator, made["account"])
+    assert enrolled(world, [again, other]).get("/v1/keys").json()["items"][0]["origin"] == "enrolment"
+
+
+def test_where_nobody_else_can_be_told_of_such_an_account_the_command_makes_the_key(world: World) -> None:
+    admin, made = world.as_("admin"), brought_in(world)
+    for membership in (made["membership"], world.coordinator.get("/v1/me").json()["memberships"][0]["id"]):
+        assert end(admin, membership).status_code == 201
+    change(world, Membership, Membership.role == Role.COORDINATOR, ended_at=datetime.now(UTC))
+    assert propose(admin, made["account"], "auditor").json()["state"] == "held"
+    answer = admin.post(f"/v1/accounts/{made['account']}/enrolment", {})
+    assert codes(answer) == (409, ["enrolment.nobody"])
+
+
+def test_a_code_that_one_person_knew_makes_no_key_once_the_account_held_a_role_on_cases(world: World) -> None:
+    admin, made = world.as_("admin"), add(world.as_("admin"), "dashboard", name="sly desk")
+    halves = code_half(admin, made["account"])
+    held = world.give(made["account"], "reader", OFFICE)
+    assert end(admin, held["id"]).status_code == 201
+    answers_alike(world, {"unknown": ["0000-0000-0000-0000-0000"] * 2, "known to one": halves})
+
+
+def test_a_role_on_cases_that_was_only_proposed_asks_for_no_second_person(world: World) -> None:
+    admin, made = world.as_("admin"), add(world.as_("admin"), "dashboard", name="board")
+    proposed = propose(admin, made["account"], "reader").json()
+    assert end(world.coordinator, proposed["id"]).status_code == 201
+    assert len(code_half(admin, made["account"])) == 2
+
+
 # What is kept of codes
 
 

@@ -55,7 +55,8 @@ class CodeOutput(Model):
 
     account: UUID
     halves: Annotated[
-        list[str], Field(description="One: somebody else is told the other. Both: one person gives all roles it ever held.")
+        list[str],
+        Field(description="One: somebody else is told the other. Both: one person gives all roles it ever held."),
     ]
     others: Annotated[list[str], Field(description="The accounts that can be told the other half.")]
     expires_at: datetime

@@ -111,7 +111,7 @@ class Attempt:
 
     @property
     def words(self) -> Words:
-        """What everybody said about consent; of a page, but for the noes whose voice has left."""
+        """What everybody said about consent; of what was signed, but for the words of voices that had left."""
         return self.case.words(self.today, self.signed.silent if self.signed else ())
 
     def permits(self, answer: Callable[[date], LastWord], met: Met | None = None) -> bool:

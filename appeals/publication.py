@@ -37,7 +37,8 @@ def met_of(conditions_met: list[dict[str, Any]]) -> Met:
 class Signed(Record):
     """What a signature says besides what is shown: of an approval, and of the publication that went up on it.
 
-    `voices_left` are the noes whose voice has left the case for good, as who signs says.
+    `voices_left` are the noes whose voice has left the case for good, as who signs says, each with the words of that
+    voice that were on record: what it says later counts.
     """
 
     __abstract__ = True
@@ -52,8 +53,8 @@ class Signed(Record):
 
     @property
     def silent(self) -> frozenset[UUID]:
-        """The noes that count no more for it, as their voice has left for good."""
-        return frozenset(UUID(left["consent"]) for left in self.voices_left)
+        """The words that count no more for it, as their voice had left for good when it was signed."""
+        return frozenset(UUID(word) for left in self.voices_left for word in left["words"])
 
 
 class Approval(Signed):
@@ -139,6 +140,10 @@ class VoiceLeft(Model):
     why: Prose
 
 
+class VoiceLeftOutput(VoiceLeft):
+    words: Annotated[list[UUID], Field(description="What that voice had said when this was signed; it counts no more.")]
+
+
 class ApprovalInput(RecordInput):
     """A reviewer's signature under a publication of at most this level: for 14 days and one use, void after a no."""
 
@@ -148,7 +153,8 @@ class ApprovalInput(RecordInput):
     level: Annotated[PublicationLevel, Field(description="The widest publication agreed to.")]
     conditions_met: ConditionsMet = []
     voices_left: Annotated[
-        list[VoiceLeft], Field(max_length=20, description="Noes that count no more, as their voice left for good.")
+        list[VoiceLeft],
+        Field(max_length=20, description="Noes whose voice left for good: what it said until now counts no more."),
     ] = []
     no_local_partner: Annotated[
         Flag, Field(description="Agrees that there is no partner's side but the workers, for the reason then given.")
@@ -164,7 +170,7 @@ class ApprovalOutput(RecordOutput):
     note: str | None
     shows: Annotated[Document, Field(description="What would be published at each level agreed to.")]
     conditions_met: list[ConditionMet]
-    voices_left: list[VoiceLeft]
+    voices_left: list[VoiceLeftOutput]
     no_local_partner: bool
     used_at: datetime | None
 
@@ -182,7 +188,7 @@ class PublicationOutput(RecordOutput):
     approved_by: UUID
     consents: Annotated[list[UUID], Field(description="The consents it was signed on.")]
     conditions_met: list[ConditionMet]
-    voices_left: list[VoiceLeft]
+    voices_left: list[VoiceLeftOutput]
     no_local_partner: str | None
     up_until: Annotated[
         date | None, Field(description="The last day on which a consent it rests on is good; 9999-12-31: no end.")

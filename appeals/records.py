@@ -351,13 +351,16 @@ def _of_approval(writing: Writing, body: publication.ApprovalInput, at: str) -> 
     levels = list(PublicationLevel)
     agreed = levels[1 : levels.index(body.level) + 1]
     require_conditions(writing.case, body.conditions_met, f"{at}/conditions_met")
+    words = writing.case.words(writing.case.today(writing.now))
     voices_left = []
     for index, left in enumerate(body.voices_left):
         no = referred(writing.case, "consents", left.consent, f"{at}/voices_left/{index}/consent")
         if not no.is_no or no.subject not in PARTNER_SIDE:
             says = "names no refusal or withdrawal of the partner's side"
             raise Invalid([Fault(f"{at}/voices_left/{index}/consent", says)])
-        voices_left.append({"consent": str(no.id), "why": left.why})
+        voice = words.voice_of(no)
+        of_voice = [str(word.id) for word in writing.case.consents if words.voice_of(word) == voice]
+        voices_left.append({"consent": str(no.id), "why": left.why, "words": of_voice})
     return {
         "shows": {level: shown_at(writing.case, level, writing.now) for level in agreed},
         "shown_records": {level: shown_records_at(writing.case, level, writing.now) for level in agreed},

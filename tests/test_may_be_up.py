@@ -8,7 +8,7 @@ import pytest
 from httpx2 import Response
 
 from appeals.clock import pass_time
-from tests.cast import CONSENTS, Body, World, action, consent, day, intake, step_input, today
+from tests.cast import CONSENTS, Body, World, action, consent, day, intake, organisation, step_input, today
 
 REFUTED: list[Body] = [{"violation": "#dismissal", "grade": "refuted"}]
 Act = Callable[[World, str], Any]
@@ -591,3 +591,59 @@ def test_a_no_that_is_sent_to_a_case_merged_away_stands_in_the_survivor(world: W
     assert not is_up(world, token)
     carried = [word for word in world.records(survivor, "consents") if word["state"] == "refused"]
     assert [word["scope"] for word in carried] == ["publish_named"]
+
+
+PARTNER_PARTIES: list[Body] = [
+    {"label": label, "role": "local_partner", "organisation": organisation(name, "ngo")}
+    for label, name in (("lp", "Partner On The Spot"), ("lp2", "Second Partner"))
+]
+
+
+def with_two_partners(*consents: Body) -> Body:
+    """Records of a case with two local partners, of whom nobody has said anything on publishing but these words."""
+    records = intake()["records"]
+    kept = [word for word in CONSENTS if word["subject"] == "workers"]
+    return {"records": {**records, "parties": [*records["parties"], *PARTNER_PARTIES], "consents": [*kept, *consents]}}
+
+
+def signed_without_a_voice(world: World) -> tuple[str, str]:
+    """A case with a page up, although one of two partners had said no: who signed says that they have left."""
+    said = consent("publish_named", "local_partner", of="#lp2")
+    reference = world.case_in("engagement", **with_two_partners(said))
+    left = no(world, reference, "publish_named", "local_partner", of="#lp", on=day(4))
+    sign(world, reference, voices_left=[{"consent": left["id"], "why": "They closed their office."}])
+    answer = publish(world, reference)
+    assert answer.status_code == 201, answer.text
+    return reference, answer.json()["token"]
+
+
+@pytest.mark.parametrize("ago", [0, 3, 4])
+@pytest.mark.parametrize("scope", ["publish_named", "publish_anonymised", "take_up"])
+def test_a_voice_said_to_have_left_that_says_no_again_takes_the_page_down(world: World, scope: str, ago: int) -> None:
+    reference, token = signed_without_a_voice(world)
+    no(world, reference, scope, "local_partner", of="#lp", on=day(ago))
+    assert not is_up(world, token)
+    sign(world, reference)
+    assert "consent.publish.partner.missing" in codes(publish(world, reference))
+
+
+def test_a_signature_that_a_voice_left_is_void_after_its_new_no(world: World) -> None:
+    said = consent("publish_named", "local_partner", of="#lp2")
+    reference = world.case_in("engagement", **with_two_partners(said))
+    left = no(world, reference, "publish_named", "local_partner", of="#lp", on=day(4))
+    sign(world, reference, voices_left=[{"consent": left["id"], "why": "They closed their office."}])
+    no(world, reference, "publish_named", "local_partner", of="#lp", on=day(3))
+    assert {"consent.publish.partner.missing", "signature.missing"} <= codes(publish(world, reference))
+
+
+def test_a_voice_said_to_have_left_may_say_yes_again(world: World) -> None:
+    reference, _ = published(world)
+    left = no(world, reference, "publish_named", "local_partner", on=day(4))
+    signed = sign(world, reference, voices_left=[{"consent": left["id"], "why": "They closed their office."}])
+    words = [word["id"] for word in world.records(reference, "consents") if word["subject"] == "local_partner"]
+    assert signed["voices_left"] == [{"consent": left["id"], "why": "They closed their office.", "words": words}]
+    say(world, reference, "publish_named", "local_partner", given_on=day(1))
+    page = publish(world, reference)
+    assert page.status_code == 201
+    assert is_up(world, page.json()["token"])
+    assert world.records(reference, "publications")[-1]["voices_left"] == signed["voices_left"]

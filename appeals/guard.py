@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appeals import step_input as asks
+from appeals.access import RECORDING, roles_on
 from appeals.action import Action
 from appeals.case import Case, earlier_states
 from appeals.commitment import LET_GO, SETTLED, Commitment
@@ -127,6 +128,17 @@ class Attempt:
         """What was signed: the page itself, or the second signature on which one is to go up."""
         page = self.page or (self.case.page_up if stays_up(self) else None)
         return page or (second_signature(self) if self.goes_public else None)
+
+    @cached_property
+    def may_sign(self) -> frozenset[UUID]:
+        """Those whose unused signatures are on record and who may still sign: in service, in a role to do so."""
+        signers = {approval.recorded_by for approval in self.case.approvals if approval.used_at is None}
+        accounts = [self.session.get_one(Account, account_id) for account_id in signers]
+        return frozenset(account.id for account in accounts if account.active and self._is_reviewer(account))
+
+    def _is_reviewer(self, account: Account) -> bool:
+        signer = Caller(account.id, account.name, held_by(self.session, account.id), self.now)
+        return bool(roles_on(signer, self.case) & RECORDING["approvals"])
 
     @property
     def goes_public(self) -> bool:
@@ -671,7 +683,10 @@ def second_signature(a: Attempt) -> Approval | None:
 
 
 def approvals(a: Attempt) -> list[Approval]:
-    """Signatures that count: unused, fresh, as wide as the level, made knowing of a critical risk, void after a no."""
+    """Signatures that count: unused, fresh, as wide as the level, made knowing of a critical risk, void after a no.
+
+    And of those alone who may still sign.
+    """
     critical = _critical(a)
     known = critical.recorded_at if critical else None
     return [
@@ -680,6 +695,7 @@ def approvals(a: Attempt) -> list[Approval]:
         if approval.used_at is None
         and approval.recorded_at >= a.now - timedelta(days=SIGNED_FOR_DAYS)
         and a.level in approval.shows
+        and approval.recorded_by in a.may_sign
         and (known is None or approval.recorded_at >= known)
         and not is_void_after_no(a, approval)
     ]

@@ -8,7 +8,8 @@ import pytest
 from httpx2 import Response
 
 from appeals.clock import pass_time
-from tests.cast import CONSENTS, Body, World, action, consent, day, intake, organisation, step_input, today
+from appeals.vocabulary import Role
+from tests.cast import CONSENTS, Body, Person, World, action, consent, day, intake, organisation, step_input, today
 
 REFUTED: list[Body] = [{"violation": "#dismissal", "grade": "refuted"}]
 Act = Callable[[World, str], Any]
@@ -647,3 +648,50 @@ def test_a_voice_said_to_have_left_may_say_yes_again(world: World) -> None:
     assert page.status_code == 201
     assert is_up(world, page.json()["token"])
     assert world.records(reference, "publications")[-1]["voices_left"] == signed["voices_left"]
+
+
+def unfit(world: World, reference: str, signer: Person, how: str) -> None:
+    """Let somebody be no longer one who may sign."""
+    admin = world.as_("admin")
+    if how == "role ended":
+        (held,) = signer.get("/v1/me").json()["memberships"]
+        assert admin.post(f"/v1/memberships/{held['id']}/ending", {}).status_code == 201
+    elif how == "handed over":
+        world.take(reference, "handover")
+        assert world.as_("europe coordinator").step(reference, "handover-acceptance", {}).status_code == 201
+    elif how == "sealed":
+        sealed = {"visibility": "sealed"}
+        assert world.coordinator.patch(f"/v1/cases/{reference}", sealed, If_Match="*").status_code == 200
+    else:
+        assert admin.post(f"/v1/accounts/{signer.account}/disabling", {"reason": how}).status_code == 201
+
+
+@pytest.mark.parametrize("how", ["compromised", "left", "role ended", "handed over", "sealed"])
+def test_a_signature_is_good_only_while_who_gave_it_may_give_it(world: World, how: str) -> None:
+    """What is up on it stays up."""
+    signer = world.newcomer("asia reviewer", Role.REVIEWER, entity="South Asia")
+    reference, other = world.case_in("engagement"), world.case_in("engagement")
+    for signed in (reference, other):
+        assert signer.add(signed, "approvals", {"level": "named"}).status_code == 201
+    token = publish(world, other).json()["token"]
+    for case in (reference, other):
+        if how in {"handed over", "sealed"} or case == reference:
+            unfit(world, case, signer, how)
+    assert is_up(world, token)
+    assert codes(publish(world, reference)) == {"signature.missing"}
+    body = {**step_input("escalation"), "reason": "workers_request"}
+    assert codes(world.coordinator.step(reference, "escalation", body)) == {"signature.missing"}
+    if how == "sealed":
+        assert world.coordinator.add(reference, "team", {"account": world.reviewer.account}).status_code == 201
+    sign(world, reference)
+    assert publish(world, reference).status_code == 201
+
+
+def test_of_two_signatures_that_of_who_may_still_sign_counts(world: World) -> None:
+    signer = world.newcomer("asia reviewer", Role.REVIEWER, entity="South Asia")
+    reference = world.case_in("engagement")
+    sign(world, reference)
+    assert signer.add(reference, "approvals", {"level": "named"}).status_code == 201
+    unfit(world, reference, signer, "mistake")
+    answer = publish(world, reference)
+    assert (answer.status_code, answer.json()["approved_by"]) == (201, world.reviewer.account)

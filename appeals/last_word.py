@@ -32,6 +32,8 @@ SPEAKS_AS = {
     ConsentSubject.REQUESTER: PartyRole.REQUESTER,
 }
 """The role of the parties that a subject may be several of; of `workers` that of the workplace they work at."""
+NAMED_WHERE_SEVERAL = frozenset({ConsentSubject.LOCAL_PARTNER, ConsentSubject.WORKERS_UNION})
+"""The subjects whose yes names which of several parties says it; a no of nobody in particular counts for all."""
 A_DAY = timedelta(days=1)
 
 
@@ -119,6 +121,10 @@ class Words:
             return None
         ends = sorted({word.expires_on for word in self.consents if word.expires_on and word.expires_on >= self.today})
         return next((end for end in ends if end < date.max and not permitted(end + A_DAY)), date.max)
+
+    def is_one_of_several(self, subject: ConsentSubject) -> bool:
+        """True where a yes of this subject names whose it is, as several parties are it (domain.md 8, A word)."""
+        return subject in NAMED_WHERE_SEVERAL and len(self._of_role(SPEAKS_AS[subject])) > 1
 
     def days_within(self, first: date, last: date) -> set[date]:
         """The days of a span on which an answer may differ from the day before, and its ends."""

@@ -407,7 +407,7 @@ def _broken_without_the_step(writing: Writing, made: commitment.Commitment) -> l
 
 
 def _of_consent(writing: Writing, body: consent.ConsentInput, at: str) -> dict[str, Any]:
-    """Whose word it is, and of a no the day it was said: today where nothing is known better."""
+    """Whose word it is, and of a no the day it was said: today where nothing is known better. Raises: Invalid."""
     columns: dict[str, Any] = {"of_party": None, "of_person": None}
     if body.subject is ConsentSubject.PERSON:
         if body.of is None and body.state in consent.YES:
@@ -418,6 +418,8 @@ def _of_consent(writing: Writing, body: consent.ConsentInput, at: str) -> dict[s
         if speaks.role != SPEAKS_AS[body.subject]:
             raise Invalid([Fault(f"{at}/of", f"names no party that is {SPEAKS_AS[body.subject]} here")])
         columns["of_party"] = speaks.id
+    elif body.state in consent.YES and writing.case.words(writing.now.date()).is_one_of_several(body.subject):
+        raise Invalid([Fault(f"{at}/of", "names the party whose word it is, as several parties are that")])
     if body.state in consent.NO and body.on is None:
         columns |= {"on": writing.now.date(), "on_precision": Precision.EXACT}
     return columns

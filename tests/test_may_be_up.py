@@ -695,3 +695,78 @@ def test_of_two_signatures_that_of_who_may_still_sign_counts(world: World) -> No
     unfit(world, reference, signer, "mistake")
     answer = publish(world, reference)
     assert (answer.status_code, answer.json()["approved_by"]) == (201, world.reviewer.account)
+
+
+# A yes names whose it is, where there are several
+
+
+UNION_TOO: Body = {"label": "union2", "role": "workers_union", "organisation": organisation("Second Stitch Union")}
+YES_OF_SEVERAL = [
+    (subject, scope, state)
+    for subject in ("local_partner", "workers_union")
+    for scope, state in (("publish_named", "given"), ("take_up", "given"), ("publish_named", "given_with_conditions"))
+]
+
+
+def with_several(*consents: Body) -> Body:
+    """Records of a case with two local partners and two unions."""
+    made = with_two_partners(*consents)
+    made["records"]["parties"].append(UNION_TOO)
+    return made
+
+
+def pointers(answer: Response) -> list[str]:
+    assert answer.status_code == 422, answer.text
+    return [fault["pointer"] for fault in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize(("subject", "scope", "state"), YES_OF_SEVERAL)
+def test_a_yes_that_does_not_name_which_of_several_is_refused(
+    world: World, subject: str, scope: str, state: str
+) -> None:
+    more = {"conditions": ["No photographs."]} if state == "given_with_conditions" else {}
+    reference = world.case_in("engagement", **with_several())
+    word = consent(scope, subject, state=state, **more)
+    before = world.records(reference, "consents")
+    assert pointers(world.coordinator.add(reference, "consents", word)) == ["/of"]
+    assert world.records(reference, "consents") == before
+    of = "#lp2" if subject == "local_partner" else "#union2"
+    assert world.coordinator.add(reference, "consents", {**word, "of": of}).status_code == 201
+
+
+@pytest.mark.parametrize("subject", ["local_partner", "workers_union"])
+def test_a_no_of_nobody_in_particular_counts_for_all(world: World, subject: str) -> None:
+    said = (consent("publish_named", "local_partner", of="#lp"), consent("publish_named", "workers_union", of="#union"))
+    reference, token = published(world, "engagement", **with_several(*said))
+    assert world.coordinator.add(reference, "consents", consent("publish_named", subject, state="requested"))
+    no(world, reference, "publish_named", subject)
+    assert not is_up(world, token)
+
+
+def test_parties_that_come_along_count_as_several(world: World) -> None:
+    along = consent("publish_named", "local_partner")
+    assert pointers(world.coordinator.post("/v1/cases", intake(**with_several(along)))) == ["/records/consents/6/of"]
+    reference = world.case_in("accepted")
+    more = {"parties": PARTNER_PARTIES, "consents": [along]}
+    body = {**step_input("engagement"), "records": more}
+    assert pointers(world.coordinator.step(reference, "engagement", body)) == ["/records/consents/0/of"]
+    assert world.show(reference)["status"] == "accepted"
+
+
+def test_one_organisation_on_record_twice_is_not_several(world: World) -> None:
+    reference = world.case_in("engagement")
+    for label in ("lp", "again"):
+        party = {**PARTNER_PARTIES[0], "label": label}
+        assert world.coordinator.add(reference, "parties", party).status_code == 201
+    assert say(world, reference, "publish_named", "local_partner", given_on=day(1))["of"] is None
+
+
+def test_a_request_of_one_of_several_is_answered_by_one_that_is_named(world: World) -> None:
+    reference = world.case_in("engagement", **with_several())
+    asked = consent("publish_named", "local_partner", state="requested", given_on=None, method=None)
+    asked = {name: value for name, value in asked.items() if value is not None}
+    request = world.coordinator.add(reference, "consents", asked).json()
+    path = f"/v1/cases/{reference}/consents/{request['id']}"
+    given = {"state": "given", "given_on": day(1), "method": "written"}
+    assert pointers(world.coordinator.patch(path, given)) == ["/of"]
+    assert world.coordinator.patch(path, {"state": "refused"}).status_code == 200

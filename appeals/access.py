@@ -380,8 +380,9 @@ def _paths(caller: Caller, roles: Collection[Role]) -> list[str]:
 
 
 def _at_or_above(paths: Iterable[str]) -> set[UUID]:
-    """The entities at these paths, and all above them."""
-    return {UUID(part) for path in paths for part in path.strip("/").split("/")}
+    """The entities at these paths, and all above them but for the root: below it is the whole network."""
+    parts = [path.strip("/").split("/") for path in paths]
+    return {UUID(part) for own in parts for part in own[1:] or own}
 
 
 # Who passes which door

@@ -134,7 +134,10 @@ _COUNTED = insert(StatisticDelta)
 
 
 def _is_widely_visible(case: Counted) -> bool:
-    return not WIDELY_VISIBLE.isdisjoint(case.get("visibility", ()))
+    """Whether readers around its lead see it; what the root leads is regional to the root alone."""
+    below_the_root = len(case[WITHIN]) > 1
+    shown = (wide for wide in case.get("visibility", ()) if below_the_root or wide != Visibility.REGIONAL)
+    return not WIDELY_VISIBLE.isdisjoint(shown)
 
 
 def _entities_on(path: str) -> list[str]:

@@ -120,7 +120,7 @@ def _bare(value: Any) -> Any:
 def _made(first: list[tuple[str, Rows]], second: list[tuple[str, Rows]]) -> Iterator[Any]:
     """The values of the first that are others in the second, but for contents."""
     for (_, rows), (_, others) in zip(first, second, strict=True):
-        for row, other in zip(rows, others, strict=True):
+        for row, other in zip(rows, others, strict=False):  # a name may have more blocking keys than another
             yield from (value for value, then in zip(row, other, strict=True) if value != then and _is_made(value))
 
 

@@ -209,14 +209,14 @@ def test_regional_is_the_lead_and_below_where_the_lead_has_no_coalition(world: W
         assert listed == {who for who, view in wanted.items() if view != "-"}
 
 
-def test_what_the_office_itself_leads_is_regional_to_all_below_it(world: World) -> None:
-    reference = world.case(visibility="regional")
-    path = f"/v1/cases/{reference}"
-    assert [world.as_(name).get(path).status_code for name in ("europe reader", "partner", "dashboard")] == [
-        200, 200, 404,
-    ]  # fmt: skip
-    show(world, reference, "restricted")
-    assert [world.as_(name).get(path).status_code for name in ("europe reader", "partner", "reader")] == [404, 404, 200]
+@pytest.mark.parametrize("visibility", ["regional", "restricted"])
+def test_what_the_office_itself_leads_is_not_shared_with_the_network_without_consent(
+    world: World, visibility: str
+) -> None:
+    """Below the office is everybody: what is regional to it must not be as wide as what was agreed to be shared."""
+    path = f"/v1/cases/{world.case(visibility=visibility)}"
+    seen = [world.as_(name).get(path).status_code for name in ("europe reader", "partner", "dashboard", "reader")]
+    assert seen == [404, 404, 404, 200]
 
 
 def test_a_lead_without_a_coalition_narrows_for_those_below_and_the_feed_tells_them(world: World) -> None:

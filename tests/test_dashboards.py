@@ -232,7 +232,10 @@ def test_a_cell_appears_with_the_fifth_own_case_whatever_is_hidden(world: World)
 
 
 def test_a_case_that_is_narrowed_leaves_a_dashboard_and_one_that_is_widened_comes(world: World) -> None:
-    dashboard, references = world.as_("dashboard"), [world.case(visibility="regional") for _ in range(5)]
+    dashboard, references = (
+        world.as_("dashboard"),
+        [world.case("asia coordinator", visibility="regional") for _ in range(5)],
+    )
     path = f"/v1/cases/{references[0]}"
     for visibility, counted in (
         ("regional", [{"cases": 5}]),
@@ -251,7 +254,7 @@ def test_a_case_that_is_narrowed_leaves_a_dashboard_and_one_that_is_widened_come
 
 def test_of_a_value_that_only_hidden_cases_have_there_is_no_row_and_nothing_changes(world: World) -> None:
     for _ in range(5):
-        world.case(visibility="regional")
+        world.case("asia coordinator", visibility="regional")
     dashboard = world.as_("dashboard")
     tags = {path: dashboard.get(path).headers["etag"] for path in STATISTICS}
     for _ in range(5):
@@ -269,8 +272,15 @@ def test_for_a_dashboard_nothing_is_read_that_hidden_cases_left_behind(world: Wo
     assert rows_read(world.database) == 0
     fold(world.database)
     assert rows_read(world.database) == 0
-    world.case(visibility="regional")
+    world.case("asia coordinator", visibility="regional")
     assert rows_read(world.database) == 1
+
+
+def test_what_is_regional_to_the_office_alone_is_not_counted_for_dashboards(world: World) -> None:
+    """A partner with a dashboard's key is 404 on it, as on a restricted one."""
+    for _ in range(5):
+        world.case(visibility="regional")
+    assert (rows(world.as_("dashboard")), rows(world.coordinator)) == ([], [{"cases": 5}])
 
 
 def rows_read(database: Database) -> int:

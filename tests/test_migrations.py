@@ -233,7 +233,7 @@ def test_going_down_makes_no_role_of_a_proposal_and_coming_up_keeps_what_is_held
 def test_counts_stand_as_they_were_after_going_down_and_up(world: World) -> None:
     """And for dashboards they are told apart: before this they counted what is restricted too."""
     for visibility in ("sealed", "restricted", *["regional"] * 6):
-        world.case(visibility=visibility)
+        world.case("asia coordinator", visibility=visibility)
     fold(world.database)
     world.take(world.case(visibility="regional"), "screening")
     people = [world.as_(name) for name in ("coordinator", "dashboard")]

@@ -16,8 +16,10 @@ def upgrade() -> None:
     _make(WIDELY_VISIBLE)
     op.execute(
         "INSERT INTO statistic_delta (before, after, widely_visible) "
-        "SELECT NULL, CAST(kept_view.counted AS VARCHAR), \"case\".visibility IN ('regional', 'network') "
-        'FROM kept_view JOIN "case" ON "case".id = kept_view.case_id WHERE kept_view.counted IS NOT NULL'
+        "SELECT NULL, CAST(kept_view.counted AS VARCHAR), \"case\".visibility = 'network' "
+        "OR (\"case\".visibility = 'regional' AND entity.parent_id IS NOT NULL) "
+        'FROM kept_view JOIN "case" ON "case".id = kept_view.case_id JOIN entity ON entity.id = "case".lead_entity_id '
+        "WHERE kept_view.counted IS NOT NULL"
     )
 
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import ColumnElement, UniqueConstraint, and_
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm.util import AliasedClass
 
 from appeals.consent import ConditionMet, ConditionsMet
 from appeals.database import refers_to, unique_among
@@ -156,6 +157,11 @@ class Action(Record):
         return self.is_contact and self.channel == Channel.QUIET and not self.is_public
 
     @property
+    def is_internal(self) -> bool:
+        """True for what by its kind or its channel stays within the network: nobody is asked to answer it."""
+        return Channel.INTERNAL in (self.channel, CHANNEL[ActionKind(self.kind)])
+
+    @property
     def contact_scope(self) -> ConsentScope | None:
         """The consent that this kind of contact needs where no target is named; None for what is no contact."""
         return CONTACT_SCOPE.get(ActionKind(self.kind))
@@ -190,8 +196,8 @@ class Action(Record):
 
     @property
     def awaited_until(self) -> date | None:
-        """The day by which the network awaits an answer: to its own acts alone."""
-        return self.answer_due_on if self.is_by_network else None
+        """The day by which the network awaits an answer: to its own acts alone that leave it."""
+        return self.answer_due_on if self.is_by_network and not self.is_internal else None
 
     def is_unanswered(self, on: date) -> bool:
         """True when it was done and met silence past the due date, or only inadequate answers."""
@@ -200,6 +206,12 @@ class Action(Record):
         if self.answers:
             return all(response.is_inadequate(on) for response in self.answers)
         return self.answer_due_on is not None and self.answer_due_on < on
+
+
+def is_approach(of: type[Action] | AliasedClass[Action] = Action) -> ColumnElement[bool]:
+    """That the network did it, and that it was not internal: what counts as its approaches (domain.md 9)."""
+    internal = [kind for kind, channel in CHANNEL.items() if channel is Channel.INTERNAL]
+    return and_(of.by == ActedBy.NETWORK, of.channel != Channel.INTERNAL, of.kind.not_in(internal))
 
 
 By = Annotated[
@@ -230,7 +242,9 @@ class ActionInput(RecordInput):
     planned_on: Day | None = None
     done_on: Happened | None = None
     done_precision: Precision = Precision.EXACT
-    answer_due_on: Annotated[Day | None, Field(description="By when the target is asked to answer.")] = None
+    answer_due_on: Annotated[
+        Day | None, Field(description="By when the target is asked to answer; not of what is internal.")
+    ] = None
     languages: Annotated[list[Language], Field(max_length=50)] = []
     reach: Annotated[Count | None, Field(description="People who took part or signed.")] = None
     note: Prose | None = None

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, sel
 from sqlalchemy.orm import Session, aliased
 
 from appeals.access import RECEIVING, visible_to, worked_on_by
-from appeals.action import Action, Response
+from appeals.action import Action, Response, is_approach
 from appeals.case import Case, HistoryEntry
 from appeals.commitment import OPEN, Commitment
 from appeals.consent import YES, Consent
@@ -166,9 +166,9 @@ def _answer_overdue(a: Asked) -> Iterable[Select[Any]]:
     again = aliased(Action)
     after = again.done_on > Action.answer_due_on
     later = select(again.id).where(
-        again.target == Action.target, again.by == ActedBy.NETWORK, again.status == ActionStatus.DONE, after
+        again.target == Action.target, is_approach(again), again.status == ActionStatus.DONE, after
     )
-    past = and_(Action.answer_due_on < a.today, Action.status == ActionStatus.DONE, Action.by == ActedBy.NETWORK)
+    past = and_(Action.answer_due_on < a.today, Action.status == ActionStatus.DONE, is_approach())
     overdue = and_(past, ~came.exists(), ~later.exists())
     yield a.of_cases(Action.answer_due_on, overdue, record=Action.id).join(Action, Action.case_id == Case.id)
 

@@ -153,9 +153,9 @@ def _caller(session: Session, now: datetime) -> Caller:
 
 
 def _note_silence(writing: Writing, due: DueDate) -> None:
-    """Where nothing came, put the silence on record (invariant 15)."""
+    """Where nothing came of what was awaited, put the silence on record (invariant 15)."""
     asked: Action = next(made for made in writing.case.actions if made.id == due.subject_id)
-    if not asked.answers:
+    if asked.awaited_until and not asked.answers:
         step.add(writing, BY_NOUN["responses"], silence_of(asked))
 
 

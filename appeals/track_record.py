@@ -15,7 +15,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from appeals.access import as_known, worked_on_by
-from appeals.action import Action
+from appeals.action import Action, is_approach
 from appeals.case import Case
 from appeals.commitment import OPEN, Commitment
 from appeals.directory import Facility, Organisation
@@ -23,7 +23,6 @@ from appeals.field import Model
 from appeals.network import Caller
 from appeals.party import Party
 from appeals.vocabulary import (
-    ActedBy,
     ActionKind,
     ActionStatus,
     AnswerStatus,
@@ -101,7 +100,7 @@ def track_record(session: Session, caller: Caller, whose: Whose, number: UUID) -
         for made, reference in session.execute(
             select(Action, Case.reference)
             .join(Case, Case.id == Action.case_id)
-            .where(Action.target.in_(parties), Action.status == ActionStatus.DONE, Action.by == ActedBy.NETWORK)
+            .where(Action.target.in_(parties), Action.status == ActionStatus.DONE, is_approach())
             .order_by(Action.done_on.desc(), Action.id.desc())
             .options(selectinload(Action.responses))
         )

@@ -900,7 +900,8 @@ def an_action(m: Model, dice: Dice, *, answered: bool) -> Body:
     nobody = "#brand" if answered else None
     target = dice.one_of(*(filter(m.party, CONTACT)), *([] if any(map(m.party, CONTACT)) else [nobody]))
     days = [due for due in (day(10), day(), ahead(7)) if due >= (done or "")]
-    due = dice.one_of(*days) if target and (answered or dice.mostly()) else None
+    awaited = target and kind != "internal_coordination"
+    due = dice.one_of(*days) if awaited and (answered or dice.mostly()) else None
     return {
         "kind": kind,
         "channel": kinds[kind],

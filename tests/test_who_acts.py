@@ -1,16 +1,21 @@
 """Who acted: the network, which asks first, or others, whose acts are facts (domain.md 8 and 9)."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from httpx2 import Response
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from appeals import revision
 from appeals.action import Action
 from appeals.clock import pass_time
-from appeals.vocabulary import CHANNEL, ActedBy, ActionKind, Channel
-from tests.cast import PARTIES, Body, World, action, consent, day, intake, organisation, step_input
+from appeals.due import DueDate
+from appeals.vocabulary import CHANNEL, ActedBy, ActionKind, Channel, DueKind
+from tests.cast import PARTIES, Body, World, action, consent, day, intake, organisation, step_input, today
 from tests.test_clock import later
 
 BOTH = [consent("publish_anonymised"), consent("publish_anonymised", "local_partner")]
@@ -458,3 +463,65 @@ def test_as_it_was_known_then_by_whom(world: World) -> None:
 def test_what_was_kept_before_this_was_asked_was_done_by_the_network() -> None:
     kept: Any = revision._row_of(Action, {"kind": "petition", "channel": "public"})
     assert (kept.by, kept.by_name, kept.is_by_network) == (ActedBy.NETWORK, None, True)
+
+
+# What stays within the network
+
+
+INTERNAL = [{"kind": "internal_coordination"}, {"kind": "internal_coordination", "channel": "quiet"}]
+INTERNAL += [{"kind": kind, "channel": "internal"} for kind in ("brand_contact_letter", "fact_finding")]
+
+
+@pytest.mark.parametrize("said", INTERNAL, ids=str)
+def test_nobody_is_asked_to_answer_what_stays_within_the_network(world: World, said: Body) -> None:
+    reference = case(world, consent("contact_brand"))
+    about = {**said, "target": "#brand", "done_on": day(20)}
+    answer = add(world, reference, **about, answer_due_on=day(10))
+    assert (answer.status_code, [fault["pointer"] for fault in answer.json()["errors"]]) == (422, ["/answer_due_on"])
+    made = added(world, reference, **about)
+    answer = change(world, reference, made, answer_due_on=day(10))
+    assert (answer.status_code, [fault["pointer"] for fault in answer.json()["errors"]]) == (422, ["/answer_due_on"])
+    assert change(world, reference, made, result_note="Agreed.").json()["answer"] == "none_expected"
+
+
+def test_an_engagement_does_not_begin_with_what_stays_within_the_network(world: World) -> None:
+    reference = world.case_in("accepted")
+    answer = world.coordinator.step(reference, "engagement", {"first_action": action(channel="internal")})
+    pointers = [fault["pointer"] for fault in answer.json()["errors"]]
+    assert (answer.status_code, pointers) == (422, ["/first_action/answer_due_on"])
+
+
+@pytest.mark.parametrize("said", INTERNAL, ids=str)
+def test_what_stays_within_the_network_is_no_approach(world: World, said: Body) -> None:
+    reference = world.case_in("engagement")
+    letter = world.records(reference, "actions")[0]
+    brand = next(party for party in world.records(reference, "parties") if party["label"] == "brand")
+    path = f"/v1/brands/{brand['organisation_id']}/record"
+    before = world.coordinator.get(path).json()
+    assert (before["approached"], "answer.overdue" in reasons(world, reference)) == (1, True)
+    added(world, reference, **said, target="#brand", done_on=day(1), label="talk")
+    reply = {"action": "#talk", "received_on": day(), "grade": "partial"}
+    assert world.coordinator.add(reference, "responses", reply).status_code == 201
+    after = world.coordinator.get(path).json()
+    assert [item["action_id"] for item in after["approaches"]] == [letter["id"]]
+    assert (after["approached"], after["answered"], after["grades"]) == (1, 0, {})
+    assert "answer.overdue" in reasons(world, reference)
+
+
+def test_silence_on_what_stayed_within_the_network_is_not_put_on_record(world: World) -> None:
+    """An act that was given a day before none was taken."""
+    reference = world.case_in("engagement")
+    made = added(world, reference, kind="internal_coordination", target="#brand", done_on=day(20))
+    with world.database.writing() as session:
+        session.execute(update(Action).where(Action.id == UUID(made["id"])).values(answer_due_on=today()))
+        session.add(due_of(session, made["id"]))
+    closed = pass_time(world.database, later())
+    (told,) = (item for item in world.records(reference, "actions") if item["id"] == made["id"])
+    assert (closed >= 1, told["answer"], told["responses"]) == (True, "none_expected", [])
+
+
+def due_of(session: Session, action_id: str) -> DueDate:
+    """The day on which silence would follow."""
+    made = session.get_one(Action, UUID(action_id))
+    now = datetime.now(UTC) - timedelta(days=1)
+    return DueDate(kind=DueKind.ANSWER, case_id=made.case_id, subject_id=made.id, due_on=today(), set_at=now)

@@ -497,7 +497,11 @@ POLICIES: tuple[Policy, ...] = (
     # records
     *(Policy(f"{verb}_{kind}", view=View.WORK, logged=Logged.VIEW) for kind in RECORDING for verb in ("list", "show")),
     *(_writing(f"add_{kind}", roles, protects=kind in PROTECTING) for kind, roles in RECORDING.items()),
-    *(_writing(f"change_{kind}", roles) for kind, roles in RECORDING.items() if kind not in STANDING),
+    *(
+        _writing(f"change_{kind}", roles, protects=kind == "consents")  # by the shorthand for a no
+        for kind, roles in RECORDING.items()
+        if kind not in STANDING
+    ),
     _writing("answer_action", RECORDING["responses"]),
     _writing("confirm_member", RECORDING["team"], protects=True),
     # what is sealed

@@ -749,6 +749,13 @@ def write(writing: Writing, kind: Kind, said: RecordInput, at: str = "") -> tupl
         recorded_at=writing.now,
         recorded_by=writing.caller.account_id,
     )
+def may_change(writing: Writing, kind: Kind, record: Any, said: BaseModel) -> bool:
+    """Whether the caller may change this record; only to protect somebody: by the shorthand for what protects."""
+    if roles_on(writing.caller, writing.case) & kind.roles:
+        return True
+    return may_write(writing, kind, said) and kind.shorthand(writing, record, said) is not None
+
+
     _require_sense(record, at)
     _keep(writing, kind, record)
     _keep_versions(writing, record, said)

@@ -73,7 +73,10 @@ def change(kind: Kind) -> Any:
     def work(call: Call) -> Answer:
         case, record = call.subject
         up = case.publications_up
-        written = steps.change(Writing(call.session, case, call.caller, call.now), kind, record, call.body)
+        writing = Writing(call.session, case, call.caller, call.now)
+        if not records.may_change(writing, kind, record, call.body):
+            raise Forbidden
+        written = steps.change(writing, kind, record, call.body)
         log_publication(call, case, up)
         return rendered(kind.output.model_validate(written))
 

@@ -13,10 +13,24 @@ from pydantic import BeforeValidator, Field, model_validator
 from sqlalchemy.orm import Mapped, mapped_column
 
 from appeals.database import refers_to
-from appeals.field import ConsentRef, Day, Happened, Language, Model, Name, Prose, VoiceRef, earliest, fold, span
+from appeals.field import (
+    ConsentRef,
+    Day,
+    Happened,
+    Language,
+    Model,
+    Name,
+    Prose,
+    SaidByToday,
+    VoiceRef,
+    earliest,
+    fold,
+    span,
+)
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.vocabulary import ConsentMethod, ConsentScope, ConsentState, ConsentSubject, Precision
 
+SAID_BY_TODAY = "Default: today, as which a day to come counts."
 YES = frozenset({ConsentState.GIVEN, ConsentState.GIVEN_WITH_CONDITIONS})
 NO = frozenset({ConsentState.REFUSED, ConsentState.WITHDRAWN})
 NEXT: dict[ConsentState, set[ConsentState]] = {
@@ -118,6 +132,13 @@ class Consent(Record):
         return fold(recipient) in {fold(name) for name in self.recipients}
 
 
+def day_of_no(day: date, precision: Precision, yes: Consent | None) -> tuple[date, Precision]:
+    """The day of a no that ends a yes, and its precision: no older than that yes, or it would end nothing."""
+    if yes is None or yes.given_on is None or span(day, precision)[1] >= yes.first_day:
+        return day, precision
+    return yes.given_on, Precision(yes.given_precision)
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -141,7 +162,9 @@ class ConsentInput(RecordInput):
     recipients: Annotated[list[Name], Field(max_length=50, description="To whom it is limited.")] = []
     given_on: Annotated[Happened | None, Field(description="Of a yes: when it was given.")] = None
     given_precision: Precision = Precision.EXACT
-    on: Annotated[Happened | None, Field(description="Of a no: when it was said. Default: today.")] = None
+    on: Annotated[
+        Day | None, SaidByToday("on_precision"), Field(description=f"Of a no: when it was said. {SAID_BY_TODAY}")
+    ] = None
     on_precision: Precision = Precision.EXACT
     expires_on: Annotated[Day | None, Field(description="The last day on which a yes is good.")] = None
     method: ConsentMethod | None = None
@@ -184,7 +207,9 @@ class ConsentChange(RecordInput):
     given_on: Happened | None = None
     given_precision: Precision = Precision.EXACT
     expires_on: Day | None = None
-    withdrawn_on: Annotated[Happened | None, Field(description="When a no was said. Default: today.")] = None
+    withdrawn_on: Annotated[
+        Day | None, SaidByToday("withdrawn_precision"), Field(description=f"When a no was said. {SAID_BY_TODAY}")
+    ] = None
     withdrawn_precision: Precision = Precision.EXACT
     method: ConsentMethod | None = None
     language: Language | None = None

@@ -9,13 +9,14 @@ from appeals import records
 from appeals import step_input as asks
 from appeals.case import MONITORING_DAYS, Case
 from appeals.commitment import Commitment
-from appeals.consent import ConsentInput
+from appeals.consent import ConsentInput, day_of_no
 from appeals.database import new_id
 from appeals.demand import Demand
 from appeals.directory import Organisation, organisation
 from appeals.errors import Fault, Invalid
-from appeals.field import earliest
+from appeals.field import earliest, latest
 from appeals.guard import Attempt, is_void_after_no, relied_on, second_signature, shown_records, stays_up
+from appeals.last_word import ALL_WORKERS
 from appeals.network import existing_account, existing_entity
 from appeals.publication import Publication, new_token
 from appeals.records import Writing
@@ -85,6 +86,17 @@ def _prepare_engagement(writing: Writing, a: Attempt, _: Finder) -> None:
         raise Invalid([Fault("/first_action/target", "names nobody on whom pressure may be put")])
     if earliest(said.first_action.done_on or a.on, said.first_action.done_precision) > a.on:
         raise Invalid([Fault("/first_action/done_on", "lies after the step that it begins")])
+
+
+def _prepare_de_escalation(writing: Writing, a: Attempt, _: Finder) -> None:
+    """The workers were asked after the case came in, and no later than the step was taken."""
+    step_input = a.said(asks.DeEscalation)
+    asked_on = step_input.workers_consulted_on
+    last = min(latest(a.on, step_input.occurred_precision), max(a.on, writing.now.date()))
+    if asked_on and asked_on > last:
+        raise Invalid([Fault("/workers_consulted_on", "lies after the step")])
+    if asked_on and asked_on < earliest(a.case.received_on, a.case.received_precision):
+        raise Invalid([Fault("/workers_consulted_on", "lies before the case was received")])
 
 
 def _prepare_agreement(writing: Writing, a: Attempt, _: Finder) -> None:
@@ -158,6 +170,7 @@ PREPARE: dict[str, Callable[[Writing, Attempt, Finder], None]] = {
     "verification": _prepare_verification,
     "acceptance": _prepare_acceptance,
     "engagement": _prepare_engagement,
+    "de-escalation": _prepare_de_escalation,
     "agreement": _prepare_agreement,
     "breach": _prepare_breach,
     "closure": _prepare_closure,
@@ -286,14 +299,20 @@ def _effect_withdrawal(writing: Writing, a: Attempt) -> None:
 
 
 def _write_no_to_take_up(writing: Writing, a: Attempt) -> None:
-    """The workers' word that nobody is to go on is a no like any other (domain.md 8)."""
+    """The workers' word that nobody is to go on is a no like any other, which ends their newest yes (domain.md 8)."""
     step_input = a.said(asks.Withdrawal)
+    words = a.case.words(a.today)
+    to_take_up = (word for word in a.case.consents if word.is_yes and word.scope == ConsentScope.TAKE_UP)
+    yes = [word for word in to_take_up if words.voice_of(word) == ALL_WORKERS]
+    precision = step_input.occurred_precision if step_input.occurred_on is None else Precision.EXACT
+    newest = max(yes, key=lambda word: word.first_day, default=None)
+    on, on_precision = day_of_no(step_input.withdrawn_on, precision, newest)
     no = ConsentInput(
         subject=ConsentSubject.WORKERS,
         scope=ConsentScope.TAKE_UP,
         state=ConsentState.WITHDRAWN,
-        on=step_input.withdrawn_on,
-        on_precision=step_input.occurred_precision if step_input.occurred_on is None else Precision.EXACT,
+        on=on,
+        on_precision=on_precision,
     )
     records.write(writing, records.BY_NOUN["consents"], no)
 

@@ -131,6 +131,16 @@ class _NotInFuture:
 Happened = Annotated[Day, _NotInFuture()]
 
 
+@dataclass(frozen=True)
+class SaidByToday:
+    """Marks the day of a no, which nothing refuses: one that lies ahead counts as the server's.
+
+    `precision` names the field with its precision, if there is one of its own.
+    """
+
+    precision: str | None = None
+
+
 class Sealed:
     """Marks a field that is kept and that no answer shows yet: not history, not lists, not errors."""
 
@@ -238,6 +248,20 @@ def marks_of(model: type[BaseModel], kind: type) -> Mapping[str, Any]:
         for mark in [*direct, *marks(info.annotation, kind)]:
             found.setdefault(name, mark)
     return found
+
+
+def bring_to_today(model: BaseModel, latest: date, today: date) -> None:
+    """Let the days of noes, in a model and all below it, that lie after `latest` be `today`."""
+    for name, mark in marks_of(type(model), SaidByToday).items():
+        day = getattr(model, name)
+        if day is not None and day > latest:
+            setattr(model, name, today)
+            if mark.precision:
+                setattr(model, mark.precision, Precision.EXACT)
+    for value in dict(model).values():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, BaseModel):
+                bring_to_today(item, latest, today)
 
 
 def days_ahead(model: BaseModel, latest: date, at: str = "") -> Iterator[str]:

@@ -34,7 +34,7 @@ PRIORITY_IN_DANGER = {True: Priority.URGENT, False: Priority.NORMAL}
 
 def take_in(session: Session, caller: Caller, said: asks.Intake, now: datetime) -> Case:
     """Log a request for help as a new case in `received`. Raises: Forbidden, Invalid, ChangeRefused."""
-    records.not_ahead(said, records.latest_day(now))
+    records.not_ahead(said, now)
     held = _intake_role(session, caller, said)
     entity = session.get_one(Entity, held.entity_id) if said.entity is None else _named(session, said)
     given, at = said.requesting_organisation, "/requesting_organisation"

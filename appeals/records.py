@@ -50,16 +50,30 @@ from appeals.directory import (
 )
 from appeals.due import set_due
 from appeals.errors import Fault, Invalid, Unmet
-from appeals.field import RefersTo, Sealed, Versioned, as_uuid, days_ahead, earliest, fold, latest, marks_of, span
+from appeals.field import (
+    RefersTo,
+    Sealed,
+    Versioned,
+    as_uuid,
+    bring_to_today,
+    days_ahead,
+    earliest,
+    fold,
+    latest,
+    marks_of,
+    span,
+)
 from appeals.last_word import PARTNER_SIDE, SPEAKS_AS, LastWord, Words
 from appeals.lifecycle import BY_NOUN as STEP
 from appeals.network import Account, Caller, Entity, entity_named, existing_account, held_by
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.views import links, shown_at, shown_records_at
 from appeals.vocabulary import (
+    CHANNEL,
     AccountKind,
     ActedBy,
     ActionStatus,
+    Channel,
     CommitmentStatus,
     ConsentScope,
     ConsentSubject,
@@ -69,11 +83,9 @@ from appeals.vocabulary import (
     Precision,
     PublicationLevel,
     ResponseGrade,
-    CHANNEL,
     RiskLevel,
     Role,
     Status,
-    Channel,
     TeamStatus,
     ViolationGrade,
     Visibility,
@@ -195,6 +207,8 @@ def _of_demand(writing: Writing, said: demand.DemandInput, at: str) -> dict[str,
 
 def _of_action(writing: Writing, said: action.ActionInput, at: str) -> dict[str, Any]:
     require_conditions(writing.case, said.conditions_met, f"{at}/conditions_met")
+    internal = Channel.INTERNAL in (said.channel, CHANNEL[said.kind])
+    _require_awaited(said.answer_due_on, internal, at)
     met = [condition.model_dump(mode="json") for condition in said.conditions_met]
     return {**_acted_by(writing, said.by, f"{at}/by"), "responses": [], "conditions_met": met}
 
@@ -207,8 +221,6 @@ def _acted_by(writing: Writing, by: str | OrganisationInput | None, at: str) -> 
     acting = find(case, BY_NOUN["parties"], by) if isinstance(by, str) else None
     if acting is not None:
         return columns | {"by": _whose(writing, acting.named), "by_party": acting.id}
-    internal = Channel.INTERNAL in (said.channel, CHANNEL[said.kind])
-    _require_awaited(said.answer_due_on, internal, at)
     entity = entity_named(session, by) if isinstance(by, str) else None
     if by is None or entity is not None:
         return columns | {"by_entity": entity.id if entity else case.lead_entity.id}
@@ -449,7 +461,10 @@ def _next_word(
     if body.state is None or body.state == made.state:
         return None
     given = body.state in consent.YES
-    day = body.given_on if given else body.withdrawn_on or writing.now.date()
+    precision = body.withdrawn_precision if body.withdrawn_on else Precision.EXACT
+    said_on = body.withdrawn_on or writing.now.date()
+    on, on_precision = consent.day_of_no(said_on, precision, made if made.is_yes else None)
+    day = body.given_on if given else on
     for word in writing.case.consents:
         alike = all(getattr(word, name) == getattr(made, name) for name in ("subject", "scope", "of", "recipients"))
         if alike and word.state == body.state and day == (word.given_on if given else word.on):
@@ -464,8 +479,8 @@ def _next_word(
         recipients=made.recipients,
         given_on=body.given_on,
         given_precision=body.given_precision,
-        on=None if given else body.withdrawn_on,
-        on_precision=Precision.EXACT if given else body.withdrawn_precision,
+        on=None if given else on,
+        on_precision=Precision.EXACT if given else on_precision,
         expires_on=body.expires_on,
         method=body.method,
         language=body.language,
@@ -718,9 +733,10 @@ def referred(case: Case, noun: str, reference: str, pointer: str) -> Any:
     return record
 
 
-def not_ahead(said: BaseModel, latest_day: date) -> None:
-    """Raises: Invalid, when a day that should have happened lies in the future."""
-    faults = [Fault(pointer, "lies in the future") for pointer in days_ahead(said, latest_day)]
+def not_ahead(said: BaseModel, now: datetime) -> None:
+    """See that no day that should have happened lies in the future; that of a no is then today. Raises: Invalid."""
+    bring_to_today(said, latest_day(now), now.date())
+    faults = [Fault(pointer, "lies in the future") for pointer in days_ahead(said, latest_day(now))]
     if faults:
         raise Invalid(faults)
 
@@ -731,6 +747,13 @@ def may_write(writing: Writing, kind: Kind, said: BaseModel) -> bool:
     if roles_on(caller, case) & kind.roles:
         return True
     return bool(roles_protecting(caller, case) & kind.roles) and kind.protects(writing, said)
+
+
+def may_change(writing: Writing, kind: Kind, record: Any, said: BaseModel) -> bool:
+    """Whether the caller may change this record; only to protect somebody: by the shorthand for what protects."""
+    if roles_on(writing.caller, writing.case) & kind.roles:
+        return True
+    return may_write(writing, kind, said) and kind.shorthand(writing, record, said) is not None
 
 
 def write(writing: Writing, kind: Kind, said: RecordInput, at: str = "") -> tuple[Any, list[Unmet]]:
@@ -749,13 +772,6 @@ def write(writing: Writing, kind: Kind, said: RecordInput, at: str = "") -> tupl
         recorded_at=writing.now,
         recorded_by=writing.caller.account_id,
     )
-def may_change(writing: Writing, kind: Kind, record: Any, said: BaseModel) -> bool:
-    """Whether the caller may change this record; only to protect somebody: by the shorthand for what protects."""
-    if roles_on(writing.caller, writing.case) & kind.roles:
-        return True
-    return may_write(writing, kind, said) and kind.shorthand(writing, record, said) is not None
-
-
     _require_sense(record, at)
     _keep(writing, kind, record)
     _keep_versions(writing, record, said)

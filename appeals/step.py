@@ -52,7 +52,7 @@ def make(
     Raises: Forbidden, Invalid, StepRefused, and whatever `require_current` does.
     """
     case = writing.case
-    records.not_ahead(said, writing.latest_day)
+    records.not_ahead(said, writing.now)
     _known_guards(said)
     day = said.occurred_on or said.own_day or writing.now.date()
     attempt = Attempt(writing.session, case, step, writing.caller, writing.now, day, said)
@@ -159,7 +159,7 @@ def bring(writing: Writing, brought: asks.Records, at: str) -> list[Unmet]:
 
 def add(writing: Writing, kind: records.Kind, body: Any) -> Any:
     """Add a record under a case, and let follow from it what must. Raises: Invalid, ChangeRefused."""
-    records.not_ahead(body, writing.latest_day)
+    records.not_ahead(body, writing.now)
     record, refused = records.write(writing, kind, body)
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
@@ -174,7 +174,7 @@ def change(writing: Writing, kind: records.Kind, record: Any, body: Any) -> Any:
 
     Raises: Invalid, ChangeRefused.
     """
-    records.not_ahead(body, writing.latest_day)
+    records.not_ahead(body, writing.now)
     written, refused = records.follow(writing, kind, record, body)
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))

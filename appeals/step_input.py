@@ -26,6 +26,7 @@ from appeals.field import (
     Name,
     NameOrId,
     Prose,
+    SaidByToday,
     SealedProse,
     ViolationRef,
 )
@@ -357,7 +358,8 @@ class Withdrawal(StepInput):
     """Nothing comes along with a withdrawal that could be refused: nothing may block it (domain.md 3)."""
 
     withdrawn_by: WithdrawnBy
-    withdrawn_on: Happened
+    occurred_on: Annotated[Day | None, SaidByToday("occurred_precision")] = None
+    withdrawn_on: Annotated[Day, SaidByToday()]
     how_told: Prose
 
     @property

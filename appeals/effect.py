@@ -335,7 +335,10 @@ def _effect_ending(_: Writing, a: Attempt) -> None:
     a.case.closed_on, a.case.handover_to = a.on, None
 
 
-def _effect_reopening(_: Writing, a: Attempt) -> None:
+def _effect_reopening(writing: Writing, a: Attempt) -> None:
+    """What was refused in the case that it had been merged into is refused here too."""
+    if a.case.merged_into is not None:
+        records.carry_noes(writing, a.case.merged_into)
     a.case.reopen_count += 1
     a.case.closed_on, a.case.close_reason, a.case.merged_into = None, None, None
 

@@ -15,14 +15,25 @@ NOT_AGREED = Unmet(
 
 
 def may_have(case: Case, visibility: Visibility, now: datetime, met: Met = frozenset()) -> bool:
-    """True when the case may be seen as widely as this."""
-    return visibility is not Visibility.NETWORK or shared_until(case, now, met) is not None
+    """True when the case may be seen as widely as this; what was merged away also by the words of the other."""
+    if visibility is not Visibility.NETWORK:
+        return True
+    follows = case.merged_into is not None and sharing_ended(case.merged_into, now)
+    return shared_until(case, now, met) is not None and not follows
 
 
 def shared_until(case: Case, now: datetime, met: Met = frozenset()) -> date | None:
     """The last day on which the network may see the case if nothing more is said; None when it may not today."""
     words = case.words(case.today(now))
     return words.until(lambda day: _is_shared(words, day, met | case.sharing_conditions_met))
+
+
+def sharing_ended(case: Case, now: datetime) -> bool:
+    """True when consent to share the case, or one that it was merged into, is over, or the workers' side refuses it."""
+    if case.merged_into is not None and sharing_ended(case.merged_into, now):
+        return True
+    refused = case.words(case.today(now)).workers(ConsentScope.SHARE_NETWORK, case.today(now)).is_no
+    return shared_until(case, now) is None and (refused or was_shared(case, now))
 
 
 def was_shared(case: Case, now: datetime) -> bool:

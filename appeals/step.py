@@ -23,7 +23,7 @@ from appeals.lifecycle import BY_NOUN, GOING_UP, MAY_BE_UP, TAKEN_UP, Step, open
 from appeals.network import Caller
 from appeals.publication import Publication, published
 from appeals.records import Writing
-from appeals.sharing import shared_until, was_shared
+from appeals.sharing import shared_until, sharing_ended
 from appeals.views import shown_at
 from appeals.vocabulary import (
     ConsentScope,
@@ -269,13 +269,21 @@ def _taking_up_refused(writing: Writing) -> bool:
 
 
 def _narrow(writing: Writing) -> None:
-    """What may no longer be shared in the network is seen in the region; what was wider before the rule stays."""
+    """What may no longer be shared in the network is seen in the region; what was wider before the rule stays.
+
+    So it is with what was merged into the case.
+    """
     case = writing.case
     case.share_until = shared_until(case, writing.now)
-    if case.visibility == Visibility.NETWORK and case.share_until is None and was_shared(case, writing.now):
+    if case.visibility == Visibility.NETWORK and sharing_ended(case, writing.now):
         case.visibility = Visibility.REGIONAL
         case.version += 1
         case.touch(writing.now)
+    if case.merged_here and sharing_ended(case, writing.now):
+        locked = select(Case).where(Case.merged_into_id == case.id).order_by(Case.id).with_for_update(of=Case)
+        for merged in writing.session.scalars(locked).all():
+            merged.load(writing.session)
+            _narrow(replace(writing, case=merged))
 
 
 def take_down(writing: Writing, page: Publication, reason: str) -> None:

@@ -895,3 +895,65 @@ def test_a_withdrawal_of_a_day_to_come_is_taken_and_counts_today(world: World, s
     noes = [word["on"] for word in world.records(reference, "consents") if word["state"] == "withdrawn"]
     assert noes == ([day()] if by == "workers" else [])
     assert world.show(reference)["closed_on"] == day()
+
+
+# What was merged away follows the case that goes on
+
+
+@pytest.mark.parametrize("scope", ["share_network", "take_up"])
+def test_what_was_merged_away_narrows_with_the_case_that_goes_on(world: World, scope: str) -> None:
+    shared = with_consents(consent("share_network"), lacking="publish_named")
+    survivor, merged = (world.case("asia coordinator", visibility="network", **shared) for _ in range(2))
+    world.take(merged, "merger", survivor=survivor)
+    reader = world.as_("europe reader")
+    assert reader.get(f"/v1/cases/{merged}").status_code == 200
+    no(world, survivor, scope)
+    assert [world.show(reference)["visibility"] for reference in (survivor, merged)] == ["regional"] * 2
+    assert [reader.get(f"/v1/cases/{reference}").status_code for reference in (survivor, merged)] == [404] * 2
+    wide = {"visibility": "network"}
+    answer = world.coordinator.patch(f"/v1/cases/{merged}", wide, If_Match="*")
+    assert codes(answer) == {"consent.share_network.missing"}
+    assert world.show(merged)["visibility"] == "regional"
+
+
+def test_what_was_merged_into_what_was_merged_narrows_too(world: World) -> None:
+    shared = with_consents(consent("share_network"), lacking="publish_named")
+    first, second, last = (world.case(visibility="network", **shared) for _ in range(3))
+    world.take(first, "merger", survivor=second)
+    world.take(second, "merger", survivor=last)
+    no(world, last, "share_network")
+    assert [world.show(reference)["visibility"] for reference in (first, second, last)] == ["regional"] * 3
+
+
+def test_what_was_merged_away_narrows_when_the_consent_of_the_other_runs_out(world: World) -> None:
+    shared = with_consents(consent("share_network"), lacking="publish_named")
+    soon = with_consents(consent("share_network", expires_on=day(-1)), lacking="publish_named")
+    survivor, merged = world.case(visibility="network", **soon), world.case(visibility="network", **shared)
+    world.take(merged, "merger", survivor=survivor)
+    assert world.show(merged)["visibility"] == "network"
+    pass_time(world.database, world.app.state.desk.now() + timedelta(days=2))
+    assert [world.show(reference)["visibility"] for reference in (survivor, merged)] == ["regional"] * 2
+
+
+def test_a_no_to_share_narrows_what_was_merged_into_a_case_that_was_never_shared(world: World) -> None:
+    shared = with_consents(consent("share_network"), lacking="publish_named")
+    survivor = world.case(visibility="regional", **with_consents(lacking="publish_named"))
+    merged = world.case(visibility="network", **shared)
+    world.take(merged, "merger", survivor=survivor)
+    assert world.show(merged)["visibility"] == "network"
+    no(world, survivor, "share_network")
+    assert world.show(merged)["visibility"] == "regional"
+
+
+def test_a_case_that_is_reopened_brings_the_noes_of_the_one_it_was_merged_into(world: World) -> None:
+    survivor, merged = world.case_in("accepted"), world.case_in("engagement")
+    world.take(merged, "merger", survivor=survivor)
+    for subject in ("workers", "local_partner"):
+        no(world, survivor, "publish_named", subject, on=day(1))
+    no(world, survivor, "contact_brand", on=day(1))
+    no(world, survivor, "retain", on=day(40))
+    world.take(merged, "reopening")
+    carried = [word["scope"] for word in world.records(merged, "consents") if word["state"] == "refused"]
+    assert carried == ["publish_named", "publish_named", "contact_brand", "retain"]
+    sign(world, merged)
+    assert {"consent.publish.workers.missing", "consent.publish.partner.missing"} <= codes(publish(world, merged))

@@ -383,6 +383,8 @@ def test_postgresql_is_set_up_in_the_order_that_the_page_says() -> None:
         "export APPEALS_DATABASE_URL",
         "export APPEALS_DATABASE_PASSWORD_FILE",
         "make run",
+        "APPEALS_MIGRATION_DATABASE_URL",
+        "APPEALS_MIGRATION_DATABASE_PASSWORD_FILE",
         ".venv/bin/appeals migrate",
         "make run",
     ]

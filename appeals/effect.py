@@ -14,7 +14,7 @@ from appeals.database import new_id
 from appeals.demand import Demand
 from appeals.directory import Organisation, organisation
 from appeals.errors import Fault, Invalid
-from appeals.field import earliest, latest
+from appeals.field import earliest
 from appeals.guard import Attempt, is_void_after_no, relied_on, second_signature, shown_records, stays_up
 from appeals.last_word import ALL_WORKERS
 from appeals.network import existing_account, existing_entity
@@ -89,12 +89,10 @@ def _prepare_engagement(writing: Writing, a: Attempt, _: Finder) -> None:
 
 
 def _prepare_de_escalation(writing: Writing, a: Attempt, _: Finder) -> None:
-    """The workers were asked after the case came in, and no later than the step was taken."""
-    step_input = a.said(asks.DeEscalation)
-    asked_on = step_input.workers_consulted_on
-    last = min(latest(a.on, step_input.occurred_precision), max(a.on, writing.now.date()))
-    if asked_on and asked_on > last:
-        raise Invalid([Fault("/workers_consulted_on", "lies after the step")])
+    """The workers were asked after the case came in, and have been asked: a day ahead only where the step is too."""
+    asked_on = a.said(asks.DeEscalation).workers_consulted_on
+    if asked_on and asked_on > max(a.on, writing.now.date()):
+        raise Invalid([Fault("/workers_consulted_on", "lies in the future")])
     if asked_on and asked_on < earliest(a.case.received_on, a.case.received_precision):
         raise Invalid([Fault("/workers_consulted_on", "lies before the case was received")])
 

@@ -781,13 +781,13 @@ def test_a_request_of_one_of_several_is_answered_by_one_that_is_named(world: Wor
         ({"workers_consulted_on": day(31)}, False),
         ({"workers_consulted_on": day(300)}, False),
         ({"workers_consulted_on": day(-1)}, False),
-        ({"workers_consulted_on": day(1), "occurred_on": day(2)}, False),
+        ({"workers_consulted_on": day(-1), "occurred_on": day(2), "occurred_precision": "estimate"}, False),
         ({"workers_consulted_on": day(30)}, True),
         ({"workers_consulted_on": day(-1), "occurred_on": day(-1)}, True),
-        ({"workers_consulted_on": day(1), "occurred_on": day(2), "occurred_precision": "estimate"}, True),
+        ({"workers_consulted_on": day(0), "occurred_on": day(2)}, True),
     ],
 )
-def test_the_workers_were_asked_after_the_case_came_and_not_after_the_step(
+def test_the_workers_were_asked_after_the_case_came_and_not_on_a_day_to_come(
     world: World, said: Body, is_good: bool
 ) -> None:
     reference = world.case_in("public_campaign")

@@ -101,12 +101,15 @@ def latest_day(now: datetime) -> date:
 
 @dataclass(frozen=True)
 class Writing:
-    """Who writes to which case, in which transaction, when."""
+    """Who writes to which case, in which transaction, when: never before what is on record, whatever clocks say."""
 
     session: Session
     case: Case
     caller: Caller
     now: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "now", max(self.now, self.case.updated_at))
 
     @property
     def latest_day(self) -> date:

@@ -491,6 +491,21 @@ def test_a_clock_set_back_revives_nothing(world: World, monkeypatch: pytest.Monk
     assert not is_up(world, token)
 
 
+def test_a_no_counts_that_is_recorded_while_the_clock_is_set_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is newer than the yes that is on record, whatever day the server thinks it is."""
+    reference, token = published(world)
+    assert world.coordinator.add(reference, "consents", consent("publish_named", given_on=day(0))).status_code == 201
+    desk = world.app.state.desk
+    back = desk.now() - timedelta(days=2)
+    monkeypatch.setattr(type(desk), "now", lambda _: back)
+    no(world, reference, "publish_named")
+    sign(world, reference)
+    assert "consent.publish.workers.missing" in codes(publish(world, reference))
+    assert not is_up(world, token)
+
+
 # A merger carries every no
 
 

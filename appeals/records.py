@@ -69,11 +69,9 @@ from appeals.network import Account, Caller, Entity, entity_named, existing_acco
 from appeals.record import Record, RecordInput, RecordOutput
 from appeals.views import links, shown_at, shown_records_at
 from appeals.vocabulary import (
-    CHANNEL,
     AccountKind,
     ActedBy,
     ActionStatus,
-    Channel,
     CommitmentStatus,
     ConsentScope,
     ConsentSubject,
@@ -210,8 +208,6 @@ def _of_demand(writing: Writing, said: demand.DemandInput, at: str) -> dict[str,
 
 def _of_action(writing: Writing, said: action.ActionInput, at: str) -> dict[str, Any]:
     require_conditions(writing.case, said.conditions_met, f"{at}/conditions_met")
-    internal = Channel.INTERNAL in (said.channel, CHANNEL[said.kind])
-    _require_awaited(said.answer_due_on, internal, at)
     met = [condition.model_dump(mode="json") for condition in said.conditions_met]
     return {**_acted_by(writing, said.by, f"{at}/by"), "responses": [], "conditions_met": met}
 
@@ -252,14 +248,7 @@ def _names(named: dict[str, Any]) -> set[str]:
     return {fold(name) for name in (named["name"], named.get("name_local")) if name}
 
 
-def _require_awaited(answer_due_on: date | None, internal: bool, at: str = "") -> None:
-    """Raises: Invalid, where an answer is awaited to what stays within the network."""
-    if answer_due_on and internal:
-        raise Invalid([Fault(f"{at}/answer_due_on", "is not set for what stays within the network")])
-
-
 def _acted_anew(writing: Writing, made: action.Action, change_: action.ActionChange) -> dict[str, Any]:
-    _require_awaited(change_.answer_due_on, made.is_internal)
     return _acted_by(writing, change_.by, "/by") if "by" in change_.model_fields_set else {}
 
 

@@ -231,10 +231,8 @@ def test_talk_within_the_network_is_no_quiet_work(world: World) -> None:
     letter = action(done_on=day(), answer_due_on=day(-7))
     assert world.coordinator.step(reference, "engagement", {"first_action": letter}).status_code == 201
     world.reviewer.add(reference, "approvals", {"level": "named"})
-    talk = action(kind="internal_coordination", channel="quiet", label="talk", done_on=day(9), answer_due_on=None)
+    talk = action(kind="internal_coordination", channel="quiet", done_on=day(9), answer_due_on=day(5))
     assert world.coordinator.add(reference, "actions", talk).status_code == 201
-    dismissed = {"action": "#talk", "received_on": day(5), "grade": "denies_link"}
-    assert world.coordinator.add(reference, "responses", dismissed).status_code == 201
     greeting = action(kind="solidarity_letter", target="#union", done_on=day(9), answer_due_on=day(5))
     assert world.coordinator.add(reference, "actions", greeting).status_code == 201
     refused = world.coordinator.step(reference, "escalation", step_input("escalation"))

@@ -474,21 +474,13 @@ INTERNAL += [{"kind": kind, "channel": "internal"} for kind in ("brand_contact_l
 
 @pytest.mark.parametrize("said", INTERNAL, ids=str)
 def test_nobody_is_asked_to_answer_what_stays_within_the_network(world: World, said: Body) -> None:
+    """A day may be noted for an answer; nothing follows when it passes."""
     reference = case(world, consent("contact_brand"))
-    about = {**said, "target": "#brand", "done_on": day(20)}
-    answer = add(world, reference, **about, answer_due_on=day(10))
-    assert (answer.status_code, [fault["pointer"] for fault in answer.json()["errors"]]) == (422, ["/answer_due_on"])
-    made = added(world, reference, **about)
-    answer = change(world, reference, made, answer_due_on=day(10))
-    assert (answer.status_code, [fault["pointer"] for fault in answer.json()["errors"]]) == (422, ["/answer_due_on"])
-    assert change(world, reference, made, result_note="Agreed.").json()["answer"] == "none_expected"
-
-
-def test_an_engagement_does_not_begin_with_what_stays_within_the_network(world: World) -> None:
-    reference = world.case_in("accepted")
-    answer = world.coordinator.step(reference, "engagement", {"first_action": action(channel="internal")})
-    pointers = [fault["pointer"] for fault in answer.json()["errors"]]
-    assert (answer.status_code, pointers) == (422, ["/first_action/answer_due_on"])
+    made = added(world, reference, **said, target="#brand", done_on=day(20), answer_due_on=day(10))
+    assert made["answer"] == "none_expected"
+    pass_time(world.database, later())
+    (told,) = (item for item in world.records(reference, "actions") if item["id"] == made["id"])
+    assert (told["answer_due_on"], told["answer"], told["responses"]) == (day(10), "none_expected", [])
 
 
 @pytest.mark.parametrize("said", INTERNAL, ids=str)
@@ -499,7 +491,7 @@ def test_what_stays_within_the_network_is_no_approach(world: World, said: Body) 
     path = f"/v1/brands/{brand['organisation_id']}/record"
     before = world.coordinator.get(path).json()
     assert (before["approached"], "answer.overdue" in reasons(world, reference)) == (1, True)
-    added(world, reference, **said, target="#brand", done_on=day(1), label="talk")
+    added(world, reference, **said, target="#brand", done_on=day(1), answer_due_on=day(1), label="talk")
     reply = {"action": "#talk", "received_on": day(), "grade": "partial"}
     assert world.coordinator.add(reference, "responses", reply).status_code == 201
     after = world.coordinator.get(path).json()

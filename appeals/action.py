@@ -243,7 +243,7 @@ class ActionInput(RecordInput):
     done_on: Happened | None = None
     done_precision: Precision = Precision.EXACT
     answer_due_on: Annotated[
-        Day | None, Field(description="By when the target is asked to answer; not of what is internal.")
+        Day | None, Field(description="By when the target is asked to answer; of what is internal nothing follows.")
     ] = None
     languages: Annotated[list[Language], Field(max_length=50)] = []
     reach: Annotated[Count | None, Field(description="People who took part or signed.")] = None

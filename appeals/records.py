@@ -146,7 +146,7 @@ class Kind:
     state: str = "status"
     next: Mapping[Any, set[Any]] = field(default_factory=dict)
     adds: Adds = _nothing
-    alters: Callable[[Writing, Any, Any], dict[str, Any]] = lambda _w, _r, _s: {}
+    alters: Callable[[Writing, Any], dict[str, Any]] = lambda _w, _s: {}
     refuses: Refuses = _no_refusal
     asides: frozenset[str] = frozenset()
     settle: Callable[[Writing, Any], None] = lambda _w, _r: None
@@ -248,8 +248,8 @@ def _names(named: dict[str, Any]) -> set[str]:
     return {fold(name) for name in (named["name"], named.get("name_local")) if name}
 
 
-def _acted_anew(writing: Writing, made: action.Action, change_: action.ActionChange) -> dict[str, Any]:
-    return _acted_by(writing, change_.by, "/by") if "by" in change_.model_fields_set else {}
+def _acted_by_anew(writing: Writing, said: action.ActionChange) -> dict[str, Any]:
+    return _acted_by(writing, said.by, "/by") if "by" in said.model_fields_set else {}
 
 
 def _of_response(writing: Writing, said: action.ResponseInput, at: str) -> dict[str, Any]:
@@ -664,7 +664,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "actions", action.Action, action.ActionInput, action.ActionOutput, action.ActionChange,
-        next=action.NEXT, adds=_of_action, alters=_acted_anew, refuses=_done_without_consent,
+        next=action.NEXT, adds=_of_action, alters=_acted_by_anew, refuses=_done_without_consent,
         asides=frozenset({"label", "reach", "result_note"}), settle=_settle_action,
     ),
     Kind(
@@ -854,7 +854,7 @@ def change(writing: Writing, kind: Kind, record: Any, said: RecordInput) -> list
     nulls = sorted(name for name, value in wanted.items() if value is None)
     if nulls:
         raise Invalid([Fault(f"/{name}", "cannot be null; leave it out") for name in nulls])
-    wanted |= kind.alters(writing, record, said)
+    wanted |= kind.alters(writing, said)
     label = wanted.get("label")
     if label and any(other.label == label and other is not record for other in held(writing.case, kind)):
         raise Invalid([Fault("/label", f"is the label of another of the case's {kind.noun}")])

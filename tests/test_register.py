@@ -353,13 +353,19 @@ def statements(world: World, *, writing: bool | None = None) -> Iterator[list[tu
     event.remove(world.database.engine, "before_cursor_execute", note)
 
 
+COMPARED_AGAIN = ('SELECT "case".id, "case".reference', "SELECT ranked.case_id", "SELECT violation.case_id")
+
+
 def test_a_write_asks_the_database_no_more_than_it_has_to(world: World) -> None:
     """Each statement costs half a millisecond; what the rows are that a write brings stands in domain.md."""
     reference = world.case_in("accepted")
     world.case()
     with statements(world, writing=True) as asked, statements(world, writing=False) as compared:
         world.case()
-    assert len(asked) <= 25, [statement for statement, *_ in asked]
+    # What other transactions of the server, of any database of it, may have hidden is compared once more while writing.
+    again = sum(statement.startswith(COMPARED_AGAIN) for statement, *_ in asked)
+    assert again in (0, len(COMPARED_AGAIN))
+    assert len(asked) - again <= 25, [statement for statement, *_ in asked]
     assert len(compared) <= 9, [statement for statement, *_ in compared]
     with statements(world) as asked:
         world.take(reference, "engagement")

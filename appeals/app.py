@@ -18,36 +18,40 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from appeals import __version__, clock, courier, reserve, statistics
-from appeals.access_log import Recorder
-from appeals.database import Database
-from appeals.key import note_use
-from appeals.network import Acquaintances
-from appeals.rate_limit import RateLimiters
-from appeals.reader import Reader
-from appeals.readiness import READY, Readiness
-from appeals.settings import Settings, pepper_of
-from appeals.web import (
+from appeals import __version__
+from appeals.access.access_log import AccessLogWriter
+from appeals.accounts.api_key import note_use
+from appeals.accounts.authentication import CallerCache
+from appeals.api.caller import CallerMiddleware
+from appeals.api.fast_reads import FastReadMiddleware, FastReads
+from appeals.api.long_polling import LongPollMiddleware
+from appeals.api.middleware import ResponseHeadersMiddleware
+from appeals.api.problems import HANDLERS, Problem, from_http_exception, problem
+from appeals.api.rate_limit import RateLimiters
+from appeals.api.routes import (
+    access_log,
+    accounts,
     alerts,
-    audit,
     cases,
-    directories,
-    feed,
-    ledgers,
-    network,
+    changes,
+    directory,
     publications,
     records,
-    rights,
+    reports,
+    role_confirmation,
     sealed,
     webhooks,
 )
-from appeals.web import statistics as statistics_doors
-from appeals.web.caller import CallerMiddleware
-from appeals.web.door import HEADERS, Desk, Door, hang
-from appeals.web.middleware import EveryAnswer
-from appeals.web.problems import HANDLERS, Problem, of_http, problem
-from appeals.web.quick import Quick, QuickWay
-from appeals.web.waiting import WaitingWay
+from appeals.api.routes import statistics as statistics_doors
+from appeals.api.routing import HEADERS, AppContext, Operation, register_operations
+from appeals.database import disk_reserve
+from appeals.database.engine import Database
+from appeals.database.raw_reads import RawReader
+from appeals.database.readiness import READY, Readiness
+from appeals.lifecycle import due_dates
+from appeals.read_models import statistics
+from appeals.settings import Settings, pepper_of
+from appeals.webhooks import delivery
 
 NOT_READY_FOR_S = 5
 DOCS_POLICY = (
@@ -62,39 +66,40 @@ def database_of(settings: Settings) -> Database:
     return Database(settings.database_dsn, pool_size=settings.pool_size, lock_timeout_s=settings.lock_timeout_s)
 
 
-def doors() -> list[Door]:
-    """Every door, those of outsiders too; what is read most stands first."""
+def operations() -> list[Operation]:
+    """Every operation, those of outsiders too; what is read most stands first."""
     parts = (
-        cases, feed, alerts, ledgers, statistics_doors, records, sealed, publications, directories, network, rights,
-        webhooks, audit,
+        cases, changes, alerts, reports, statistics_doors, records, sealed, publications, directory, accounts,
+        role_confirmation,
+        webhooks, access_log,
     )  # fmt: skip
-    return [door for part in parts for door in part.doors()]
+    return [operation for part in parts for operation in part.operations()]
 
 
-def places() -> dict[str, str]:
-    """Where each door stands, as method and path, by its name."""
-    return {door.name: f"{door.method} {door.path}" for door in doors()}
+def routes() -> dict[str, str]:
+    """Where each operation stands, as method and path, by its name."""
+    return {operation.name: f"{operation.method} {operation.path}" for operation in operations()}
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     """The application for these settings; it opens the database but does not migrate it."""
     database = database or database_of(settings)
-    desk = desk_of(settings, database)
+    context = context_of(settings, database)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
             if settings.clock_every_s:
-                tasks.start_soon(clock.run, database, desk.turns, settings.clock_every_s)
-                tasks.start_soon(statistics.run, database, desk.turns)
+                tasks.start_soon(due_dates.run_due_dates, database, context.write_queue, settings.clock_every_s)
+                tasks.start_soon(statistics.run_folding, database, context.write_queue)
             if settings.webhooks_every_s:
-                carries = courier_of(settings, database, desk)
-                tasks.start_soon(courier.run, carries, settings.webhooks_every_s)
+                carries = dispatcher_of(settings, database, context)
+                tasks.start_soon(delivery.run_dispatcher, carries, settings.webhooks_every_s)
             if database.file is not None:
-                tasks.start_soon(reserve.run, database)
+                tasks.start_soon(disk_reserve.run, database)
             yield
             tasks.cancel_scope.cancel()
-        await desk.quick.reader.close()
+        await context.fast_reads.reader.close()
 
     app = FastAPI(
         lifespan=lifespan,
@@ -109,55 +114,57 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
-    all_doors = doors()
-    hang(app, all_doors, desk)
-    _hang_operations(app, desk.readiness)
-    _hang_docs(app)
+    all_operations = operations()
+    register_operations(app, all_operations, context)
+    _register_operations(app, context.readiness)
+    _register_docs(app)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    _name_methods(app, all_doors)
-    _describe(app, all_doors)
-    app.add_middleware(QuickWay, quick=desk.quick)
-    app.add_middleware(WaitingWay, quick=desk.quick)
+    _name_methods(app, all_operations)
+    _describe(app, all_operations)
+    app.add_middleware(FastReadMiddleware, quick=context.fast_reads)
+    app.add_middleware(LongPollMiddleware, quick=context.fast_reads)
     app.add_middleware(
         CallerMiddleware,
         database=database,
-        callers=desk.acquaintances,
-        limiters=desk.limiters,
-        now=lambda: desk.now(),  # noqa: PLW0108 - tests set the clock of all desks
+        callers=context.callers,
+        limiters=context.limiters,
+        now=lambda: context.now(),  # noqa: PLW0108 - tests set the clock of all desks
     )
-    app.add_middleware(EveryAnswer)
-    app.state.database, app.state.desk = database, desk
+    app.add_middleware(ResponseHeadersMiddleware)
+    app.state.database, app.state.context = database, context
     return app
 
 
-def desk_of(settings: Settings, database: Database) -> Desk:
-    """What the doors of this process work with."""
+def context_of(settings: Settings, database: Database) -> AppContext:
+    """What the operations of this process work with."""
     pepper, turns = pepper_of(settings), CapacityLimiter(database.writes_at_once)
     limiters = RateLimiters.of(settings)
     # SQLite has one writer at a time; to PostgreSQL the log has a connection that no other writer takes.
-    recorder = Recorder(database, turns if database.embedded else nullcontext(), note_use)
-    callers = Acquaintances(pepper)
-    quick = Quick(
-        Reader(database),
+    recorder = AccessLogWriter(database, turns if database.embedded else nullcontext(), note_use)
+    callers = CallerCache(pepper)
+    quick = FastReads(
+        RawReader(database),
         recorder,
         pepper,
-        lambda: desk.now(),  # noqa: PLW0108 - the desk is made of it
-        callers.latest,
+        lambda: context.now(),  # noqa: PLW0108 - the desk is made of it
+        callers.latest_time,
     )
     loopback = settings.webhooks_to_loopback
     ready = Readiness(database)
-    desk = Desk(database, callers, pepper, settings.body_limit, turns, recorder, limiters, quick, ready, loopback)
-    return desk
+    context = AppContext(
+        database, callers, pepper, settings.body_limit, turns, recorder, limiters, quick, ready, loopback
+    )
+    return context
 
 
-def courier_of(settings: Settings, database: Database, desk: Desk) -> courier.Courier:
+def dispatcher_of(settings: Settings, database: Database, context: AppContext) -> delivery.WebhookDispatcher:
     """Who carries events to webhooks in this process."""
-    client = courier.client(to_loopback=settings.webhooks_to_loopback)
-    return courier.Courier(database, desk.turns, desk.pepper, client)
+    client = delivery.client(to_loopback=settings.webhooks_to_loopback)
+    return delivery.WebhookDispatcher(database, context.write_queue, context.pepper, client)
 
 
-def _hang_operations(app: FastAPI, readiness: Readiness) -> None:
+def _register_operations(app: FastAPI, readiness: Readiness) -> None:
     told: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "Not ready."}}
 
     @app.get("/healthz", tags=["operations"], summary="Alive.")
@@ -178,7 +185,7 @@ def _hang_operations(app: FastAPI, readiness: Readiness) -> None:
         return {"version": __version__}
 
 
-def _hang_docs(app: FastAPI) -> None:
+def _register_docs(app: FastAPI) -> None:
     """The interactive page, with its scripts from this service and from nowhere else."""
     static = Path(fastapi_offline.__file__).parent / "static"
     app.mount("/docs/static", StaticFiles(directory=static), name="docs_static")
@@ -209,13 +216,15 @@ def _hang_docs(app: FastAPI) -> None:
         return Response(built[0], media_type="application/json")
 
 
-def _name_methods(app: FastAPI, all_doors: list[Door]) -> None:
+def _name_methods(app: FastAPI, all_operations: list[Operation]) -> None:
     """A 405 names in Allow every method that the path knows."""
-    known = [(re.compile(re.sub(r"\{[a-z]+\}", "[^/]+", door.path)), door.method) for door in all_doors]
+    known = [
+        (re.compile(re.sub(r"\{[a-z]+\}", "[^/]+", operation.path)), operation.method) for operation in all_operations
+    ]
 
     async def refuse(request: Request, raised: Exception) -> Response:
         if not isinstance(raised, HTTPException) or raised.status_code != 405:
-            return of_http(request, raised)
+            return from_http_exception(request, raised)
         path = request.scope["path"]
         allowed = {method for pattern, method in known if pattern.fullmatch(path)} or {"GET"}
         says = "This path does not know that method."
@@ -224,7 +233,7 @@ def _name_methods(app: FastAPI, all_doors: list[Door]) -> None:
     app.add_exception_handler(HTTPException, refuse)
 
 
-def _describe(app: FastAPI, all_doors: list[Door]) -> None:
+def _describe(app: FastAPI, all_operations: list[Operation]) -> None:
     """Complete the OpenAPI document: the form of problems, and which headers are needed."""
     ordinary = app.openapi
 
@@ -239,8 +248,8 @@ def _describe(app: FastAPI, all_doors: list[Door]) -> None:
         document["components"]["headers"] = HEADERS
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
-        for door in all_doors:
-            operation = document["paths"][door.path][door.method.lower()]
+        for route in all_operations:
+            operation = document["paths"][route.path][route.method.lower()]
             for parameter in operation.get("parameters", []):
                 parameter["required"] = parameter["required"] or parameter["name"] == "If-Match"
         return document

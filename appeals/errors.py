@@ -1,4 +1,4 @@
-"""Every refusal, as a tree. What HTTP makes of each stands in one table in `web/problems.py`.
+"""Every refusal, as a tree. What HTTP makes of each stands in one table in `api/problems.py`.
 
 Refusal
 ├── Unauthenticated        no key, or a dead one
@@ -8,9 +8,9 @@ Refusal
 │   └── KeyForAnother      nobody makes a key for another account
 ├── Invalid                the input breaks a rule of form
 │   └── KeyReused          an idempotency key came with another body
-├── Gone                   the place in the feed is no longer good
+├── CursorExpired          the place in the feed is no longer good
 ├── PreconditionRequired   no If-Match
-├── Stale                  the case has moved on
+├── PreconditionFailed     the case has moved on
 ├── StepRefused            the state or a guard says no
 ├── ChangeRefused          a record's own small lifecycle, or a rule about recording it, says no
 ├── StillRunning           the first call with this idempotency key has not ended
@@ -35,7 +35,7 @@ class Unmet:
 
 
 @dataclass(frozen=True)
-class Fault:
+class FieldError:
     """One fault of the input: where (a JSON pointer) and what; never the value itself."""
 
     pointer: str
@@ -76,12 +76,12 @@ class KeyForAnother(Forbidden):
 class Invalid(Refusal):
     """Raised with the faults; shown as `errors[]`."""
 
-    faults: Sequence[Fault]
+    faults: Sequence[FieldError]
     code = "invalid"
     detail = "The input does not fit; see errors."
 
 
-class Gone(Refusal):
+class CursorExpired(Refusal):
     code = "feed.begin_anew"
     detail = "Your roles or the feed have changed since; read the cases you may see, and the feed, from the start."
 
@@ -96,7 +96,7 @@ class PreconditionRequired(Refusal):
     detail = "Send If-Match with the ETag of the case as you last read it."
 
 
-class Stale(Refusal):
+class PreconditionFailed(Refusal):
     code = "if_match.stale"
     detail = "If-Match is not the ETag of the case (with its quotes): it has changed, read it again and decide anew."
 

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 
-from appeals.database import FEWEST_CONNECTIONS, NOT_FOR_WRITERS
+from appeals.database.engine import MIN_CONNECTIONS, RESERVED_CONNECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "APPEALS_"
@@ -20,7 +20,7 @@ OTHERS = re.compile(r"APPEALS_(TEST_[A-Z_]+|(COORDINATOR|CASEWORKER|REVIEWER)_KE
 SHORTEST_PEPPER = 16
 
 
-class Unusable(Exception):
+class SettingsError(Exception):
     """Settings that nothing can be done with; the message says which, and never what a secret held."""
 
 
@@ -65,8 +65,10 @@ class Settings(BaseSettings):
     pool_size: Annotated[
         int,
         Field(
-            description=f"Connections each worker keeps to PostgreSQL. Writes take all but {NOT_FOR_WRITERS} of them.",
-            ge=FEWEST_CONNECTIONS,
+            description=(
+                f"Connections each worker keeps to PostgreSQL. Writes take all but {RESERVED_CONNECTIONS} of them."
+            ),
+            ge=MIN_CONNECTIONS,
             le=200,
         ),
     ] = 10
@@ -152,22 +154,24 @@ class Settings(BaseSettings):
         return self.model_copy(update=changed)
 
 
-def of_the_environment() -> Settings:
-    """The settings as the environment gives them. Raises: Unusable, also for a name that is none: it was mistyped."""
+def load_settings() -> Settings:
+    """The settings as the environment gives them. Raises: SettingsError, also for a name that is none: it was
+    mistyped.
+    """
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     mistyped = [f"{name} is no setting" for name in strange if not OTHERS.fullmatch(name)]
     if mistyped:
-        raise Unusable(f"{'; '.join(mistyped)}; docs/configuration.md lists them")
+        raise SettingsError(f"{'; '.join(mistyped)}; docs/configuration.md lists them")
     try:
         return Settings()
     except ValidationError as error:
         wrong = [f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
-        raise Unusable("; ".join(wrong)) from None
+        raise SettingsError("; ".join(wrong)) from None
 
 
 def pepper_of(settings: Settings) -> bytes:
-    """The pepper of this installation; makes `pepper_file` (mode 0600) if there is none yet. Raises: Unusable."""
+    """The pepper of this installation; makes `pepper_file` (mode 0600) if there is none yet. Raises: SettingsError."""
     if settings.pepper is not None:
         return _long_enough(settings.pepper.get_secret_value().encode(), "APPEALS_PEPPER")
     path = settings.pepper_file
@@ -178,7 +182,9 @@ def pepper_of(settings: Settings) -> bytes:
 
 def _long_enough(pepper: bytes, where: str) -> bytes:
     if len(pepper) < SHORTEST_PEPPER:
-        raise Unusable(f"the pepper in {where} is shorter than {SHORTEST_PEPPER} characters; anybody could guess it")
+        raise SettingsError(
+            f"the pepper in {where} is shorter than {SHORTEST_PEPPER} characters; anybody could guess it"
+        )
     return pepper
 
 

@@ -936,7 +936,7 @@ class DueKind(Code):
     CONSENT = "consent", "A consent ran out: what rests on it comes down"
 
 
-class StoryKind(Code):
+class TimelineKind(Code):
     """What an item of the story of a case is about."""
 
     STEP = "step", "A step was taken"
@@ -1229,7 +1229,7 @@ VOCABULARIES: dict[str, type[Code]] = {
     "channel": Channel,
     "corner": Corner,
     "action-status": ActionStatus,
-    "story": StoryKind,
+    "story": TimelineKind,
     "attention-reason": AttentionReason,
     "due": DueKind,
     "answer-status": AnswerStatus,

@@ -1,7 +1,7 @@
 """The bare reference: the same rows, served by Starlette routes with SQL written by hand, and nothing else.
 
 No keys, no rules, no log, no rate limit. It runs one statement for each table that a case is made of and joins them by
-hand; what it writes are the rows that the service leaves (`effect.py`, pickled on standard input).
+hand; what it writes are the rows that the service leaves (`lifecycle/effects.py`, pickled on standard input).
 `python -m benchmarks.bare URL PORT` serves it.
 """
 

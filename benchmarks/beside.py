@@ -27,15 +27,15 @@ from typing import Any
 
 from sqlalchemy import select
 
-from appeals.case import Case
-from appeals.database import Database
-from appeals.invention import workplace
+from appeals.cases.case import Case
+from appeals.cli.fake_cases import workplace
+from appeals.database.engine import Database
 from appeals.vocabulary import Status
 from benchmarks.effect import effect
 from benchmarks.hidden_or_absent import PEPPER
 from benchmarks.population import Population, asks, keys, populated, server
-from tests.cast import PARTIES, intake
-from tests.newcomer import await_answer, free_port, settings, started
+from tests.support.cast import PARTIES, intake
+from tests.support.newcomer import await_answer, free_port, settings, started
 
 ROUNDS, SECONDS = int(os.environ.get("ROUNDS", "5")), float(os.environ.get("SECONDS", "2"))
 STEPS = 40
@@ -152,9 +152,9 @@ def main(sizes: list[int], databases: list[str]) -> None:
                     f"{'':39}{'here/s':>8}{'p50':>8}{'p99':>8}{'bare/s':>9}{'p50':>8}{'p99':>8}{'ratio':>8}{'reach':>7}"
                 )
                 for works in zip(*(services.works() for services in stand), strict=True):
-                    asked = list(zip(stand, works, strict=True))
+                    params = list(zip(stand, works, strict=True))
                     # The first round warms both.
-                    _, *rounds = [[services.round(work) for services, work in asked] for _ in range(1 + ROUNDS)]
+                    _, *rounds = [[services.round(work) for services, work in params] for _ in range(1 + ROUNDS)]
                     for size, work, *pairs in zip(sizes, works, *rounds, strict=True):
                         say(_line(work, size, pairs))
                     growth = median(of_size[-1][0]["p50"] / of_size[0][0]["p50"] for of_size in rounds)
@@ -175,9 +175,9 @@ def _line(work: Work, size: int, rounds: Sequence[tuple[Any, Any]]) -> str:
     return f"{work.says:31}{size:8,}{told}{ratio:7.2f}{work.reach:7.1f}"
 
 
-def load(port: int, asked: Asked, seconds: float) -> Any:
+def load(port: int, params: Asked, seconds: float) -> Any:
     """What the client on the other core measured."""
-    lines = "\n".join(json.dumps(one, default=str) for one in asked)
+    lines = "\n".join(json.dumps(one, default=str) for one in params)
     done = subprocess.run(  # noqa: S603 - our own command
         ["/usr/bin/taskset", "-c", str(LOADED_ON), sys.executable, "-m", "benchmarks.load", str(port), str(seconds)],
         input=lines, capture_output=True, text=True, check=True,

@@ -14,10 +14,10 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
-from appeals.database import Database
+from appeals.database.engine import Database
 from benchmarks.hidden_or_absent import PEPPER, several_databases
-from tests.cast import World, day, found_cast, intake, organisation
-from tests.crisis import UNIONS
+from tests.support.cast import World, day, found_cast, intake, organisation
+from tests.support.crisis import UNIONS
 
 HUNDRED = 100
 FIRST = "Golden Blue Star Delta Padma Meghna Royal Lucky Aurora Titas Falcon Tulip Crescent Nova Unity Modern"

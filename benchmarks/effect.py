@@ -82,7 +82,7 @@ def effect(url: str, pepper: str, alike: Iterable[dict[str, Any]]) -> Effect:
     app.state.database.engine.dispose()
     if [statement for statement, _ in kept[1]] != [statement for statement, _ in kept[2]]:
         raise SystemExit(f"{told['path']}: like requests wrote otherwise")
-    change = next((rows[0][0] for statement, rows in kept[1] if "former_sight (change_id" in statement), None)
+    change = next((rows[0][0] for statement, rows in kept[1] if "previous_visibility (change_id" in statement), None)
     return Effect(kept[1], frozenset(_made(kept[1], kept[2])), cases[1], change)
 
 

@@ -18,10 +18,10 @@ from time import perf_counter_ns
 
 from sqlalchemy import text
 
-from appeals.access_log import Recorder
-from appeals.database import Database
-from tests.cast import Person, World, found_cast
+from appeals.access.access_log import AccessLogWriter
+from appeals.database.engine import Database
 from tests.conftest import pytest_configure, pytest_unconfigure, run_on_server, server_url
+from tests.support.cast import Person, World, found_cast
 
 PEPPER = "a pepper for benchmarks only"
 ABSENT = "UA-BGD-2026-00000"
@@ -32,7 +32,7 @@ Pair = tuple[float, float]
 
 
 def main(pairs: int) -> None:
-    """Print a line for each database, caller, door and way of logging."""
+    """Print a line for each database, caller, operation and way of logging."""
     print(f"{'':62}{'hidden':>9}{'absent':>9}{'ratio':>8}   95 %")  # noqa: T201 - what it is for
     for url in databases():
         with world_at(url) as (world, hidden):
@@ -102,12 +102,12 @@ def as_it_is() -> Iterator[None]:
 @contextmanager
 def without_commits() -> Iterator[None]:
     """The log writes nothing: what its commit takes would hide a smaller difference."""
-    commit = Recorder._commit
-    Recorder._commit = lambda *_: None  # type: ignore[method-assign]
+    commit = AccessLogWriter._commit
+    AccessLogWriter._commit = lambda *_: None  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Recorder._commit = commit  # type: ignore[method-assign]
+        AccessLogWriter._commit = commit  # type: ignore[method-assign]
 
 
 # The databases

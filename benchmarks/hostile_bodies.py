@@ -16,8 +16,8 @@ import httpx2
 
 from benchmarks.beside import AMPLE, say
 from benchmarks.slow_sockets import processor
-from tests.hostile import shapes
-from tests.newcomer import Started, settings, started
+from tests.support.hostile import shapes
+from tests.support.newcomer import Started, settings, started
 
 SHOWN = 8
 

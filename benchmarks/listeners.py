@@ -19,15 +19,16 @@ from time import perf_counter
 import httpx2
 from sqlalchemy import select, text
 
-from appeals.database import Database
-from appeals.key import new_key
-from appeals.network import Entity, grant, new_account, new_handle
+from appeals.accounts.account import grant, new_account, random_handle
+from appeals.accounts.api_key import new_key
+from appeals.accounts.entity import Entity
+from appeals.database.engine import Database
 from appeals.vocabulary import AccountKind, Role
 from benchmarks.beside import AMPLE, LOADED_ON, SERVED_ON, pin, say
 from benchmarks.hidden_or_absent import PEPPER
 from benchmarks.population import keys, populated, server
-from tests.cast import intake
-from tests.newcomer import settings, started
+from tests.support.cast import intake
+from tests.support.newcomer import settings, started
 
 CASES, EVENTS, APART_S = 1000, 10, 2
 REFERENCE = re.compile(rb'"reference":"(UA-[A-Z]{3}-[0-9]{4}-[0-9A-Z]{5})"')
@@ -100,8 +101,8 @@ def cost(pid: int, url: str) -> str:
     database = Database(url)
     if not database.embedded:
         with database.reading() as session:
-            asked = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
-            told += f", {(session.scalar(asked) or 0) - 1} connections"
+            params = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            told += f", {(session.scalar(params) or 0) - 1} connections"
     database.engine.dispose()
     return told
 
@@ -112,7 +113,7 @@ def owners(url: str, number: int) -> list[str]:
     with database.writing() as session:
         root = session.scalars(select(Entity).where(Entity.parent_id.is_(None))).one()
         for _ in range(number):
-            account = new_account(session, f"listener {new_handle()}", AccountKind.MACHINE, now)
+            account = new_account(session, f"listener {random_handle()}", AccountKind.MACHINE, now)
             grant(session, account, Role.READER, root, now)
             found.append(new_key(session, account.id, PEPPER.encode(), now, now + timedelta(days=1)).text)
     database.engine.dispose()

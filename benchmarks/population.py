@@ -11,11 +11,14 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, func, select, text
 
-from appeals import schema, seed
-from appeals.case import Case
-from appeals.database import Database
-from appeals.key import new_key
-from appeals.network import Entity, account_named, grant, new_account
+from appeals.accounts import bootstrap
+from appeals.accounts.account import account_named, grant, new_account
+from appeals.accounts.api_key import new_key
+from appeals.accounts.entity import Entity
+from appeals.cases.case import Case
+from appeals.cli import seed
+from appeals.database import migrations
+from appeals.database.engine import Database
 from appeals.vocabulary import AccountKind, Role, Visibility
 from benchmarks.hidden_or_absent import PEPPER
 from tests.conftest import run_on_server, server_url
@@ -77,8 +80,8 @@ def asks(port: int, key: str = "") -> Callable[[str], Told]:
 
     def ask(path: str) -> Told:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
-        with urllib.request.urlopen(asked) as answer:  # noqa: S310 - loopback
+        params = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+        with urllib.request.urlopen(params) as answer:  # noqa: S310 - loopback
             return Told(answer.read(), str(answer.headers["ETag"]))
 
     return ask
@@ -127,8 +130,8 @@ def _is_on_server(name: str) -> bool:
 def _found(database: Database, cases: int) -> None:
     """Lay the database and seed it."""
     now = datetime.now(UTC)
-    schema.migrate(database)
-    schema.found(database, PEPPER.encode(), now)
+    migrations.migrate(database)
+    bootstrap.bootstrap(database, PEPPER.encode(), now)
     seed.populate(database, cases, 1, now, lambda _: None)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))

@@ -15,15 +15,18 @@ from uuid import UUID, uuid4
 from sqlalchemy import event, insert, select, text
 from sqlalchemy.orm import selectinload
 
-from appeals.case import Case
-from appeals.database import Database
-from appeals.directory import Organisation
-from appeals.network import Caller, Entity, authenticate, existing_account
-from appeals.party import Party
-from appeals.register import CaseQuery, cases_asked_for
-from appeals.search import reindex
+from appeals.accounts.account import existing_account
+from appeals.accounts.authentication import authenticate
+from appeals.accounts.caller import Caller
+from appeals.accounts.entity import Entity
+from appeals.cases.case import Case
+from appeals.cases.directory import Organisation
+from appeals.cases.party import Party
+from appeals.database.engine import Database
+from appeals.read_models.case_list import CaseQuery, list_statement
+from appeals.read_models.search import reindex
 from benchmarks.hidden_or_absent import PEPPER, databases
-from tests.cast import found_cast
+from tests.support.cast import found_cast
 
 CHANCE = Random(7)  # noqa: S311 - it keeps no secret
 AT_ONCE = 1000
@@ -141,7 +144,7 @@ def statement_for(database: Database, caller: Caller, query: str) -> tuple[str, 
 
     event.listen(database.engine, "before_cursor_execute", hear)
     with database.reading() as session:
-        session.execute(cases_asked_for(session, caller, CaseQuery(q=query), None)).all()
+        session.execute(list_statement(session, caller, CaseQuery(q=query), None)).all()
     event.remove(database.engine, "before_cursor_execute", hear)
     return heard[0]
 

@@ -29,7 +29,7 @@ from statistics import median
 import httpx2
 
 from benchmarks.beside import AMPLE, LOADED_ON, SERVED_ON, pin, say
-from tests.newcomer import APPEALS, Started, settings, started
+from tests.support.newcomer import APPEALS, Started, settings, started
 
 SLOW, CALM = "127.0.0.2", "127.0.0.3"
 ESTABLISHED = 1

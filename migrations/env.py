@@ -6,9 +6,9 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import Connection, TypeDecorator, text
 
-from appeals import case, figures, idempotency, network, search  # noqa: F401 - their tables are part of the metadata
-from appeals.app import database_of
-from appeals.database import Base, Turn
+from appeals.app import database_of  # with the application come all its tables
+from appeals.database.declarative import Base
+from appeals.database.locks import AdvisoryLock
 from appeals.settings import Settings
 
 
@@ -49,7 +49,7 @@ def _enforce_foreign_keys(connection: Connection, on: bool) -> None:
 def _migrate(connection: Connection) -> None:
     with connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": Turn.MIGRATING})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": AdvisoryLock.MIGRATING})
         context.configure(
             connection=connection, target_metadata=Base.metadata, render_item=plainly, include_name=is_of_the_model
         )

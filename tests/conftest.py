@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, Connection, create_engine, make_url, select, text
 
-from appeals import protection
-from appeals.case import Case
-from appeals.database import Database
-from appeals.kept_view import differing
-from tests.cast import Cast, World, found_cast, today
-from tests.size import EXAMPLES, examples
+from appeals.cases.case import Case
+from appeals.database import protection
+from appeals.database.engine import Database
+from appeals.read_models.case_snapshot import stale_snapshots
+from tests.support.cast import Cast, World, found_cast, today
+from tests.support.size import EXAMPLES, examples
 
 PEPPER = "a pepper for tests only"
 settings.register_profile(
@@ -74,8 +74,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 LONG = {
-    "test_canaries", "test_consent_histories", "test_crisis", "test_deployment", "test_figures", "test_lifecycle_model",
-    "test_matrix", "test_openapi", "test_races", "test_random_ledgers", "test_readme", "test_replay_live",
+    "test_canaries", "test_consent_histories", "test_crisis", "test_deployment", "test_public_statistics",
+    "test_lifecycle_model",
+    "test_matrix", "test_openapi", "test_races", "test_random_records", "test_readme", "test_replay_live",
     "test_two_worlds",
 }  # fmt: skip
 """They go the ways that others have gone, thousands of times: to trace them would take minutes and cover no line."""
@@ -238,17 +239,17 @@ def database_url(template: Template) -> Iterator[str]:
 
 @pytest.fixture
 def world(template: Template, database_url: str, request: pytest.FixtureRequest) -> Iterator[World]:
-    """A service on a fresh database, and the cast to talk to it. See `tests/cast.py`.
+    """A service on a fresh database, and the cast to talk to it. See `tests/support/cast.py`.
 
-    Whatever a test did, in the end every kept view equals a fresh rendering; unless it wrote to the database itself,
-    behind the back of the service.
+    Whatever a test did, in the end every case snapshot equals a fresh rendering; unless it wrote to the database
+    itself, behind the back of the service.
     """
     template.world.move_to(database_url)
     yield template.world
     try:
         if not request.node.get_closest_marker("behind_the_back"):
             with template.world.database.reading() as session:
-                stale = [case.reference for case in differing(session, session.scalars(select(Case)))]
+                stale = [case.reference for case in stale_snapshots(session, session.scalars(select(Case)))]
             assert stale == [], "what is kept of these cases is not what a fresh rendering gives"
     finally:
         template.world.leave()

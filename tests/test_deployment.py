@@ -16,13 +16,13 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from appeals import doctor
 from appeals.__main__ import cli
 from appeals.app import database_of
-from appeals.settings import ROOT, Settings, of_the_environment
-from tests.cast import World
+from appeals.cli import doctor
+from appeals.settings import ROOT, Settings, load_settings
 from tests.conftest import as_service
-from tests.newcomer import settings, started
+from tests.support.cast import World
+from tests.support.newcomer import settings, started
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -97,10 +97,10 @@ def test_no_root_and_no_build_tool_is_left_in_the_image() -> None:
 
 
 def test_the_health_check_asks_a_route_that_exists_at_the_port_that_is_served(world: World) -> None:
-    asked = re.search(r"http://127\.0\.0\.1:(\d+)(/\w+)", last("HEALTHCHECK"))
-    assert asked
-    assert asked[1] == last("EXPOSE") == image_environment()["APPEALS_PORT"] == str(PORT)
-    assert world.nobody.get(asked[2]).status_code == 200
+    params = re.search(r"http://127\.0\.0\.1:(\d+)(/\w+)", last("HEALTHCHECK"))
+    assert params
+    assert params[1] == last("EXPOSE") == image_environment()["APPEALS_PORT"] == str(PORT)
+    assert world.nobody.get(params[2]).status_code == 200
 
 
 # The composition
@@ -135,7 +135,7 @@ def test_the_doctor_finds_no_problem_with_the_settings(tmp_path: Path, monkeypat
     for name, value in (image_environment() | OURS["app"]["environment"]).items():
         if name in SETTINGS:
             monkeypatch.setenv(name, value.replace("/run/secrets", str(tmp_path)))
-    at = doctor.Installation(of_the_environment(), database_of(of_the_environment()))
+    at = doctor.Installation(load_settings(), database_of(load_settings()))
     checks = [check for check in doctor.OF_THE_INSTALLATION if check is not doctor.UNREADABLE]
     found = [finding for check in checks for finding in check.findings(at)]
     at.database.engine.dispose()
@@ -229,8 +229,8 @@ def test_what_the_image_holds_is_enough_to_migrate_serve_and_be_healthy(empty_ur
 
     assert run("migrate", *entry, *OURS["migrate"]["command"]) == "schema: head\n"
     with started(image, environment("app"), entry) as service:
-        asked = last("HEALTHCHECK").partition("CMD ")[2].replace(f"http://127.0.0.1:{PORT}", service.url)
-        assert run("app", sys.executable, *json.loads(asked)[1:]) == ""
+        params = last("HEALTHCHECK").partition("CMD ")[2].replace(f"http://127.0.0.1:{PORT}", service.url)
+        assert run("app", sys.executable, *json.loads(params)[1:]) == ""
     assert service.key("coordinator")
     assert sorted(image.rglob("*")) == held
 
@@ -256,8 +256,8 @@ def test_the_lock_files_name_no_index() -> None:
 
 
 def test_what_the_package_needs_is_what_is_locked() -> None:
-    asked = (ROOT / "requirements" / "run.in").read_text().splitlines()
-    names = {re.split(r"[>\s]", line)[0] for line in asked if line[0] != "#"}
+    params = (ROOT / "requirements" / "run.in").read_text().splitlines()
+    names = {re.split(r"[>\s]", line)[0] for line in params if line[0] != "#"}
     project = re.search(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S)
     assert project
     assert {re.split(r"[>]", name)[0] for name in re.findall(r'"([^"]+)"', project[1])} == names - {"flit-core"}

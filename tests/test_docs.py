@@ -10,19 +10,21 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from appeals import documentation, lifecycle_page
 from appeals.__main__ import cli
-from appeals.access import POLICIES, RECORDING, SIGHTS
-from appeals.app import places
-from appeals.field import Language
-from appeals.guard import GUARDS, PUBLIC_WHILE_SUSPENDED, RISK_REVIEW_DAYS
-from appeals.lifecycle import STEPS
-from appeals.publication import SIGNED_FOR_DAYS
-from appeals.rate_limit import RateLimit
+from appeals.access.record_writers import RECORD_WRITERS
+from appeals.access.visibility import VISIBILITY_RULES
+from appeals.api.permissions import POLICIES
+from appeals.api.rate_limit import RateLimit
+from appeals.app import routes
+from appeals.cases.publication import SIGNED_FOR_DAYS
+from appeals.cli import generated_docs, lifecycle_page
+from appeals.fields import Language
+from appeals.lifecycle.guards import GUARDS, PUBLIC_WHILE_SUSPENDED, RISK_REVIEW_DAYS
+from appeals.lifecycle.step_inputs import CaseChange
+from appeals.lifecycle.steps import STEPS
 from appeals.settings import ROOT, Settings
-from appeals.step_input import CaseChange
 from appeals.vocabulary import VOCABULARIES, AttentionReason, Role, Status
-from tests.cast import PARTIES, Person, World, consent, day
+from tests.support.cast import PARTIES, Person, World, consent, day
 from tests.test_architecture import HEIGHT
 
 DOCS = ROOT / "docs"
@@ -35,7 +37,7 @@ FILES = [*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folde
 
 
 WIDTH = 120
-PAGES_MADE = documentation.pages(cli, places())
+PAGES_MADE = generated_docs.pages(cli, routes())
 
 
 def said(name: str) -> str:
@@ -89,19 +91,23 @@ def test_every_state_step_and_guard_is_on_the_page_of_the_lifecycle() -> None:
 
 def test_every_door_is_on_the_page_of_the_policy_with_its_place() -> None:
     page = said("access.md")
-    assert places().keys() == {policy.door for policy in POLICIES}
+    assert routes().keys() == {policy.operation for policy in POLICIES}
     for policy in POLICIES:
-        line = rf"^\| `{policy.door}` \| `{re.escape(places()[policy.door])}` \| [^|]+ \| [^|]+ \| ([^|]+) \|$"
+        line = (
+            rf"^\| `{policy.operation}` \| `{re.escape(routes()[policy.operation])}` \| [^|]+ \| [^|]+ \| ([^|]+) \|$"
+        )
         found = re.findall(line, page, re.M)
-        assert found == [f"`{policy.logged}`" if policy.logged else "–"], policy.door
+        assert found == [f"`{policy.logged}`" if policy.logged else "–"], policy.operation
 
 
 def test_every_way_to_a_case_and_every_kind_of_record_is_on_the_page_of_the_policy() -> None:
     page = said("access.md")
-    assert len(re.findall(r"^\| .* \| (?:yes|no|only to protect) \|$", page, re.M)) == len(SIGHTS) + len(RECORDING)
-    for sight in SIGHTS:
-        assert f", {sight.reach.says} |" in page
-    for kind in RECORDING:
+    assert len(re.findall(r"^\| .* \| (?:yes|no|only to protect) \|$", page, re.M)) == len(VISIBILITY_RULES) + len(
+        RECORD_WRITERS
+    )
+    for rule in VISIBILITY_RULES:
+        assert f", {rule.via.says} |" in page
+    for kind in RECORD_WRITERS:
         assert f"| `{kind.replace('_', '-')}` |" in page, kind
 
 
@@ -169,11 +175,13 @@ def test_lines_are_wrapped(page: Path) -> None:
 
 def test_what_is_said_to_stand_in_a_module_stands_there() -> None:
     found = [pair for page in PAGES for pair in re.findall(r"`(\w+)`\s+of\s+`([\w/]+\.py)`", page.read_text())]
-    assert ("PREPARE", "effect.py") in found
+    assert ("PREPARE", "lifecycle/effects.py") in found
     for name, module in found:
         assert re.search(rf"^{name}\b", (ROOT / "appeals" / module).read_text(), re.M), f"{name} of {module}"
     for page in PAGES:
-        for module in re.findall(r"`((?:web/)?\w+\.py)`", page.read_text()):
+        for module in re.findall(
+            r"`(?!appeals/|tests/|benchmarks/|migrations/)((?:[a-z_]+/)*\w+\.py)`", page.read_text()
+        ):
             assert (ROOT / "appeals" / module).exists(), f"{page.name}: {module}"
 
 
@@ -185,7 +193,7 @@ def test_the_order_of_imports_is_told_as_it_is() -> None:
     for above, below in pairwise(heights):
         assert min(above) >= max(below)
     told = {name for names in groups for name in names}
-    assert {"effect", "intake", "step", "guard", "records", "case"} <= told
+    assert {"lifecycle", "read_models", "access", "cases"} <= told
 
 
 def _heights(name: str) -> list[int]:
@@ -325,7 +333,7 @@ def test_when_something_may_be_public_is_told_as_it_is(world: World) -> None:
 
 
 def test_every_reason_for_attention_is_on_the_page_of_reports_in_its_order() -> None:
-    page = said("ledgers.md").partition("\n## What needs somebody now\n")[2].partition("\n## ")[0]
+    page = said("reports.md").partition("\n## What needs somebody now\n")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `([\w.]+)` \|", page, re.M) == list(AttentionReason)
 
 

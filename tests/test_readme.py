@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from appeals.__main__ import cli
 from appeals.settings import ROOT
-from tests.newcomer import Started, settings, started
+from tests.support.newcomer import Started, settings, started
 
 README = (ROOT / "README.md").read_text()
 WALK = README.partition("\n## A first case")[2].partition("\n## ")[0]

@@ -1,0 +1,239 @@
+"""The access log: who looked at, opened, exported or was denied what, and when. It holds no content and no address.
+
+A row stands before the answer it speaks of leaves. What is written anyway takes its row along in its own transaction
+(`write_events`); reads and denials wait for the `AccessLogWriter`, which writes the rows of all who wait with one
+commit.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from anyio import to_thread
+from sqlalchemy import ColumnElement, ForeignKey, Index, false, insert, or_, select, true
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm.util import AliasedClass
+
+from appeals.accounts.account import Membership
+from appeals.accounts.caller import Caller
+from appeals.accounts.entity import Entity, is_of_root
+from appeals.database.declarative import Base, new_id
+from appeals.database.engine import MAX_TRIES, Database
+from appeals.database.failures import Busy, Deadlock, Unavailable, failure_from
+from appeals.vocabulary import Logged, Role
+
+log = logging.getLogger("appeals")
+
+
+class AccessEntry(Base):
+    """A row of the log; append only. Nothing it names has to exist: it may tell of what somebody only asked for."""
+
+    __tablename__ = "access_log"
+    __table_args__ = (Index(None, "account_id", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    at: Mapped[datetime] = mapped_column(index=True)
+    account_id: Mapped[UUID | None]
+    key_id: Mapped[str | None]
+    kind: Mapped[str]
+    operation: Mapped[str]
+    status: Mapped[int]
+    about: Mapped[list["AccessSubject"]] = relationship(order_by="AccessSubject.subject")
+
+    @property
+    def subjects(self) -> list[str]:
+        """The references and ids of what it was about."""
+        return [access_subject.subject for access_subject in self.about]
+
+
+class AccessSubject(Base):
+    """A case reference or an id that an entry is about; found by it, newest first."""
+
+    __tablename__ = "access_subject"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    entry_id: Mapped[UUID] = mapped_column(ForeignKey("access_log.id"), primary_key=True, index=True)
+
+
+class AccessLogUnavailable(Busy):
+    """The row could not be written; so the answer is not given."""
+
+
+@dataclass(frozen=True)
+class AccessEvent:
+    """What is to be logged: `status` is that of the answer, `subjects` are references and ids, never content."""
+
+    at: datetime
+    account_id: UUID | None
+    key_id: str | None
+    kind: Logged
+    operation: str
+    status: int
+    subjects: tuple[str, ...] = ()
+
+
+def write_events(session: Session, events: Sequence[AccessEvent]) -> None:
+    """Write rows in the transaction at hand. Raises: AccessLogUnavailable; then the transaction has to be given up."""
+    if not events:
+        return
+    session.flush()  # what fails from here on is the log, not what it speaks of
+    numbered = [(new_id(), event) for event in events]
+    subjects = [
+        {"subject": subject, "entry_id": entry_id}
+        for entry_id, event in numbered
+        for subject in sorted(set(event.subjects))
+    ]
+    try:
+        connection = session.connection()  # plain inserts: each view waits for this
+        connection.execute(_INSERT_ENTRY, [_row(entry_id, event) for entry_id, event in numbered])
+        if subjects:
+            connection.execute(_INSERT_SUBJECT, subjects)
+    except SQLAlchemyError as error:
+        if failure_from(error):
+            raise  # the whole database fails, not the log: whoever opened the transaction tells so
+        raise _unavailable(error) from error
+
+
+_INSERT_ENTRY, _INSERT_SUBJECT = insert(AccessEntry), insert(AccessSubject)
+
+
+def _row(entry_id: UUID, event: AccessEvent) -> dict[str, Any]:
+    return {
+        "id": entry_id,
+        "at": event.at,
+        "account_id": event.account_id,
+        "key_id": event.key_id,
+        "kind": event.kind,
+        "operation": event.operation,
+        "status": event.status,
+    }
+
+
+def _unavailable(error: Exception) -> AccessLogUnavailable:
+    # The kind of failure only: a message could hold what was to be written.
+    log.error("the access log could not be written: %s", type(error).__name__)
+    return AccessLogUnavailable()
+
+
+def readable_filter(caller: Caller, entry: type[AccessEntry] | AliasedClass[AccessEntry]) -> ColumnElement[bool]:
+    """The rows an auditor reads: of accounts that hold a role at or below their entity, or once did; over the root all.
+
+    A role that was only proposed gives nothing: else an admin could lay any account open.
+    """
+    paths = [grant.path for grant in caller.grants if grant.role is Role.AUDITOR]
+    if any(is_of_root(path) for path in paths):
+        return true()
+    below = or_(false(), *(Entity.path.startswith(path) for path in paths))
+    accounts = select(Membership.account_id).join(Entity, Entity.id == Membership.entity_id)
+    return entry.account_id.in_(accounts.where(below, Membership.effective_at.is_not(None)))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows to be written together, and who is told when they are: by None, or by what went wrong."""
+
+    events: Sequence[AccessEvent]
+    used: Sequence[tuple[str, date]]
+    done: "asyncio.Future[Exception | None]"
+
+
+class AccessLogWriter:
+    """Writes the rows of all who wait at the moment with one commit, one commit after the other.
+
+    Where there is one writer at a time, it takes its turn among those who write. `note_use` is told, in the same
+    transaction, of each key that is used for the first time on a day.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        turns: AbstractAsyncContextManager[None],
+        note_use: Callable[[Session, str, date], None] | None = None,
+    ) -> None:
+        self._database, self._turns, self._note_use = database, turns, note_use
+        self._waiting: list[_Batch] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._uses: dict[str, tuple[date, asyncio.Future[Exception | None]]] = {}
+
+    def clear(self) -> None:
+        """Forget which keys were used today: another database is served now."""
+        self._uses.clear()
+
+    async def write(self, events: Sequence[AccessEvent], use: AccessEvent | None = None) -> None:
+        """Return when the rows are committed; `use` only if its key was not used that day. Raises: Unavailable."""
+        told = [self._queue(events)] if events else []
+        if use is not None:
+            told.append(self._first_use(use))
+        for future in told:
+            await self._wait_for(future)
+
+    def _first_use(self, use: AccessEvent) -> "asyncio.Future[Exception | None]":
+        """What becomes of the row of this key and day; one that failed is tried again by the next caller."""
+        key_id, day = str(use.key_id), use.at.date()
+        known = self._uses.get(key_id)
+        if known is None or known[0] != day or _failed(known[1]):
+            known = self._uses[key_id] = day, self._queue([use], [(key_id, day)])
+        return known[1]
+
+    def _queue(
+        self, events: Sequence[AccessEvent], used: Sequence[tuple[str, date]] = ()
+    ) -> "asyncio.Future[Exception | None]":
+        future: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Batch(events, used, future))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        return future
+
+    async def _wait_for(self, future: "asyncio.Future[Exception | None]") -> None:
+        if not future.done():
+            await asyncio.wait({future}, timeout=self._database.lock_timeout_s)
+        if not future.done():
+            raise Busy
+        error = future.result()
+        if error is not None:
+            raise error
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(0)  # who asks at the same moment is written with the first of them
+            async with self._turns:
+                together, self._waiting = self._waiting, []
+                error = await to_thread.run_sync(self._commit, together)
+            for waiting in together:
+                waiting.done.set_result(error)
+
+    def _commit(self, together: Sequence[_Batch]) -> Exception | None:
+        """Write what they wait for; what went wrong, or None."""
+        error: Exception | None = None
+        for _ in range(MAX_TRIES):
+            error = self._commit_once(together)
+            if not isinstance(error, Deadlock):
+                break
+        return error
+
+    def _commit_once(self, together: Sequence[_Batch]) -> Exception | None:
+        try:
+            with self._database.writing() as session:
+                write_events(session, [event for waiting in together for event in waiting.events])
+                self._note_uses(session, {used for waiting in together for used in waiting.used})
+        except Unavailable as error:
+            return error
+        except Exception as error:  # whatever is wrong, those who wait have to hear of it
+            return _unavailable(error)
+        return None
+
+    def _note_uses(self, session: Session, used: set[tuple[str, date]]) -> None:
+        """The one place where the first use of a key on a day is handled; sorted, so that none wait for each other."""
+        for key_id, day in sorted(used):
+            if self._note_use:
+                self._note_use(session, key_id, day)
+
+
+def _failed(future: "asyncio.Future[Exception | None]") -> bool:
+    return future.cancelled() or (future.done() and future.result() is not None)

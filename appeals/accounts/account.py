@@ -1,0 +1,357 @@
+"""Accounts of people and machines, and their memberships: who holds which role where."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Select, and_, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from appeals.accounts import api_key as keys
+from appeals.accounts.alert import raise_alert
+from appeals.accounts.caller import Caller, RoleGrant
+from appeals.accounts.entity import Entity
+from appeals.database.declarative import Base, new_id, partial_unique
+from appeals.errors import ChangeRefused, FieldError, Invalid, Unmet
+from appeals.fields import Model, Name, NameOrId, as_uuid
+from appeals.vocabulary import (
+    AccountKind,
+    AlertKind,
+    DisablingReason,
+    KeyOrigin,
+    MembershipState,
+    Role,
+)
+
+UNCONFIRMED_ROLES = frozenset({Role.DASHBOARD, Role.AUDITOR})
+"""The roles that one admin gives alone: they see no case, and give no roles."""
+PROPOSALS_LAST = timedelta(days=14)
+
+
+class Account(Base):
+    """A person or a machine that holds roles. The name is a handle, not a person's name."""
+
+    __tablename__ = "account"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True)
+    recorded_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str | None]
+
+
+class Membership(Base):
+    """A role within an entity, good for it and the entities below it; never deleted.
+
+    It is held from `effective_at` until `ended_at`, and only proposed before. `recorded_by` is who proposed it, None
+    the command on the machine; `recorded_at` is None where the role was given before roles were confirmed.
+    """
+
+    __tablename__ = "membership"
+    __table_args__ = (
+        CheckConstraint(
+            "confirmed_by <> account_id AND (recorded_by IS NULL OR confirmed_by <> recorded_by)", name="two_people"
+        ),
+        partial_unique(
+            "uq_membership_account_id_entity_id_role", "account_id", "entity_id", "role", condition="ended_at IS NULL"
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
+    entity_id: Mapped[UUID] = mapped_column(ForeignKey("entity.id"))
+    role: Mapped[str]
+    recorded_at: Mapped[datetime | None]
+    recorded_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    effective_at: Mapped[datetime | None]
+    confirmed_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    ended_at: Mapped[datetime | None]
+
+    @property
+    def state(self) -> MembershipState:
+        """Where it stands; a proposal that lapsed is ended by `expire_keys_and_proposals`."""
+        if self.ended_at is not None:
+            return MembershipState.ENDED
+        return MembershipState.PROPOSED if self.effective_at is None else MembershipState.HELD
+
+    @property
+    def lapses_at(self) -> datetime | None:
+        """When a proposal lapses."""
+        is_proposed = self.state is MembershipState.PROPOSED
+        return self.recorded_at + PROPOSALS_LAST if is_proposed and self.recorded_at else None
+
+    def has_lapsed(self, now: datetime) -> bool:
+        """True of a proposal that nobody confirmed in time."""
+        return self.lapses_at is not None and self.lapses_at <= now
+
+
+def is_active_membership() -> ColumnElement[bool]:
+    """That a membership is held."""
+    return and_(Membership.effective_at.is_not(None), Membership.ended_at.is_(None))
+
+
+class AccountInput(Model):
+    """A new account with one role. The name is a handle, never a person's name."""
+
+    name: Name
+    kind: AccountKind
+    role: Role
+    entity: NameOrId
+
+
+class MembershipInput(Model):
+    role: Role
+    entity: NameOrId
+
+
+class DisablingInput(Model):
+    reason: DisablingReason
+
+
+class MembershipOutput(Model):
+    id: UUID
+    role: Role
+    entity: UUID
+    entity_name: str
+    state: Annotated[MembershipState, Field(description="What is only proposed gives nothing.")]
+    recorded_at: Annotated[datetime | None, Field(description="Null: before roles were confirmed.")]
+    proposed_by: Annotated[UUID | None, Field(description="Null: the command on the machine.")]
+    lapses_at: Annotated[datetime | None, Field(description="Of a proposal: when it lapses.")]
+    confirmed_by: UUID | None
+
+
+class AccountOutput(Model):
+    """An account and what it may do where."""
+
+    id: UUID
+    name: str
+    kind: AccountKind
+    active: Annotated[bool, Field(description="False once it was disabled: its keys are dead.")]
+    memberships: list[MembershipOutput]
+
+
+def account_named(session: Session, name_or_id: str) -> Account | None:
+    """The active account of this name or id."""
+    row_id = as_uuid(name_or_id)
+    return session.scalar(
+        select(Account).where(Account.active, Account.id == row_id if row_id else Account.name == name_or_id)
+    )
+
+
+def existing_account(session: Session, name_or_id: str, pointer: str) -> Account:
+    """The active account of this name or id. Raises: Invalid, pointing at the member that named it."""
+    account = account_named(session, name_or_id)
+    if account is None:
+        raise Invalid([FieldError(pointer, "names no account of the network")])
+    return account
+
+
+def new_account(session: Session, name: str, kind: AccountKind, now: datetime) -> Account:
+    """Add an account that holds no role yet."""
+    account = Account(name=name, kind=kind, recorded_at=now)
+    session.add(account)
+    session.flush()
+    return account
+
+
+def random_handle() -> str:
+    """A short random name for an account that was given none."""
+    return secrets.token_hex(3)
+
+
+def grant(session: Session, account: Account, role: Role, entity: Entity, now: datetime) -> Membership:
+    """Let the account hold the role at once, as the command on the machine does: also one that was only proposed."""
+    membership = open_membership(session, account, role, entity, now)
+    if membership is None:
+        membership = Membership(account_id=account.id, entity_id=entity.id, role=role, recorded_at=now)
+        session.add(membership)
+    if membership.effective_at is None:
+        activate(session, membership, AlertKind.GRANT_BY_COMMAND, None, now)
+    return membership
+
+
+def open_membership(session: Session, account: Account, role: Role, entity: Entity, now: datetime) -> Membership | None:
+    """The role as the account holds it in the entity, or is to hold it; what has lapsed is ended here."""
+    query = select(Membership).filter_by(account_id=account.id, entity_id=entity.id, role=role, ended_at=None)
+    membership = session.scalar(query, execution_options={"populate_existing": True})
+    if membership is not None and membership.has_lapsed(now):
+        membership.ended_at = now
+        session.flush()
+        return None
+    return membership
+
+
+def activate(session: Session, membership: Membership, kind: AlertKind, by_id: UUID | None, now: datetime) -> None:
+    """Let a role be held from now on, and alert those who answer for it. `by_id` is who decided it.
+
+    A key that one person enrolled alone dies where the role asks for two people: it would be that person's to use.
+    """
+    membership.effective_at = now
+    session.flush()
+    if membership.role not in UNCONFIRMED_ROLES:
+        for key in keys.active_keys(session, membership.account_id, now):
+            if key.origin == KeyOrigin.ENROLMENT_BY_ONE:
+                keys.revoke(key, now)
+    alert_responsible(session, membership, kind, by_id, now)
+
+
+def alert_responsible(
+    session: Session, membership: Membership, kind: AlertKind, by_id: UUID | None, now: datetime
+) -> None:
+    """Tell those who answer for a role that it was given: its admins and coordinators, and whoever had part in it."""
+    is_admin = membership.role == Role.ADMIN
+    ids = _responsible_accounts(session, session.get_one(Entity, membership.entity_id), below=is_admin)
+    ids |= {account for account in (membership.account_id, membership.recorded_by, by_id) if account is not None}
+    raise_alert(
+        session,
+        AlertKind.NEW_ADMIN if is_admin else kind,
+        ids,
+        recorded_at=now,
+        account_id=membership.account_id,
+        by_id=by_id,
+        membership_id=membership.id,
+    )
+
+
+def _responsible_accounts(session: Session, entity: Entity, *, below: bool) -> set[UUID]:
+    """The admins and coordinators at or above an entity, and those below it."""
+    above = Entity.id.in_(UUID(part) for part in entity.path.strip("/").split("/"))
+    where = or_(above, Entity.path.startswith(entity.path)) if below else above
+    query = (
+        select(Membership.account_id)
+        .join(Entity, Entity.id == Membership.entity_id)
+        .join(Account, Account.id == Membership.account_id)
+        .where(Account.active, is_active_membership(), Membership.role.in_([Role.ADMIN, Role.COORDINATOR]), where)
+    )
+    return set(session.scalars(query))
+
+
+def end(session: Session, membership: Membership, now: datetime) -> None:
+    """Take a role away, or a proposal back: it is gone on the next request. Raises: ChangeRefused."""
+    lock_admins(session)
+    session.refresh(membership)
+    if membership.ended_at is not None:
+        raise refused("ended", "membership.ended")
+    _require_another_admin(session, [membership])
+    membership.ended_at = now
+    session.flush()
+
+
+def disable(session: Session, account: Account, reason: DisablingReason, now: datetime) -> None:
+    """Take an account out of service, for good: its keys are dead on the next request. Raises: ChangeRefused."""
+    lock_admins(session)
+    session.refresh(account)
+    if not account.active:
+        raise refused("disabled", "account.disabled")
+    query = select(Membership).where(Membership.account_id == account.id, is_active_membership())
+    _require_another_admin(session, session.scalars(query))
+    account.active, account.disabled_at, account.disabled_reason = False, now, reason
+    for key in keys.active_keys(session, account.id, now):
+        keys.revoke(key, now)
+    session.flush()
+
+
+def lock_admins(session: Session) -> None:
+    """Whoever confirms or takes power away does so alone: two admins who end each other at once would leave none."""
+    session.scalar(select(Entity).where(Entity.parent_id.is_(None)).with_for_update(key_share=True))
+
+
+def _require_another_admin(session: Session, leaving: Iterable[Membership]) -> None:
+    """See that somebody administers the root without these memberships. Raises: ChangeRefused."""
+    going = {membership.id for membership in leaving}
+    admins = set(session.scalars(root_holders(Role.ADMIN).with_only_columns(Membership.id)))
+    if going & admins and not admins - going:
+        raise refused("active", "admin.last")
+
+
+def root_holders(role: Role) -> Select[Account]:
+    """The active accounts that hold a role at the root."""
+    return (
+        select(Account)
+        .join(Membership, Membership.account_id == Account.id)
+        .join(Entity, Entity.id == Membership.entity_id)
+        .where(Account.active, is_active_membership(), Membership.role == role, Entity.parent_id.is_(None))
+    )
+
+
+def entity_paths_of(session: Session, account: Account) -> list[str]:
+    """The paths of the entities in which the account holds a role, is to hold one or ever held one.
+
+    Also what has ended counts: a key made for an account without a role would open whatever it is granted next.
+    """
+    counts = or_(Membership.effective_at.is_not(None), Membership.ended_at.is_(None))
+    query = select(Entity.path).join(Membership, Membership.entity_id == Entity.id)
+    paths = session.scalars(query.where(Membership.account_id == account.id, counts)).all()
+    # Who was never anything anywhere is for the root to look after.
+    return list(paths or session.scalars(select(Entity.path).where(Entity.parent_id.is_(None))))
+
+
+def roles_ever_held(session: Session, account: Account) -> set[Role]:
+    """The roles that the account holds anywhere, and those that it held before they were ended."""
+    query = select(Membership.role).where(Membership.account_id == account.id, Membership.effective_at.is_not(None))
+    return set(map(Role, session.scalars(query)))
+
+
+def administers(session: Session, caller: Caller, account: Account) -> bool:
+    """True for an admin over every entity that the account has to do with."""
+    return all(Role.ADMIN in caller.roles_over(path) for path in entity_paths_of(session, account))
+
+
+def grants_of(session: Session, account_id: UUID) -> tuple[RoleGrant, ...]:
+    """Every role the account holds."""
+    rows = session.execute(
+        select(Membership.role, Entity.id, Entity.path, Membership.id)
+        .join(Entity, Entity.id == Membership.entity_id)
+        .where(Membership.account_id == account_id, is_active_membership())
+        .order_by(Membership.id)
+    )
+    return tuple(RoleGrant(Role(role), entity_id, path, row_id) for role, entity_id, path, row_id in rows)
+
+
+def membership_output(membership: Membership, entity: Entity) -> MembershipOutput:
+    """A membership with the name of its entity."""
+    return MembershipOutput(
+        id=membership.id,
+        role=Role(membership.role),
+        entity=entity.id,
+        entity_name=entity.name,
+        state=membership.state,
+        recorded_at=membership.recorded_at,
+        proposed_by=membership.recorded_by,
+        lapses_at=membership.lapses_at,
+        confirmed_by=membership.confirmed_by,
+    )
+
+
+def account_output(session: Session, account: Account) -> AccountOutput:
+    """The account with the roles that it holds or is to hold, and where."""
+    rows = session.execute(
+        select(Membership, Entity)
+        .join(Entity, Entity.id == Membership.entity_id)
+        .where(Membership.account_id == account.id, Membership.ended_at.is_(None))
+        .order_by(Membership.id)
+    )
+    membership_outputs = [membership_output(membership, entity) for membership, entity in rows]
+    kind = AccountKind(account.kind)
+    return AccountOutput(
+        id=account.id, name=account.name, kind=kind, active=account.active, memberships=membership_outputs
+    )
+
+
+def refused(state: str, code: str) -> ChangeRefused:
+    """The refusal of this code, with its sentence."""
+    return ChangeRefused(state, [Unmet(code, REFUSALS[code])])
+
+
+REFUSALS = {
+    "account.disabled": "The account was disabled; make another.",
+    "account.own": "Nobody changes their own account; ask another admin.",
+    "admin.last": "Nobody would administer the network; make another admin of the root first.",
+    "membership.ended": "The role was taken away already, or what was proposed was refused or has lapsed.",
+}
+"""Why an account or a membership is not changed, by code."""

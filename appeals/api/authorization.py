@@ -1,0 +1,149 @@
+"""The gate before every operation: who calls, what the path names, and whether the policy lets them pass."""
+
+import json
+import re
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from datetime import datetime
+from re import fullmatch
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy.orm import Session
+
+from appeals.access.visibility import cached_statement, is_on_team, visible_filter
+from appeals.accounts.caller import Caller
+from appeals.api.permissions import Policy
+from appeals.cases.case import WITH_ENTITIES, Case
+from appeals.errors import Forbidden, NotFound
+from appeals.fields import CASE_REFERENCE
+from appeals.vocabulary import View
+
+Params = dict[str, str]
+Condition = Callable[[Caller], ColumnElement[bool]]
+"""Of which cases something holds for a caller."""
+
+
+@dataclass(frozen=True)
+class AuthorizationContext:
+    """Who stands at the operation, in which transaction, and what the path names."""
+
+    session: Session
+    caller: Caller
+    params: Params
+    now: datetime
+    writes: bool
+
+
+def authorize(authorization: AuthorizationContext, policy: Policy) -> Case | None:
+    """Let the caller pass by the policy; the case that the operation is one of. Raises: NotFound, Forbidden."""
+    if policy.view is None:
+        if policy.roles and not any(grant.role in policy.roles for grant in authorization.caller.grants):
+            raise Forbidden
+        return None
+    case = get_visible_case(authorization)
+    if policy.view is View.WORK and not is_on_team(authorization.caller, case):
+        raise Forbidden
+    return case
+
+
+def require_role(authorization: AuthorizationContext, policy: Policy, case: Case) -> None:
+    """Raises: Forbidden, when the caller acts in none of the policy's roles on the case."""
+    if policy.roles and not policy.roles_of(authorization.caller, case):
+        raise Forbidden
+
+
+def require_scope(caller: Caller, policy: Policy) -> None:
+    """Raises: Forbidden, when the key was not made for this."""
+    if policy.scope and not policy.public and policy.scope not in caller.scopes:
+        raise Forbidden
+
+
+def get_visible_case(authorization: AuthorizationContext) -> Case:
+    """The case in the path, if the caller may see it, locked when it is about to be written to. Raises: NotFound."""
+    return case_in_path(authorization, visible_filter)
+
+
+def case_in_path(authorization: AuthorizationContext, policy: Condition) -> Case:
+    """The case in the path, if the condition holds of it for the caller. Raises: NotFound."""
+    reference = authorization.params["ref"]
+    match = fullmatch(CASE_REFERENCE, reference)
+    case = (
+        _case(authorization.session, authorization.caller, reference, policy, lock=authorization.writes)
+        if match
+        else None
+    )
+    if case is None:
+        raise NotFound
+    return case
+
+
+def visible_case(session: Session, caller: Caller, reference: str, *, lock: bool) -> Case | None:
+    """The case of this reference, if the caller may see it."""
+    return _case(session, caller, reference, visible_filter, lock=lock)
+
+
+# What an answer that was kept told, and may be told again
+
+
+def require_work_view(authorization: AuthorizationContext, reference: str) -> None:
+    """See that the caller works on the case of this reference, as when it was answered. Raises: NotFound, Forbidden."""
+    case = visible_case(authorization.session, authorization.caller, reference, lock=False)
+    if case is None:
+        raise NotFound
+    if not is_on_team(authorization.caller, case):
+        raise Forbidden
+
+
+def filter_replayed(authorization: AuthorizationContext, content: bytes) -> bytes:
+    """An answer that was kept, without the cases it names that the caller does not see any more.
+
+    Where they see them all, it is what was kept, byte for byte. Raises: NotFound, where nothing would be left.
+    """
+    named = {reference.decode() for reference in _NAMED_CASE.findall(content)}
+    unseen = named - _seen_of(authorization, named) if named else named
+    if not unseen:
+        return content
+    data = json.loads(content)
+    if _names(data, unseen):
+        raise NotFound
+    return json.dumps(_without(data, unseen), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _seen_of(authorization: AuthorizationContext, references: Set[str]) -> set[str]:
+    query = select(Case.reference).where(Case.reference.in_(references), visible_filter(authorization.caller))
+    return set(authorization.session.scalars(query))
+
+
+def _without(data: Any, unseen: Set[str]) -> Any:
+    """What stands for itself goes from its list; what is told beside others becomes null."""
+    if isinstance(data, list):
+        return [_without(item, unseen) for item in data if not _names(item, unseen)]
+    if isinstance(data, dict):
+        return {
+            name: None if name in _BESIDE and value in unseen else _without(value, unseen)
+            for name, value in data.items()
+        }
+    return data
+
+
+def _names(item: Any, unseen: Set[str]) -> bool:
+    return isinstance(item, dict) and any(item.get(name) in unseen for name in _ITSELF)
+
+
+_ITSELF, _BESIDE = ("reference", "other_reference"), ("merged_into_reference", "survivor")
+_NAMED_CASE = re.compile(f'"(?:{"|".join((*_ITSELF, *_BESIDE))})":"(UA-[^"]+)"'.encode())
+"""A member that names a case. Within a text its quotes would be escaped."""
+
+
+def _case(session: Session, caller: Caller, reference: str, policy: Condition, *, lock: bool) -> Case | None:
+    query = cached_statement(session, caller, _one_case, policy, lock)
+    case: Case | None = session.scalar(query, {"reference": reference, "now": caller.now})
+    if case is not None and lock:
+        case.load(session)
+    return case
+
+
+def _one_case(caller: Caller, policy: Condition, lock: bool) -> Select[Case]:
+    query = select(Case).where(Case.reference == bindparam("reference"), policy(caller))
+    return query.with_for_update(of=Case) if lock else query.options(*WITH_ENTITIES)

@@ -1,0 +1,335 @@
+"""Connections: Uvicorn's HTTP protocol, within limits. Nobody who is slow, endless or malformed keeps others out.
+
+Every phase of a connection in which it is the client's turn has its time; headers and bodies have their size. Where
+there are too many connections, the one goes that has been unfinished longest, and whoever is new gets in. What is
+refused here is told as everywhere: as a problem with a request id. It stands in no log: anybody could fill that.
+"""
+
+import asyncio
+import fcntl
+import logging
+import math
+import os
+import socket
+import struct
+import termios
+from collections import OrderedDict, deque
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Self, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from appeals.api.middleware import with_strict_headers
+from appeals.api.problems import problem
+from appeals.process import files_for_connections
+from appeals.settings import Settings
+
+SWEEP_S = 0.25
+FIRST_BYTES_S = 5
+"""Within this time the rate of a body is not looked at."""
+LINGER_S = 3
+"""How long a client may take to read why it is refused, or to send what is left of a body that was answered already."""
+MOST_PIPELINED = 20
+"""Requests that are sent before those ahead of them were answered."""
+COMPLAIN_S = 60
+MALFORMED = 400, "request.malformed", "This is not HTTP as this service speaks it."
+TOO_SLOW = 408, "request.too_slow", "The request did not come in time; send it again, faster."
+HEADERS_TOO_LARGE = 431, "headers.too_large", "The headers are larger than this service takes."
+log = logging.getLogger("appeals")
+
+
+class Phase(Enum):
+    """Where a connection is, as it receives."""
+
+    HEADERS = auto()  # a request is awaited, or its headers are coming in
+    BODY = auto()
+    ANSWERING = auto()  # the whole request is here
+    IDLE = auto()  # it was answered, and the next one may come
+    DRAINING = auto()  # it was answered before its body was here: the rest of that is dropped
+    CLOSING = auto()  # it was refused
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of the connections of a process: sizes in bytes, times in seconds, the rate in bytes a second."""
+
+    header_limit: int
+    header_timeout_s: float
+    body_limit: int
+    body_timeout_s: float
+    body_rate: int
+    idle_timeout_s: float
+    connections: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The limits that the settings ask for, and the open files allow."""
+        return cls(
+            settings.header_limit,
+            settings.header_timeout_s,
+            settings.body_limit,
+            settings.body_timeout_s,
+            settings.body_rate,
+            settings.idle_timeout_s,
+            min(settings.connection_limit, files_for_connections()),
+        )
+
+    def time_of(self, phase: Phase) -> float:
+        """How long a connection may be in a phase."""
+        match phase:
+            case Phase.HEADERS:
+                return self.header_timeout_s
+            case Phase.BODY:
+                return self.body_timeout_s
+            case Phase.IDLE:
+                return self.idle_timeout_s
+            case Phase.ANSWERING:
+                return math.inf
+        return LINGER_S
+
+
+class Connections:
+    """All connections of a process, in the order in which they became what they are.
+
+    Uvicorn calls it for the protocol of each new one.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._unfinished: OrderedDict[HttpConnection, None] = OrderedDict()
+        self._answering: OrderedDict[HttpConnection, None] = OrderedDict()
+        self._is_sweeping = False
+        self._complained_at = -math.inf
+
+    def __call__(self, **values: Any) -> "HttpConnection":
+        return HttpConnection(self, **values)
+
+    def __len__(self) -> int:
+        return len(self._unfinished) + len(self._answering)
+
+    def add(self, connection: "HttpConnection") -> None:
+        """Take in a new connection, and close another where there are too many."""
+        if len(self) >= self.limits.connections:
+            self._make_room(connection.loop.time())
+        self._unfinished[connection] = None
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            connection.loop.call_later(SWEEP_S, self._sweep, connection.loop)
+
+    def remove(self, connection: "HttpConnection") -> None:
+        """Forget a connection that is no more, or is being closed."""
+        self._unfinished.pop(connection, None)
+        self._answering.pop(connection, None)
+
+    def begins(self, connection: "HttpConnection") -> None:
+        """Note that a request begins, or that the next one is awaited."""
+        self.remove(connection)
+        self._unfinished[connection] = None
+
+    def is_whole(self, connection: "HttpConnection") -> None:
+        """Note that a request is here, and is being answered."""
+        self._unfinished.pop(connection, None)
+        self._answering[connection] = None
+
+    def _make_room(self, now: float) -> None:
+        """Close the connection that has been unfinished longest; if all are being answered, the oldest: a stream."""
+        oldest = next(iter(self._unfinished or self._answering))
+        oldest.hang_up()
+        if now - self._complained_at > COMPLAIN_S:
+            self._complained_at = now
+            log.warning("over %d connections: the oldest unfinished ones are closed", self.limits.connections)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for connection in [*self._unfinished, *self._answering]:
+            connection.end_if_overdue(now)
+        self._is_sweeping = bool(len(self))
+        if self._is_sweeping:
+            loop.call_later(SWEEP_S, self._sweep, loop)
+
+
+class MalformedRequest(Exception):
+    """Raised into the parser, which goes no further."""
+
+
+class HttpConnection(HttpToolsProtocol):
+    """One connection, within the limits."""
+
+    def __init__(self, connections: Connections, **values: Any) -> None:
+        super().__init__(**values)
+        self._connections, self._limits = connections, connections.limits
+        self._phase, self._since = Phase.HEADERS, self.loop.time()
+        self._received = self._header_size = 0
+        self._unanswered: deque[RequestResponseCycle] = deque()
+        self._is_deaf = False
+        self._stalled_since: float | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.remove(self)
+        super().connection_lost(exc)
+        for cycle in self._unanswered:  # Uvicorn tells the last one only
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_deaf:
+            return
+        if self._phase in (Phase.IDLE, Phase.ANSWERING):
+            self._enter(Phase.HEADERS)
+        if self._phase is Phase.HEADERS:
+            self._received += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # to no other protocol: it is answered as any request
+        except httptools.HttpParserError:
+            self._refuse(HEADERS_TOO_LARGE if self._header_size > self._limits.header_limit else MALFORMED)
+        else:
+            if self._phase is Phase.HEADERS and self._received > self._limits.header_limit:
+                self._refuse(HEADERS_TOO_LARGE)
+
+    # What the parser finds
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._header_size = 0
+        if self._phase is not Phase.HEADERS:  # it came together with the one before
+            self._enter(Phase.HEADERS)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Also of the trailers after a body, which are headers as well."""
+        self._count_header(len(name) + len(value) + len(": \r\n"))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._count_header(len(self.url))
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise MalformedRequest
+        self._enter(Phase.BODY)
+        self.scope["state"]["peer"] = self.client[0] if self.client else ""
+        super().on_headers_complete()
+        self._unanswered.append(self.cycle)
+
+    def _count_header(self, size: int) -> None:
+        self._header_size += size
+        if self._header_size > self._limits.header_limit:
+            raise MalformedRequest
+
+    def on_body(self, body: bytes) -> None:
+        self._received += len(body)
+        if self._received > self._limits.body_limit and (self._phase is Phase.DRAINING or self.cycle.response_started):
+            self.hang_up()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._enter(Phase.IDLE if self.cycle.response_complete else Phase.ANSWERING)
+
+    # What the application sends
+
+    def on_response_complete(self) -> None:
+        self._unanswered.popleft()
+        super().on_response_complete()
+        self._unset_keepalive_if_required()  # a sweep sees to that
+        if self.transport.is_closing():  # as soon as the client has taken the answer in
+            self._stalled_since = self._stalled_since or self.loop.time()
+        elif self.cycle.response_complete and self._phase is Phase.ANSWERING:
+            self._enter(Phase.IDLE)
+        elif self.cycle.response_complete and self._phase is Phase.BODY:
+            self._enter(Phase.DRAINING)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_since = None
+
+    # What ends it
+
+    def end_if_overdue(self, now: float) -> None:
+        """End it where the client has had its time."""
+        if self._phase is Phase.BODY and self.flow.read_paused:  # it is for us to go on
+            self._since, self._received = now, 0
+        if not self._is_overdue(now):
+            return
+        has_begun = self._phase is Phase.BODY or (self._phase is Phase.HEADERS and self._received)
+        if has_begun and self._stalled_since is None:
+            self._refuse(TOO_SLOW)
+        else:
+            self.hang_up()
+
+    def _is_overdue(self, now: float) -> bool:
+        limits, age = self._limits, now - self._since
+        if self._stalled_since is not None and now - self._stalled_since > limits.body_timeout_s:
+            return True
+        if self._phase is Phase.BODY and self._received < (age - FIRST_BYTES_S) * limits.body_rate:
+            return True
+        return age > limits.time_of(self._phase)
+
+    def hang_up(self) -> None:
+        """Close it at once; what the client has not taken in by now is lost."""
+        self._is_deaf = True
+        self._connections.remove(self)
+        if self.transport.get_write_buffer_size() or self._is_unread():
+            self._forget_unsent()
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _is_unread(self) -> bool:
+        """Whether the system holds something that the client has not taken in."""
+        wire = self.transport.get_extra_info("socket")
+        if wire is None:
+            return False
+        with suppress(OSError):
+            return any(fcntl.ioctl(wire.fileno(), termios.TIOCOUTQ, bytes(4)))
+        return False
+
+    def _forget_unsent(self) -> None:
+        """Have the system drop what it holds: otherwise it would keep that, after the connection is closed here."""
+        wire = self.transport.get_extra_info("socket")
+        if wire is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _refuse(self, refusal: tuple[int, str, str]) -> None:
+        """Answer what cannot be understood, and take no more."""
+        self._is_deaf = True
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if self.transport.is_closing():
+            self.hang_up()
+        elif is_answering and self._phase is Phase.HEADERS:  # it follows a request that is still being answered
+            self.cycle.keep_alive = False
+            self._enter(Phase.ANSWERING)
+        elif is_answering and (self.pipeline or self.cycle.response_started):
+            self.hang_up()
+        else:
+            if is_answering:
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+            self._enter(Phase.CLOSING)
+            self.transport.write(self._written(*refusal))
+            self.transport.write_eof()
+
+    def _written(self, status: int, code: str, detail: str) -> bytes:
+        answer = problem(status, code, detail, {"Connection": "close"})
+        headers = with_strict_headers(self.server_state.default_headers + answer.raw_headers, os.urandom(16).hex())
+        lines = [STATUS_LINE[status], *(b"%s: %s\r\n" % header for header in headers), b"\r\n"]
+        return b"".join(lines) + bytes(answer.body)
+
+    def _enter(self, phase: Phase) -> None:
+        if self.parser is None:  # it is lost already
+            return
+        self._phase, self._since, self._received = phase, self.loop.time(), 0
+        if phase is Phase.ANSWERING:
+            self._connections.is_whole(self)
+        elif phase in (Phase.HEADERS, Phase.IDLE, Phase.CLOSING):
+            self._connections.begins(self)

@@ -1,0 +1,311 @@
+"""The quick way: what an operation has answered once, asked again with the same key, is answered without its machinery.
+
+Nothing is decided here. The operation lets the caller pass as always and leaves a `PreparedRead`: the statement that
+answers the question, with the policy in it, and what makes the answer of its rows. It is good for this key and this
+question, and as long as the network is the one it was made in: the statement says so in the same snapshot. Whatever is
+odd (another network, an ended key, no row) goes to the operation. Both ways answer the same, byte for byte.
+"""
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from fastapi import Request
+from sqlalchemy import ColumnElement, Select, select, true
+from sqlalchemy.orm import Session
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from appeals.access.access_log import AccessEvent, AccessLogWriter
+from appeals.accounts.api_key import keyed_hash
+from appeals.accounts.caller import Caller
+from appeals.accounts.entity import NetworkState, auth_version
+from appeals.database.failures import Unavailable
+from appeals.database.raw_reads import CompiledQuery, RawReader, ReadUnavailable
+from appeals.errors import CursorExpired, Invalid
+from appeals.fields import CASE_REFERENCE
+from appeals.vocabulary import Logged
+
+MAX_PLANS = 1000
+VARY = "Accept, Authorization"
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """What is answered; without content, that the caller has it already. `logged` is what the access log calls it."""
+
+    content: bytes | None
+    tag: str
+    headers: dict[str, str] = field(default_factory=dict)
+    logged: Logged | None = None
+
+
+@dataclass(frozen=True)
+class ReadParams:
+    """What may differ from one time to the next: the case, the cursor, and the tags the caller has."""
+
+    reference: str = ""
+    cursor: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreparedRead:
+    """How a question is answered again: a statement, its parameters as they are asked, and the answer of its rows.
+
+    `given` raises Invalid for a cursor that is none, and Gone. `make` gives None where the operation has to be asked.
+    `beside` are columns of the same snapshot that come before those of each row, also when there is no row: then these
+    are null. Where the answer `streams`, it is a stream, which this is only a part of.
+    """
+
+    statement: Select[Any]
+    parameters: Callable[[ReadParams], dict[str, Any]]
+    render: Callable[[list[Any], ReadParams], ReadResult | None]
+    snapshot_columns: tuple[ColumnElement[Any], ...] = ()
+    streams: bool = False
+
+
+@dataclass(frozen=True)
+class CachedPlan:
+    """A recipe as the driver takes it, and for whom and how long it is good.
+
+    Its statement is not kept: as SQLAlchemy has it, it takes a hundred times the room of the text.
+    """
+
+    query: CompiledQuery
+    parameters: Callable[[ReadParams], dict[str, Any]]
+    render: Callable[[list[Any], ReadParams], ReadResult | None]
+    streams: bool
+    operation: str
+    caller: Caller
+    auth_version: int
+
+
+def tag_of(content: bytes) -> str:
+    """The validator of an answer that has none of its own."""
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def tags_of(header: str) -> tuple[str, ...]:
+    """The tags in an If-None-Match."""
+    if "," not in header:
+        return (header.strip().removeprefix("W/"),) if header else ()
+    return tuple(tag.strip().removeprefix("W/") for tag in header.split(","))
+
+
+def matches_tag(tag: str, known: tuple[str, ...]) -> bool:
+    """Whether the caller has what is answered already, by weak comparison (RFC 9110, 13.1.2)."""
+    return tag.removeprefix("W/") in known or known == ("*",)
+
+
+def or_not_modified(content: bytes, tag: str, params: ReadParams, **more: Any) -> ReadResult:
+    """The answer, without its content where the caller has it."""
+    return ReadResult(None if matches_tag(tag, params.tags) else content, tag, **more)
+
+
+class FastReads:
+    """The plans of this process, and what is needed to carry them out."""
+
+    def __init__(
+        self,
+        reader: RawReader,
+        recorder: AccessLogWriter,
+        pepper: bytes,
+        now: Callable[[], datetime],
+        latest: Callable[[datetime], datetime],
+    ) -> None:
+        self.reader, self._now, self._latest = reader, now, latest
+        self._recorder = recorder
+        self._hash = keyed_hash("a plan", pepper)
+        self._plans: OrderedDict[bytes, CachedPlan] = OrderedDict()
+        self._lock = Lock()  # operations learn in threads
+        self._compiled: WeakKeyDictionary[Select[Any], CompiledQuery] = WeakKeyDictionary()
+
+    def clear(self) -> None:
+        """Forget every plan: another database is served now."""
+        with self._lock:
+            self._plans.clear()
+
+    def remember(
+        self,
+        session: Session,
+        request: Request,
+        operation: str,
+        caller: Caller,
+        prepare: Callable[[], PreparedRead | None],
+    ) -> None:
+        """Keep how a question is answered that its operation has just answered, in the snapshot in which it did."""
+        name = self._request_key(request.scope)
+        if name is None or caller.first_use_today:  # the day is noted by the operation
+            return
+        network, stands = auth_version(session), self._plans.get(name)
+        if stands is not None and stands.auth_version == network and self.is_valid(stands):
+            return
+        prepared = prepare()
+        if prepared is None:
+            return
+        question = self._compile(prepared)
+        plan = CachedPlan(question, prepared.parameters, prepared.render, prepared.streams, operation, caller, network)
+        with self._lock:
+            self._plans[name] = plan
+            self._plans.move_to_end(name)
+            if len(self._plans) > MAX_PLANS:
+                self._plans.popitem(last=False)
+
+    def _compile(self, prepared: PreparedRead) -> CompiledQuery:
+        """The recipe as a question; written once for as long as others keep its statement."""
+        question = self._compiled.get(prepared.statement)
+        if question is None:
+            inner, state = prepared.statement.subquery(), NetworkState.__table__
+            whole = select(NetworkState.auth_version, *prepared.snapshot_columns, *inner.c).select_from(
+                state.outerjoin(inner, true())
+            )
+            question = self.reader.compile(whole)
+            if question.statement is None and not prepared.snapshot_columns:
+                self._compiled[prepared.statement] = question
+        return question
+
+    def plan(self, scope: Scope) -> CachedPlan | None:
+        """How this is answered, if that is known and the key is still good."""
+        name = self._request_key(scope)
+        if name is None:
+            return None
+        with self._lock:
+            plan = self._plans.get(name)
+            if plan is None:
+                return None
+            if not self.is_valid(plan):
+                del self._plans[name]
+                return None
+            self._plans.move_to_end(name)
+            return plan
+
+    def is_valid(self, plan: CachedPlan) -> bool:
+        """False when the key has ended, or is used for the first time on a day, which the operation notes."""
+        return plan.caller.is_valid(self._latest(self._now()))
+
+    async def execute(self, plan: CachedPlan, params: ReadParams) -> ReadResult | None:
+        """What is answered, from one snapshot; None where the operation has to be asked.
+
+        Raises: ReadUnavailable, and Invalid or CursorExpired for a cursor.
+        """
+        rows = await self.reader.fetch(plan.query, now=self._now(), **plan.parameters(params))
+        if rows[0][0] != plan.auth_version:
+            return None
+        return plan.render([row[1:] for row in rows], params)
+
+    async def respond(self, scope: Scope) -> ReadResult | None:
+        """What is answered to a request, when it is on the access log; None where the operation has to be asked."""
+        plan = self.plan(scope)
+        if plan is None or plan.streams:
+            return None
+        params = read_params(scope)
+        try:
+            result = await self.execute(plan, params)
+        except (ReadUnavailable, Invalid, CursorExpired):
+            result = None
+        if result is not None and result.logged is not None and result.content is not None:
+            await self._recorder.write([self._access(plan, params, result.logged)])
+        return result
+
+    def _access(self, plan: CachedPlan, params: ReadParams, kind: Logged) -> AccessEvent:
+        about = (params.reference,) if params.reference else ()
+        return AccessEvent(self._now(), plan.caller.account_id, plan.caller.key_id, kind, plan.operation, 200, about)
+
+    def _request_key(self, scope: Scope) -> bytes | None:
+        """What tells questions apart, and who asks; a key is kept as a keyed hash only.
+
+        None where the question is spelt so that only the operation can say what it means.
+        """
+        said = [b"%s:%s" % (name, value) for name, value in scope["headers"] if name in _KEY_HEADERS]
+        question = _query_without_cursor(scope)
+        if question is None:
+            return None
+        parts = (_path_template(scope["path"]).encode(), question, *said)
+        return self._hash(b"".join(b"%d:%s" % (len(part), part) for part in parts))
+
+
+_KEY_HEADERS = (b"authorization", b"accept")
+_SINCE = re.compile(rb"(since)=([A-Za-z0-9_-]+)")
+_CURSOR_PARAMETER = {
+    "/v1/cases": re.compile(rb"(cursor)=([A-Za-z0-9_-]+)"),
+    "/v1/changes": _SINCE,
+    "/v1/changes/stream": _SINCE,
+}
+"""The parameter that is no part of the question, but of where in its answers one is."""
+
+
+def _query_without_cursor(scope: Scope) -> bytes | None:
+    """The query without what varies, but that it is there; None where a part is spelt oddly, or given twice."""
+    query: bytes = scope["query_string"]
+    if not query:
+        return b""
+    varying, parts = _CURSOR_PARAMETER.get(scope["path"]), query.split(b"&")
+    if any(b"%" in part.partition(b"=")[0] for part in parts):
+        return None
+    if varying is None:
+        return query
+    found = [match for part in parts if (match := varying.fullmatch(part))]
+    if len(found) > 1:
+        return None
+    paged = [b"cursor" for match in found if match[1] == b"cursor"]  # another statement than that of the first page
+    return b"&".join([part for part in parts if not varying.fullmatch(part)] + paged)
+
+
+_CASE = re.compile(rf"/v1/cases/({CASE_REFERENCE.strip('^$')})")
+
+
+def _path_template(path: str) -> str:
+    """The path without the case in it."""
+    return "/v1/cases/{ref}" if _CASE.fullmatch(path) else path
+
+
+def read_params(scope: Scope) -> ReadParams:
+    """What a request asks for that is not in its plan."""
+    found = _CASE.fullmatch(scope["path"])
+    varying = _CURSOR_PARAMETER.get(scope["path"]) if scope["query_string"] else None
+    places = [
+        match[2].decode()
+        for part in (scope["query_string"].split(b"&") if varying else ())
+        if varying and (match := varying.fullmatch(part))
+    ]
+    tags = b",".join([value for name, value in scope["headers"] if name == b"if-none-match"]).decode("latin-1")
+    return ReadParams(found[1] if found else "", places[0] if places else "", tags_of(tags))
+
+
+class FastReadMiddleware:
+    """Answers what it has a plan for, and lets all else pass to the operations."""
+
+    def __init__(self, app: ASGIApp, quick: FastReads) -> None:
+        self.app, self._quick = app, quick
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        result = None
+        if scope["type"] == "http" and scope["method"] == "GET":
+            try:
+                result = await self._quick.respond(scope)
+            except Unavailable:  # the access log cannot be written: the operation says so
+                result = None
+        if result is None:
+            await self.app(scope, receive, send)
+            return
+        for message in asgi_messages(result):
+            await send(message)
+
+
+def asgi_messages(result: ReadResult) -> list[Message]:
+    """What is answered, as ASGI sends it."""
+    headers = {"ETag": result.tag, "Vary": VARY, **result.headers}
+    if result.content is not None:
+        headers |= {"Content-Length": str(len(result.content)), "Content-Type": "application/json"}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    status = 304 if result.content is None else 200
+    return [
+        {"type": "http.response.start", "status": status, "headers": raw},
+        {"type": "http.response.body", "body": result.content or b""},
+    ]

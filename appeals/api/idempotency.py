@@ -1,0 +1,80 @@
+"""Idempotency keys: the first answer to a key is kept in the transaction of its effect and replayed afterwards.
+
+Kept without end: a request that was lost on a bad line may be sent again days later, and gives the same case.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from appeals.database.bulk import insert_ignore
+from appeals.database.declarative import Base
+from appeals.database.failures import Busy, failure_from
+from appeals.database.types import Document
+from appeals.errors import FieldError, KeyReused, StillRunning
+
+
+class IdempotentResponse(Base):
+    """The first answer to an account's key. `fingerprint` is of the method, path and body it came with.
+
+    `logged` is what the access log was told of it, to be told again; `body` is empty where the answer held a secret.
+    """
+
+    __tablename__ = "idempotent_response"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes]
+    status: Mapped[int]
+    headers: Mapped[dict[str, str]] = mapped_column(Document)
+    body: Mapped[bytes]
+    logged: Mapped[list[dict[str, Any]]] = mapped_column(Document)
+    recorded_at: Mapped[datetime]
+
+    def require_same(self, print_: bytes) -> None:
+        """Raises: KeyReused, when the key came with another request before."""
+        if self.fingerprint != print_:
+            raise KeyReused([FieldError("Idempotency-Key", KeyReused.detail)])
+
+
+def fingerprint(method: str, path: str, body: bytes) -> bytes:
+    """What makes two requests the same."""
+    return hashlib.sha256(b"\n".join((method.encode(), path.encode(), body))).digest()
+
+
+def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: datetime) -> IdempotentResponse | None:
+    """Take a key for this request, or return the answer kept under it.
+
+    Waits for a request with the same key that is still running. Raises: StillRunning.
+    """
+    values = {
+        "account_id": account_id,
+        "key": key,
+        "fingerprint": print_,
+        "status": 0,
+        "headers": {},
+        "body": b"",
+        "logged": [],
+        "recorded_at": now,
+    }
+    try:
+        if insert_ignore(session, IdempotentResponse, values):
+            return None
+    except OperationalError as error:
+        if type(failure_from(error)) is not Busy:  # a deadlock is no sign of it: it is tried again
+            raise
+        raise StillRunning from error
+    return session.get_one(IdempotentResponse, (account_id, key))
+
+
+def store_response(
+    session: Session, account_id: UUID, key: str, status: int, headers: dict[str, str], body: bytes, logged: list[Any]
+) -> None:
+    """Keep the answer to a key claimed in this transaction."""
+    stored = session.get_one(IdempotentResponse, (account_id, key))
+    stored.status, stored.headers, stored.body, stored.logged = status, headers, body, logged

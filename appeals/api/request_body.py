@@ -1,0 +1,177 @@
+"""Reading a body: size, media type, and text that both databases can keep. Refused here, alike for all routes."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from itertools import takewhile
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from appeals.errors import FieldError, Invalid, NotJson, TooLarge
+from appeals.fields import CONTROLS, Model
+
+ANONYMOUS_LIMIT = 16_384
+"""The largest body taken from somebody without a key, where none is asked for, in bytes."""
+LARGE = 65_536
+"""A larger body is parsed in a thread: the event loop serves others meanwhile."""
+MAX_DEPTH = 32
+MAX_NAME_LENGTH = 100
+MAX_VALUES = 20_000
+MAX_UNKNOWN_NAMES = 200
+MAX_ERRORS = 20
+MAX_COMBINING_MARKS = 30
+"""Combining marks in a row: the limit of Unicode's own stream-safe text (UAX 15)."""
+_FORBIDDEN = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
+
+
+async def read(request: Request, limit: int) -> None:
+    """Read the body and keep it parsed on the request. Raises: TooLarge, NotJson, Invalid."""
+    raw = await _raw(request, limit)
+    request._body = raw
+    if not raw:
+        return
+    if not _is_json(request.headers.get("content-type", "")) or "content-encoding" in request.headers:
+        raise NotJson
+    request._json = await run_in_threadpool(parse, raw) if len(raw) > LARGE else parse(raw)
+
+
+def _is_json(content_type: str) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = {told.removeprefix("charset=").strip('"') for told in parameters if told.startswith("charset=")}
+    return media_type == "application/json" and charsets <= {"utf-8"}
+
+
+async def _raw(request: Request, limit: int) -> bytes:
+    told = request.headers.get("content-length", "")
+    if told.isascii() and told.isdigit() and int(told[:20]) > limit:
+        raise TooLarge
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def parse(raw: bytes) -> Any:
+    """JSON in UTF-8, each member once, no NaN, within the bounds, no forbidden characters. Raises: Invalid.
+
+    It takes time in proportion to the size of the body, whatever stands in it.
+    """
+    if raw.count(b"[") + raw.count(b"{") > MAX_VALUES:  # before they are made: the garbage collector looks at each
+        raise Invalid([FieldError("", TOO_MANY_VALUES)])
+    try:
+        value = json.loads(raw.decode(), object_pairs_hook=_each_member_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Invalid([FieldError("", "is not JSON in UTF-8 with each member given once")]) from error
+    inspection = Inspection()
+    inspection.look([value])
+    if inspection.faults:
+        raise Invalid(inspection.faults)
+    return value
+
+
+def _each_member_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is given twice")
+    return members
+
+
+def _no_constant(_: str) -> None:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+CONTAINERS = (list, dict)
+TOO_MANY_VALUES = f"holds more than {MAX_VALUES:,} values"
+
+
+class Inspection:
+    """One walk over a parsed body: how many values it holds, how deep, and what text. It collects the faults.
+
+    A pointer is built only where a fault is: to build one for each value would take the product of length and depth.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[FieldError] = []
+        self._values = self._unknown_names = 0
+        self._path: list[str | int] = []
+
+    def look(self, container: list[Any] | dict[str, Any]) -> None:
+        """Look at everything in a list or object. Raises: Invalid, where it is no use to look further."""
+        self._values += len(container)
+        if self._values > MAX_VALUES:
+            raise Invalid([FieldError("", TOO_MANY_VALUES)])
+        if len(self._path) > MAX_DEPTH:
+            raise Invalid([FieldError("", f"is nested deeper than {MAX_DEPTH}")])
+        if isinstance(container, dict):
+            self._look_at_names(container)
+        for step, value in container.items() if isinstance(container, dict) else enumerate(container):
+            if isinstance(value, str):
+                if says := text_error(value):
+                    self._note([*self._path, step], says)
+            elif value and isinstance(value, CONTAINERS):
+                self._path.append(step)
+                self.look(value)
+                self._path.pop()
+
+    def _look_at_names(self, members: dict[str, Any]) -> None:
+        self._unknown_names += len(members.keys() - _our_names())
+        if self._unknown_names > MAX_UNKNOWN_NAMES:  # each would be a fault of its own
+            raise Invalid([FieldError("", "has members that are not known here")])
+        for name in members:
+            if len(name) > MAX_NAME_LENGTH:
+                self._note(self._path, f"has a member whose name is longer than {MAX_NAME_LENGTH} characters")
+            elif says := text_error(name):
+                self._note(self._path, f"has a member whose name {says}")
+
+    def _note(self, path: Sequence[str | int], says: str) -> None:
+        """Note a fault; the list that holds the whole body is no part of its pointer. Raises: Invalid."""
+        self.faults.append(FieldError(pointer(path[1:]), says))
+        if len(self.faults) == MAX_ERRORS:
+            raise Invalid(self.faults)
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """A JSON pointer that ends at the last name that is ours: another may be anybody's, and is not repeated."""
+    known = takewhile(lambda step: isinstance(step, int) or step in _our_names(), path)
+    return "".join(f"/{step}" for step in known)
+
+
+@cache
+def _our_names() -> frozenset[str]:
+    """The name of every member of every body that is declared somewhere."""
+    models, names = [Model], set[str]()
+    while models:
+        model = models.pop()
+        models += model.__subclasses__()
+        names |= set(model.model_fields)
+    return frozenset(names)
+
+
+def clean(text: str) -> bool:
+    """True for text without NUL, controls other than line feed and tab, and lone surrogates."""
+    return text_error(text) is None
+
+
+def text_error(text: str) -> str | None:
+    """What is wrong with a text, whatever it is meant for; None if nothing is."""
+    if not text.isprintable() and _FORBIDDEN.search(text):
+        return "holds a character that is not allowed"
+    if not text.isascii() and not unicodedata.is_normalized("NFC", text) and _is_crowded(text):
+        return f"holds more than {MAX_COMBINING_MARKS} combining marks in a row"
+    return None
+
+
+def _is_crowded(text: str) -> bool:
+    """True where more marks stand in a row than any language writes: to sort them takes the square of their number."""
+    combines = bytes(map(unicodedata.combining, text)).translate(_NONZERO_IS_ONE)
+    return b"\1" * (MAX_COMBINING_MARKS + 1) in combines
+
+
+_NONZERO_IS_ONE = b"\0" + b"\1" * 255

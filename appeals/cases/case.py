@@ -1,0 +1,446 @@
+"""The case and its status history. A change of status and its history entry are one act: `Case.move`."""
+
+import secrets
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from functools import cache, partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    Index,
+    Integer,
+    Select,
+    Uuid,
+    bindparam,
+    event,
+    exists,
+    inspect,
+    literal_column,
+    select,
+)
+from sqlalchemy.orm import (
+    Mapped,
+    RelationshipProperty,
+    Session,
+    class_mapper,
+    joinedload,
+    mapped_column,
+    object_session,
+    relationship,
+)
+from sqlalchemy.orm.attributes import set_committed_value
+
+from appeals.accounts.entity import Entity
+from appeals.cases.action import Action
+from appeals.cases.commitment import Commitment
+from appeals.cases.consent import Consent, Met
+from appeals.cases.demand import Demand, current
+from appeals.cases.directory import CROCKFORD, Organisation
+from appeals.cases.history import HistoryEntry
+from appeals.cases.last_word import Words
+from appeals.cases.link import Link
+from appeals.cases.opening import Opening
+from appeals.cases.outcome import Outcome
+from appeals.cases.party import Party
+from appeals.cases.payment import Money, Payment, money
+from appeals.cases.person import Person, SealedPerson
+from appeals.cases.proceeding import Proceeding
+from appeals.cases.publication import Approval, Publication, met_of
+from appeals.cases.record import Record
+from appeals.cases.risk import RiskAssessment
+from appeals.cases.safe_contact import SafeContactRule, SafeContactRuleVersion, newest_rule
+from appeals.cases.tally import Charges, Detention, Headline, Tally, charges, detention, headline, headlines
+from appeals.cases.team import TeamMember
+from appeals.cases.violation import Violation
+from appeals.database.declarative import Base, deferred_fk, new_id, partial_index
+from appeals.fields import COUNTRIES
+from appeals.vocabulary import (
+    GROUP,
+    ConsentScope,
+    PartyRole,
+    Priority,
+    PublicationLevel,
+    SealedField,
+    Status,
+    StatusGroup,
+    SuspendReason,
+    TallyKind,
+)
+
+URGENCY = literal_column(
+    "CASE priority {} END".format(" ".join(f"WHEN '{level}' THEN {at}" for at, level in enumerate(reversed(Priority)))),
+    Integer,
+)
+"""How pressing a case is, as a number; spelt as in its index, which the migration makes."""
+LISTED_BY = ("country", "status", "intake_entity_id", "lead_entity_id", "region_id", "assignee_id", "risk", "priority")
+"""Columns that lists are filtered by; each has an index in the order of lists."""
+MONITORING_DAYS = 180
+DECISIONS = frozenset({"acceptance", "decline", "referral"})
+"""The steps that say whether the network takes a case up."""
+
+
+FILTERED_BY = ("status", "country", "risk", "priority", "danger", "visibility")
+
+
+def list_index(*order: str) -> Index:
+    """An index in the order of a list. It holds the small columns too by which lists are filtered besides: then what is
+    left out is not looked up, however rare what is asked for is.
+    """
+    return Index(f"ix_case_{'_'.join(order)}", *order, *(column for column in FILTERED_BY if column not in order))
+
+
+_list = partial(relationship, viewonly=True)
+"""A list of a case: SQLAlchemy loads it, and does not look through it for what changed. See `_add_to_session`."""
+
+
+class Case(Base):
+    """An urgent appeal. `version` counts its own changes (steps, PATCH); `revision` also those of its records.
+
+    `take_up_until` and `share_until` are the last days on which the workers' consent to take it up, and the consent to
+    share it in the network, are good if nothing more is said; null where they are not in force.
+    """
+
+    __tablename__ = "case"
+    __table_args__ = (
+        CheckConstraint("status IN ({})".format(", ".join(f"'{state}'" for state in Status)), name="status"),
+        *(list_index(column, "received_on", "id") for column in LISTED_BY),
+        list_index("received_on", "id"),
+        list_index("updated_at", "id"),
+        partial_index("ix_case_merged_into_id", "merged_into_id", condition="merged_into_id IS NOT NULL"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    reference: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    public_summary: Mapped[str | None]
+    narrative: Mapped[str]
+    narrative_language: Mapped[str]
+    help_asked: Mapped[str]
+    channel: Mapped[str]
+    country: Mapped[str]
+    status: Mapped[str] = mapped_column(default=Status.RECEIVED)
+    suspended_from: Mapped[str | None]
+    visibility: Mapped[str]
+    publication: Mapped[str] = mapped_column(default=PublicationLevel.NONE)
+    translations: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    risk: Mapped[str | None]
+    priority: Mapped[str]
+    danger: Mapped[bool]
+    requester_id: Mapped[UUID] = mapped_column(deferred_fk("organisation.id"))
+    intake_entity_id: Mapped[UUID] = mapped_column(deferred_fk("entity.id"))
+    lead_entity_id: Mapped[UUID] = mapped_column(deferred_fk("entity.id"))
+    region_id: Mapped[UUID | None] = mapped_column(deferred_fk("entity.id"))
+    handover_to_id: Mapped[UUID | None] = mapped_column(deferred_fk("entity.id"), index=True)
+    assignee_id: Mapped[UUID | None] = mapped_column(deferred_fk("account.id"))
+    merged_into_id: Mapped[UUID | None] = mapped_column(deferred_fk("case.id"))
+    received_on: Mapped[date]
+    received_precision: Mapped[str]
+    acknowledged_on: Mapped[date | None]
+    first_action_on: Mapped[date | None]
+    accepted_on: Mapped[date | None]
+    take_up_until: Mapped[date | None]
+    share_until: Mapped[date | None]
+    share_conditions_met: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    review_on: Mapped[date | None]
+    closed_on: Mapped[date | None]
+    close_reason: Mapped[str | None]
+    reopen_count: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
+    revision: Mapped[int] = mapped_column(default=1)
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[UUID] = mapped_column(deferred_fk("account.id"))
+    updated_at: Mapped[datetime]
+
+    intake_entity: Mapped[Entity] = relationship(foreign_keys=intake_entity_id)
+    lead_entity: Mapped[Entity] = relationship(foreign_keys=lead_entity_id)
+    handover_to: Mapped[Entity | None] = relationship(foreign_keys=handover_to_id)
+    requester: Mapped[Organisation] = relationship()
+    merged_into: Mapped["Case | None"] = relationship(remote_side="Case.id")
+    merged_here: Mapped[list["Case"]] = _list(foreign_keys=merged_into_id)
+    history: Mapped[list[HistoryEntry]] = _list(order_by=HistoryEntry.sequence)
+    parties: Mapped[list[Party]] = _list(order_by=Party.id)
+    violations: Mapped[list[Violation]] = _list(order_by=Violation.id)
+    demands: Mapped[list[Demand]] = _list(order_by=Demand.id)
+    people: Mapped[list[Person]] = _list(order_by=Person.id)
+    consents: Mapped[list[Consent]] = _list(order_by=Consent.id)
+    risk_assessments: Mapped[list[RiskAssessment]] = _list(order_by=RiskAssessment.id)
+    actions: Mapped[list[Action]] = _list(order_by=Action.id)
+    commitments: Mapped[list[Commitment]] = _list(order_by=Commitment.id)
+    tallies: Mapped[list[Tally]] = _list(order_by=Tally.id)
+    payments: Mapped[list[Payment]] = _list(order_by=Payment.id)
+    proceedings: Mapped[list[Proceeding]] = _list(order_by=Proceeding.id)
+    outcomes: Mapped[list[Outcome]] = _list(order_by=Outcome.id)
+    links: Mapped[list[Link]] = _list(order_by=Link.id, foreign_keys=Link.case_id)
+    links_here: Mapped[list[Link]] = _list(order_by=Link.id, foreign_keys=Link.other)
+    approvals: Mapped[list[Approval]] = _list(order_by=Approval.id)
+    publications: Mapped[list[Publication]] = _list(order_by=Publication.id)
+    team: Mapped[list[TeamMember]] = _list(order_by=TeamMember.id)
+    safe_contact_rules: Mapped[list[SafeContactRule]] = _list(order_by=SafeContactRule.id)
+    openings: Mapped[list[Opening]] = _list(order_by=Opening.id)
+
+    def load(self, session: Session) -> None:
+        """Load its entities; ask once which lists of the case hold anything, and load those of records.
+
+        To be called under its lock: whoever writes to a case looks at all its records, if only to keep its views.
+        """
+        self._load_entities(session)
+        number = {"case_id": self.id}
+        there = session.execute(_which_lists_exist(), number).one()
+        unloaded = inspect(self).unloaded
+        for name, found in there._mapping.items():
+            if name not in unloaded:
+                continue
+            if not found:
+                set_committed_value(self, name, [])
+            elif issubclass(class_mapper(Case).relationships[name].mapper.class_, Record):
+                set_committed_value(self, name, session.scalars(_list_of(name), number).all())
+
+    def _load_entities(self, session: Session) -> None:
+        unloaded = [place.key for place in _ENTITY_RELATIONS if place.key in inspect(self).unloaded]
+        numbers = {name: getattr(self, f"{name}_id") for name in unloaded}
+        wanted = {number for number in numbers.values() if number}
+        found = {one.id: one for one in session.scalars(_ENTITIES, {"numbers": list(wanted)})} if wanted else {}
+        for name, number in numbers.items():
+            set_committed_value(self, name, found.get(number))
+
+    def move(self, entry: HistoryEntry, now: datetime) -> None:
+        """Take the status of a new history entry, and keep the entry: the only way a status changes."""
+        entry.case_id, entry.sequence = self.id, len(self.history) + 1
+        self.history.append(entry)
+        if entry.moved:
+            self.suspended_from = entry.from_status if entry.to_status == Status.SUSPENDED else None
+            self.review_on = None  # the steps into suspension and monitoring set one
+        self.status = entry.to_status
+        self.version += 1
+        self.touch(now)
+
+    def touch(self, now: datetime) -> None:
+        """Note that something about the case changed; that was not before its last change, whatever clocks say."""
+        self.revision += 1
+        self.updated_at = max(now, self.updated_at)
+
+    @property
+    def demands_now(self) -> list[Demand]:
+        """The demands that no later version replaces."""
+        return current(self.demands)
+
+    @property
+    def targets(self) -> list[Party]:
+        """The parties on whom pressure may be put."""
+        return [party for party in self.parties if party.is_target]
+
+    @property
+    def hostile(self) -> list[Party]:
+        """The parties that must not judge: the targets, and a union of the employer's making."""
+        return [party for party in self.parties if party.is_target or party.role == PartyRole.YELLOW_UNION]
+
+    @property
+    def requesters(self) -> list[Party]:
+        """The parties that ask for help."""
+        return [party for party in self.parties if party.role == PartyRole.REQUESTER]
+
+    @property
+    def contacted(self) -> list[Party]:
+        """The targets of everything done so far."""
+        outward = (action for action in self.actions if action.done_on and action.is_contact)
+        targets = {action.target for action in outward}
+        return [party for party in self.parties if party.id in targets]
+
+    def party(self, record_id: UUID | None) -> Party | None:
+        """The party of this id."""
+        return next((party for party in self.parties if party.id == record_id), None)
+
+    def newest_risk(self, on: date) -> RiskAssessment | None:
+        """The newest risk assessment made by that day."""
+        assessments = [assessment for assessment in self.risk_assessments if assessment.assessed_on <= on]
+        return max(assessments, key=lambda assessment: (assessment.assessed_on, assessment.id), default=None)
+
+    def review_of_monitoring(self) -> date | None:
+        """When the review set by the last monitoring is due; None while the remedy is not being watched."""
+        if Status.MONITORING not in (self.status, self.suspended_from):
+            return None
+        set_by = next(entry for entry in reversed(self.history) if entry.step == "monitoring")
+        told = set_by.input.get("review_on")
+        return date.fromisoformat(told) if told else set_by.occurred_on + timedelta(days=MONITORING_DAYS)
+
+    def last_move(self) -> HistoryEntry:
+        """The entry that brought the case into the state it is in."""
+        return next(entry for entry in reversed(self.history) if entry.moved)
+
+    def today(self, now: datetime) -> date:
+        """The server's day, and never before the newest thing on record: a clock set back revives nothing."""
+        return max(now, self.updated_at).date()
+
+    def words(self, today: date, silent: Collection[UUID] = ()) -> Words:
+        """What everybody said about consent, but for the words that count no more: their voice has left."""
+        heard = [word for word in self.consents if word.id not in silent] if silent else self.consents
+        return Words(heard, self.parties, today)
+
+    @property
+    def suspended_because(self) -> SuspendReason | None:
+        """Why it is paused; None where it is not."""
+        reason = self.last_move().reason if self.status == Status.SUSPENDED else None
+        return SuspendReason(reason) if reason else None
+
+    @property
+    def is_accepted(self) -> bool:
+        """True when it was taken up, and neither declined nor referred since."""
+        decisive = (entry.step for entry in reversed(self.history) if entry.step in DECISIONS)
+        return next(decisive, None) == "acceptance"
+
+    @property
+    def take_up_conditions_met(self) -> Met:
+        """The conditions of taking it up that steps said are met: what was said once holds on."""
+        of_take_up = {word.id for word in self.consents if word.scope == ConsentScope.TAKE_UP}
+        told = met_of([item for entry in self.history for item in entry.input.get("conditions_met", [])])
+        return frozenset(condition for condition in told if condition[0] in of_take_up)
+
+    @property
+    def sharing_conditions_met(self) -> Met:
+        """The conditions that were said to be met when the network was let see it."""
+        return met_of(self.share_conditions_met)
+
+    @property
+    def page_up(self) -> Publication | None:
+        """The publication that is up; there is one at most."""
+        return next((publication for publication in self.publications if publication.is_up), None)
+
+    def take_down(self, now: datetime, why: str) -> None:
+        """End every publication that is up."""
+        for publication in self.publications:
+            if publication.is_up:
+                publication.taken_down_at, publication.taken_down_why = now, why
+        self.publication = PublicationLevel.NONE
+
+    @property
+    def publications_up(self) -> set[UUID]:
+        """The publications that are up."""
+        return {publication.id for publication in self.publications if publication.is_up}
+
+    @property
+    def group(self) -> StatusGroup:
+        """The group of its status."""
+        return GROUP[Status(self.status)]
+
+    @property
+    def still_held(self) -> int:
+        """How many people may still be held, by the upper bounds on record."""
+        return self.detention.held
+
+    @property
+    def charges_pending(self) -> int:
+        """How many people may still be charged, by the upper bounds on record."""
+        return self.charges.pending
+
+    @property
+    def detention(self) -> Detention:
+        """What became of those who were arrested."""
+        return detention(self.tallies)
+
+    @property
+    def charges(self) -> Charges:
+        """What became of those who were charged."""
+        return charges(self.tallies)
+
+    @property
+    def counts(self) -> list[Headline]:
+        """The count of each kind that is quoted."""
+        return headlines(self.tallies)
+
+    @property
+    def money(self) -> list[Money]:
+        """What is owed, promised, paid and received, by currency."""
+        return money(self.payments)
+
+    @property
+    def proceeding_numbers(self) -> dict[UUID, str]:
+        """The numbers of its proceedings; sealed."""
+        return {proceeding.id: proceeding.number for proceeding in self.proceedings if proceeding.number}
+
+    def sealed(self, field: SealedField) -> Any:
+        """What a sealed field holds, as an opening shows it."""
+        if field is SealedField.PEOPLE:
+            return {person.id: self._sealed_person(person) for person in self.people}
+        return getattr(self, field)
+
+    def safe_contact_rules_of(self, fields: Collection[SealedField]) -> list[SafeContactRuleVersion]:
+        """Every safe-contact rule there was of those that these fields tell, the newest first."""
+        of_requester, of_people = SealedField.SAFE_CONTACT_RULE in fields, SealedField.PEOPLE in fields
+        safe_contact_rules = [rule for rule in self.safe_contact_rules if (of_people if rule.person else of_requester)]
+        return [SafeContactRuleVersion.model_validate(rule) for rule in reversed(safe_contact_rules)]
+
+    def _sealed_person(self, person: Person) -> SealedPerson:
+        rule = newest_rule(self.safe_contact_rules, person.id)
+        return SealedPerson(name=person.name, contacts=person.contacts, safe_contact_rule=rule)
+
+    @property
+    def safe_contact_rule(self) -> str | None:
+        """How the requester may safely be reached; sealed."""
+        return newest_rule(self.safe_contact_rules, None)
+
+    @property
+    def affected(self) -> Tally | None:
+        """The headline count of affected workers."""
+        return headline(self.tallies, TallyKind.AFFECTED)
+
+    @property
+    def merged_into_reference(self) -> str | None:
+        """The reference of the case this one was merged into."""
+        return self.merged_into.reference if self.merged_into else None
+
+    def left_open(self) -> dict[str, Any]:
+        """What an ending leaves open, by number; only what is not zero."""
+        counts = {
+            "demands": sum(not demand.disposed for demand in self.demands_now),
+            "commitments": sum(commitment.is_open for commitment in self.commitments),
+            "held": self.still_held,
+            "charged": self.charges_pending,
+        }
+        return {name: count for name, count in counts.items() if count}
+
+
+@cache
+def _which_lists_exist() -> Select[*tuple[Any, ...]]:
+    """For each list of a case, whether anything is in it; of the case in the parameter `case_id`."""
+    number = bindparam("case_id", type_=Uuid())
+    lists = [relation for relation in class_mapper(Case).relationships if relation.uselist]
+    return select(
+        *(exists().where(*(there == number for _, there in of.local_remote_pairs)).label(of.key) for of in lists)
+    )
+
+
+def _add_to_session(holder: Any, row: Base, _: object) -> None:
+    """Have a row written that was put into a list: looking for such rows takes a tenth of every write."""
+    session = object_session(holder)
+    if session is not None:  # a case as it was belongs to none
+        session.add(row)
+
+
+for _held in (*inspect(Case).relationships, *inspect(Action).relationships):
+    if _held.uselist:
+        event.listen(_held.class_attribute, "append", _add_to_session)
+
+
+_ENTITY_RELATIONS = (Case.lead_entity, Case.intake_entity, Case.handover_to)
+WITH_ENTITIES = tuple(map(joinedload, _ENTITY_RELATIONS))
+"""Options of a statement that asks for a case: the entities by which it is decided who may do what come along.
+
+Not of one that waits for a lock: PostgreSQL joins before it waits, and then finds that what it joined is another.
+"""
+_ENTITIES = select(Entity).where(Entity.id.in_(bindparam("numbers", expanding=True)))
+
+
+@cache
+def _list_of(name: str) -> Select[Any]:
+    """A list of a case, of the one in the parameter `case_id`. Made once: to make it takes as long as to run it."""
+    relation: RelationshipProperty[Any] = class_mapper(Case).relationships[name]
+    ((_, there),) = relation.local_remote_pairs
+    query = select(relation.mapper.class_).where(there == bindparam("case_id", type_=Uuid()))
+    return query.order_by(*relation.order_by or ())
+
+
+def new_reference(country: str, year: int) -> str:
+    """`UA-<alpha-3>-<year>-<5 random symbols>`: random, so that no gap tells of a case one may not see."""
+    return f"UA-{COUNTRIES[country]}-{year}-" + "".join(secrets.choice(CROCKFORD) for _ in range(5))

@@ -1,0 +1,45 @@
+"""Due dates that act when they pass: kept in a small table, so that the clock need not look at every case.
+
+A row is written in the transaction that sets the day, changed with it, and closed once: when its day has passed and
+what follows from that was done, or when nothing follows any more.
+"""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from appeals.cases.record import Record
+from appeals.database.declarative import Base, deferred_fk, new_id, partial_index
+from appeals.vocabulary import DueKind
+
+NEVER = date.max
+
+
+class DueDate(Base):
+    """The day after which something follows for a record of a case; `set_at` is when it was put on record."""
+
+    __tablename__ = "due_date"
+    __table_args__ = (
+        UniqueConstraint("kind", "subject_id"),
+        partial_index("ix_due_date_open", "due_on", condition="acted_at IS NULL"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    case_id: Mapped[UUID] = mapped_column(deferred_fk("case.id"), index=True)
+    kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    due_on: Mapped[date]
+    set_at: Mapped[datetime]
+    acted_at: Mapped[datetime | None]
+
+
+def set_due(session: Session, kind: DueKind, record: Record, due_on: date | None, now: datetime) -> None:
+    """Have something follow for a record when this day has passed; with None, nothing. What followed stays."""
+    query = select(DueDate).where(DueDate.kind == kind, DueDate.subject_id == record.id)
+    due_date = None if record in session.new else session.scalar(query)
+    if due_date is None and due_on is not None:
+        session.add(DueDate(kind=kind, case_id=record.case_id, subject_id=record.id, due_on=due_on, set_at=now))
+    elif due_date is not None and due_date.acted_at is None:
+        due_date.due_on = due_on or NEVER

@@ -1,0 +1,51 @@
+"""Links: how a case relates to another. Each is told on both cases, to those who see both."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from appeals.cases.record import Record, RecordInput, RecordOutput
+from appeals.database.declarative import deferred_fk
+from appeals.fields import CASE_REFERENCE, Prose
+from appeals.vocabulary import LinkKind
+
+
+class Link(Record):
+    """A case relates to an `other` one."""
+
+    __tablename__ = "case_link"
+
+    kind: Mapped[str]
+    other: Mapped[UUID] = mapped_column(deferred_fk("case.id"), index=True)
+    note: Mapped[str | None]
+    this_case: Mapped[Any] = relationship("Case", foreign_keys="Link.case_id", viewonly=True)
+    other_case: Mapped[Any] = relationship("Case", foreign_keys="Link.other", viewonly=True)
+
+    @property
+    def reference(self) -> str:
+        """The case that it was made on."""
+        return str(self.this_case.reference)
+
+    @property
+    def other_reference(self) -> str:
+        """The case that it leads to."""
+        return str(self.other_case.reference)
+
+
+class LinkInput(RecordInput):
+    """How this case relates to another that you may see."""
+
+    kind: LinkKind
+    other: Annotated[str, Field(pattern=CASE_REFERENCE, description="The reference of the other case.")]
+    note: Prose | None = None
+
+
+class LinkOutput(RecordOutput):
+    """Read as a sentence: `reference` is (say) `part_of` `other_reference`."""
+
+    reference: str
+    kind: LinkKind
+    other_reference: str
+    note: str | None

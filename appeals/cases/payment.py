@@ -1,0 +1,209 @@
+"""Payments: what is owed, promised, paid and received, by whom, in which currency; and what follows from them.
+
+Money is never added across currencies, paid never becomes received by itself, and what remains is what is owed less
+what was received (domain.md, invariant 13). Figures of several sources for the same sum stand beside each other: a
+payment that `contests` another speaks of the same money, and of those only one is counted (see `quoted`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+import pycountry
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from sqlalchemy.orm import Mapped, mapped_column
+
+from appeals.cases.record import Record, RecordInput, RecordOutput
+from appeals.database.declarative import deferred_fk
+from appeals.fields import CommitmentRef, Count, Flag, Happened, Model, Name, PartyRef, PaymentRef, Prose
+from appeals.vocabulary import PaymentFor, PaymentKind, Precision, Reliability
+
+CURRENCIES = frozenset(currency.alpha_3 for currency in pycountry.currencies)
+MOST_DIGITS, MOST_PLACES = 18, 4
+
+
+def _exact(value: Any) -> Any:
+    """A number as it was written: what JSON calls a number is taken by its digits, not by its nearest binary."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Decimal(repr(value))
+    if isinstance(value, str | Decimal):
+        return value
+    raise ValueError("must be an amount, such as 1800000.00")
+
+
+def _plain(value: Decimal) -> Decimal:
+    """As it is kept: `1E+5` as `100000`, and no sum below zero however it was written."""
+    return Decimal(f"{abs(value):f}")
+
+
+def _currency(value: str) -> str:
+    if value not in CURRENCIES:
+        raise ValueError("must be an ISO 4217 code in capitals")
+    return value
+
+
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=0, max_digits=MOST_DIGITS, decimal_places=MOST_PLACES, allow_inf_nan=False),
+    AfterValidator(_plain),
+]
+Currency = Annotated[str, AfterValidator(_currency), Field(json_schema_extra={"enum": sorted(CURRENCIES)})]
+
+
+class Payment(Record):
+    """One sum of one kind, on a day, as a source tells it; `amount` is null where it is kept confidential."""
+
+    __tablename__ = "payment"
+
+    kind: Mapped[str]
+    amount: Mapped[Decimal | None]
+    currency: Mapped[str | None]
+    confidential: Mapped[bool]
+    payer: Mapped[UUID | None] = mapped_column(deferred_fk("party.id"))
+    purpose: Mapped[str]
+    beneficiaries: Mapped[int | None]
+    on: Mapped[date]
+    on_precision: Mapped[str]
+    source: Mapped[str | None]
+    reliability: Mapped[str]
+    commitment: Mapped[UUID | None] = mapped_column(deferred_fk("commitment.id"))
+    contests: Mapped[UUID | None] = mapped_column(deferred_fk("payment.id"))
+    note: Mapped[str | None]
+
+
+class PaymentInput(RecordInput):
+    """A sum of money. Where it is `confidential` leave the amount out, and the currency if need be."""
+
+    kind: PaymentKind
+    amount: Annotated[Amount | None, Field(description="Decimal, as a string or a number.")] = None
+    currency: Annotated[Currency | None, Field(description="ISO 4217.")] = None
+    confidential: Annotated[Flag, Field(description="The amount is known to the parties alone.")] = False
+    payer: Annotated[PartyRef | None, Field(description="Who owes, promises or pays it.")] = None
+    purpose: Annotated[PaymentFor, Field(description="What it is for.")]
+    beneficiaries: Annotated[Count | None, Field(description="How many people it is for.")] = None
+    on: Happened
+    on_precision: Precision = Precision.EXACT
+    source: Annotated[Name | None, Field(description="The organisation or publication that says so.")] = None
+    reliability: Reliability = Reliability.UNKNOWN
+    commitment: Annotated[CommitmentRef | None, Field(description="The promise it fulfils or repeats.")] = None
+    contests: Annotated[
+        PaymentRef | None, Field(description="Another figure on record for the same money: only one of them counts.")
+    ] = None
+    note: Prose | None = None
+
+    @model_validator(mode="after")
+    def _an_amount_or_none_told(self) -> "PaymentInput":
+        if self.confidential != (self.amount is None):
+            raise ValueError("give the amount, or say that it is confidential")
+        if self.amount is not None and self.currency is None:
+            raise ValueError("an amount has a currency")
+        return self
+
+
+class PaymentOutput(RecordOutput):
+    kind: PaymentKind
+    amount: Decimal | None
+    currency: str | None
+    confidential: bool
+    payer: UUID | None
+    purpose: PaymentFor
+    beneficiaries: int | None
+    on: date
+    on_precision: Precision
+    source: str | None
+    reliability: Reliability
+    commitment: UUID | None
+    contests: UUID | None
+    note: str | None
+
+
+class Sums(Model):
+    """Sums of one currency. What is paid is not received until the workers say so."""
+
+    owed: Decimal
+    promised: Decimal
+    paid: Decimal
+    received: Decimal
+    waived: Decimal
+
+
+class PayerSums(Sums):
+    """What one payer owes, promised and paid; `payer` is null where none is told."""
+
+    payer: UUID | None
+
+
+class Money(Sums):
+    """What the payments in one currency come to."""
+
+    currency: str
+    remaining: Annotated[Decimal, Field(description="Owed less received; below zero where more came than was owed.")]
+    contested: Annotated[bool, Field(description="Whether sources give other figures for some of it.")]
+    confidential: Annotated[
+        list[PaymentKind], Field(description="Of which kinds more is on record whose amount is kept confidential.")
+    ]
+    payers: list[PayerSums]
+
+
+_SUM = {
+    PaymentKind.OWED: "owed",
+    PaymentKind.PROMISED: "promised",
+    PaymentKind.PAID: "paid",
+    PaymentKind.RECEIVED_BY_WORKERS: "received",
+    PaymentKind.WAIVED: "waived",
+}
+
+
+def quoted(payments: Iterable[Payment]) -> list[Payment]:
+    """The payments that count: of those that speak of the same money the best graded, then the newest, then the last.
+
+    Payments of which one contests another, directly or by others between, speak of the same money.
+    """
+    known = {payment.id: payment for payment in payments}
+    same = defaultdict[UUID, list[Payment]](list)
+    for payment in known.values():
+        same[_first(payment, known)].append(payment)
+    grades = list(Reliability)
+    return [max(told, key=lambda p: (-grades.index(Reliability(p.reliability)), p.on, p.id)) for told in same.values()]
+
+
+def _first(payment: Payment, known: dict[UUID, Payment]) -> UUID:
+    """The payment that began the dispute: one contests only what was on record before, so that this ends."""
+    while payment.contests is not None and payment.contests in known:
+        payment = known[payment.contests]
+    return payment.id
+
+
+def money(payments: Iterable[Payment]) -> list[Money]:
+    """The sums of each currency. What is confidential is in none of them, and told beside them."""
+    known = {payment.id: payment for payment in payments}
+    counted = [payment for payment in quoted(known.values()) if payment.currency is not None]
+    disputed = {_first(payment, known) for payment in known.values() if payment.contests}
+    moneys = []
+    for currency in sorted({str(payment.currency) for payment in counted}):
+        here = [payment for payment in counted if payment.currency == currency]
+        sums = _sums(here)
+        hidden = {payment.kind for payment in here if payment.confidential}
+        payers = dict.fromkeys(payment.payer for payment in here)
+        moneys.append(
+            Money(
+                currency=currency,
+                **sums,
+                remaining=sums["owed"] - sums["received"],
+                contested=any(_first(payment, known) in disputed for payment in here),
+                confidential=[kind for kind in PaymentKind if kind in hidden],
+                payers=[PayerSums(payer=who, **_sums(p for p in here if p.payer == who)) for who in payers],
+            )
+        )
+    return moneys
+
+
+def _sums(payments: Iterable[Payment]) -> dict[str, Decimal]:
+    sums = dict.fromkeys(_SUM.values(), Decimal(0))
+    for payment in payments:
+        sums[_SUM[PaymentKind(payment.kind)]] += payment.amount or 0
+    return sums

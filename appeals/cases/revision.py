@@ -1,0 +1,224 @@
+"""Revisions: every state that a case and its records ever had, so that one can read what was known at a time.
+
+Whatever a transaction writes of a case is kept beside it as it then stands, append only, but for what is sealed. Two
+times must not be mixed up: a revision tells since when something was on record, not since when it was so.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Date, Index, Uuid, event, func, insert, select
+from sqlalchemy.orm import Mapped, RelationshipDirection, Session, class_mapper, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.types import TypeEngine
+
+from appeals.accounts.entity import Entity
+from appeals.cases.case import Case
+from appeals.cases.history import HistoryEntry
+from appeals.cases.link import Link
+from appeals.cases.record import Record
+from appeals.database.declarative import Base, deferred_fk, new_id
+from appeals.database.types import DecimalText, UtcDateTime
+
+SEALED = {
+    "case": {"narrative"},
+    "person": {"name", "contacts"},
+    "proceeding": {"number"},
+    "safe_contact_rule": {"rule"},
+}
+"""What is kept in its own place alone, by table."""
+
+
+class Revision(Base):
+    """A row of a case as it `holds` from a moment on. Append only."""
+
+    __tablename__ = "revision"
+    __table_args__ = (Index(None, "case_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    case_id: Mapped[UUID] = mapped_column(deferred_fk("case.id"))
+    kind: Mapped[str]
+    record_id: Mapped[UUID]
+    at: Mapped[datetime]
+    by: Mapped[UUID] = mapped_column(deferred_fk("account.id"))
+    holds: Mapped[dict[str, Any]]
+
+
+def track_revisions(session: Session, now: datetime, by: UUID) -> None:
+    """Have this transaction keep a revision of every case and record that it writes, as often as it does."""
+
+    def keep(_: Session, __: object) -> None:
+        written = [row for row in (*session.new, *session.dirty) if isinstance(row, Case | Record)]
+        written = [row for row in written if session.is_modified(row, include_collections=False)]
+        if not written:
+            return
+        # Who waited for another's write to the case wrote after it, whenever they came.
+        last = {row.id: row.updated_at for row in session if isinstance(row, Case)}
+        revised = [_revision(row, max(now, last.get(_case_of(row), now)), by) for row in written]
+        session.connection().execute(_REVISED, revised)
+
+    # Before it is flushed, a row does not know the ids of what it was given as objects.
+    event.listen(session, "after_flush", keep)
+
+
+_REVISED = insert(Revision)
+
+
+def _case_of(row: Case | Record) -> UUID:
+    return row.id if isinstance(row, Case) else row.case_id
+
+
+def _revision(row: Case | Record, at: datetime, by: UUID) -> dict[str, Any]:
+    kept = {"case_id": _case_of(row), "kind": row.__tablename__, "record_id": row.id, "at": at, "by": by}
+    return {"id": new_id(), **kept, "holds": state_of(row)}
+
+
+def state_of(row: Case | Record) -> dict[str, Any]:
+    """The columns of a row that may be kept, as JSON has them."""
+    sealed = SEALED.get(row.__tablename__, set())
+    columns = class_mapper(type(row)).column_attrs
+    return {column.key: _plain(getattr(row, column.key)) for column in columns if column.key not in sealed}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID | Decimal) else value
+
+
+def as_of(session: Session, case: Case, at: datetime) -> Case | None:
+    """The case with its records as they stood on record at a moment; None when it was not on record yet.
+
+    What comes back belongs to no session and is there to be shown. What is sealed is not in it.
+    """
+    if case.recorded_at > at:
+        return None
+    standing = _current_state(session, case, at)
+    then: Case = _row_of(Case, standing.pop((Case.__tablename__, case.id)))
+    held: dict[str, list[Any]] = defaultdict(list)
+    for (kind, _), holds in sorted(standing.items(), key=lambda kept: kept[0][1]):
+        held[kind].append(_row_of(_TABLES[kind], holds))
+    for relation in class_mapper(Case).relationships:
+        value = getattr(case, relation.key)
+        if relation.direction is RelationshipDirection.MANYTOONE:
+            (column,) = relation.local_columns
+            number = getattr(then, str(column.key))
+            value = session.get(relation.mapper.class_, number) if number else None
+        elif relation.mapper.class_ in _AS_THEY_ARE:
+            value = [row for row in value if row.recorded_at <= at]
+        else:
+            value = held[relation.mapper.class_.__tablename__]
+        set_committed_value(then, relation.key, value)
+    for action in then.actions:
+        set_committed_value(action, "responses", [row for row in held["response"] if row.action == action.id])
+    resting = {publication.id: publication.relies_on for publication in case.publications}
+    for published in then.publications:
+        set_committed_value(published, "relies_on", resting[published.id])
+    return then
+
+
+def visibility_history(session: Session, case: Case) -> list[tuple[datetime, Case]]:
+    """What decided who sees the case, and since when, oldest first; the first also for the time before.
+
+    Each is a row that belongs to no session and holds nothing else. Of a case of which no revision was kept: as it is.
+    """
+    columns = (Revision.holds[name].as_string() for name in VISIBILITY_COLUMNS)
+    query = select(Revision.at, *columns).where(Revision.record_id == case.id).order_by(Revision.at, Revision.id)
+    rules: list[tuple[datetime, Case]] = []
+    last: Sequence[Any] = ()
+    for at, *values in session.execute(query):
+        if values != last:
+            rules.append((at, _visibility_at(session, dict(zip(VISIBILITY_COLUMNS, values, strict=True)))))
+            last = values
+    return rules or [(case.recorded_at, case)]
+
+
+VISIBILITY_COLUMNS = ("visibility", "lead_entity_id", "intake_entity_id", "handover_to_id", "region_id")
+
+
+def _visibility_at(session: Session, holds: dict[str, Any]) -> Case:
+    then: Case = _row_of(Case, holds)
+    for name in ("lead_entity", "intake_entity", "handover_to"):
+        entity_id = getattr(then, f"{name}_id")
+        set_committed_value(then, name, session.get(Entity, entity_id) if entity_id else None)
+    return then
+
+
+States = dict[UUID, list[tuple[datetime, Any]]]
+"""Of each record that was changed the states it had, oldest first, and since when each was on record."""
+
+
+def states_of(session: Session, case: Case, until: datetime | None) -> States:
+    """The states of the records of the case that were on record, up to a moment."""
+    query = select(Revision.record_id, Revision.at, Revision.kind, Revision.holds)
+    query = query.where(Revision.case_id == case.id, Revision.record_id != case.id)
+    if until is not None:
+        query = query.where(Revision.at <= until)
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for number, *state in session.execute(query.order_by(Revision.at, Revision.id)):
+        found[number].append(state)
+    return {
+        row_id: [(at, _row_of(_TABLES[kind], holds)) for at, kind, holds in states]
+        for row_id, states in found.items()
+        if len(states) > 1
+    }
+
+
+_AS_THEY_ARE: tuple[type[Base], ...] = (HistoryEntry, Link)
+"""What never changes, so that it needs no revisions to be read as it was."""
+_TABLES = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
+
+
+def _current_state(session: Session, case: Case, at: datetime) -> dict[tuple[str, UUID], dict[str, Any]]:
+    """What the case and its records held at that moment, by kind and id.
+
+    What was on record before revisions were kept is told as it is.
+    """
+    rows: list[Case | Record] = [case, *_records_of(case)]
+    before = {(row.__tablename__, row.id): state_of(row) for row in rows if row.recorded_at <= at}
+    return before | {(kind, number): holds for kind, number, holds in _newest(session, case.id, at)}
+
+
+def _records_of(case: Case) -> list[Record]:
+    lists = (getattr(case, found.key) for found in class_mapper(Case).relationships if found.uselist)
+    records = [row for rows in lists for row in rows if isinstance(row, Record) and row.case_id == case.id]
+    return [*records, *(response for action in case.actions for response in action.responses)]
+
+
+def _newest(session: Session, case_id: UUID, at: datetime) -> Iterable[Any]:
+    """Kind, id and content of the newest revision of each row of the case up to that moment."""
+    newest_first = (Revision.at.desc(), Revision.id.desc())
+    turn = func.row_number().over(partition_by=(Revision.kind, Revision.record_id), order_by=newest_first)
+    known = select(Revision.id, turn.label("turn")).where(Revision.case_id == case_id, Revision.at <= at).subquery()
+    newest = select(Revision.kind, Revision.record_id, Revision.holds).join(known, known.c.id == Revision.id)
+    return session.execute(newest.where(known.c.turn == 1))
+
+
+def _row_of(table: type[Any], holds: dict[str, Any]) -> Any:
+    """A row that belongs to no session. A column that came after its revision was kept has its default."""
+    columns = {attribute.key: attribute.columns[0] for attribute in class_mapper(table).column_attrs}
+    defaults = {
+        name: column.default.arg for name, column in columns.items() if column.default and column.default.is_scalar
+    }
+    values = {name: _typed(columns[name].type, value) for name, value in holds.items() if name in columns}
+    return table(**defaults | values)
+
+
+def _typed(kind: TypeEngine[Any], value: Any) -> Any:
+    """A value as its column has it."""
+    for column, read in _READ:
+        if isinstance(kind, column) and value is not None:
+            return read(value)
+    return value
+
+
+_READ: tuple[tuple[type[TypeEngine[Any]], Callable[[str], Any]], ...] = (
+    (Uuid, UUID),
+    (Date, date.fromisoformat),
+    (UtcDateTime, datetime.fromisoformat),
+    (DecimalText, Decimal),
+)

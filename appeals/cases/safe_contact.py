@@ -1,0 +1,41 @@
+"""Safe contact: how somebody may safely be reached. Every rule that was ever given is kept, sealed.
+
+Whoever is about to call has to know that yesterday's rule was another. So a new rule is a new row, of the case or of
+one of its people; the newest holds. Openings show them all, with since when.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy.orm import Mapped, mapped_column
+
+from appeals.cases.record import Record
+from appeals.database.declarative import deferred_fk
+from appeals.fields import Model
+
+
+class SafeContactRule(Record):
+    """A rule as it was given, for the requester or, with `person`, for one of the people. Append only."""
+
+    __tablename__ = "safe_contact_rule"
+
+    person: Mapped[UUID | None] = mapped_column(deferred_fk("person.id"))
+    rule: Mapped[str]
+
+
+class SafeContactRuleVersion(Model):
+    """A safe-contact rule, since when it is on record, and by whom."""
+
+    person: Annotated[UUID | None, Field(description="Whom it is for; null for the requester.")]
+    rule: str
+    recorded_at: Annotated[datetime, Field(description="Since when it holds; an older one held until then.")]
+    recorded_by: UUID
+
+
+def newest_rule(rules: Iterable[SafeContactRule], person_id: UUID | None) -> str | None:
+    """The rule that holds for the requester or for one of the people."""
+    of_them = [rule.rule for rule in rules if rule.person == person_id]
+    return of_them[-1] if of_them else None

@@ -1,0 +1,314 @@
+"""Copies of cases: every row of them once more, under ids and references of their own, their days moved.
+
+Cases that hang together are copied together. All their rows are read as the database spells them and kept as one text.
+What differs from copy to copy – ids, references, tokens, days, the name of the workplace – is changed by one pass over
+the text wherever it stands, in columns, in documents and in case snapshots alike: so the view of a copy is copied with
+it, and equals a fresh rendering. Why, and how that is checked: docs/decisions/0024-seed.md.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import chain
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Table, insert, or_, select
+from sqlalchemy.orm import Session
+
+from appeals.cases.case import Case, new_reference
+from appeals.cases.change_log import Change
+from appeals.cases.directory import Facility, Organisation, identity_of_organisation, identity_of_workplace
+from appeals.cases.party import Party
+from appeals.cases.publication import Publication, new_token
+from appeals.cli import fake_cases
+from appeals.database.bulk import bulk_insert, dump_rows
+from appeals.database.declarative import Base, new_id_spelled
+from appeals.database.xid_order import current_xid
+from appeals.read_models import name_similarity, search
+from appeals.read_models.case_snapshot import CaseSnapshot
+from appeals.read_models.name_similarity import BlockingKey
+from appeals.read_models.views import tag_of
+
+Row = list[Any]
+TABLE, ROW, CELL, NULL = "\x1d", "\x1e", "\x1f", "\x00"
+"""What stands between tables, rows and cells, and for null: controls, which are refused in every text."""
+CASE, KEPT, PARTIES, BLOCKING_KEYS, WORKPLACES, ORGANISATIONS = (
+    Base.metadata.tables[kind.__tablename__]
+    for kind in (Case, CaseSnapshot, Party, BlockingKey, Facility, Organisation)
+)
+DIRECTORY = ("organisation", "facility")
+LEFT_OUT = frozenset(
+    {
+        "change",
+        "suppression_batch_case",
+        "previous_team_member",
+        "previous_visibility",
+        "search_document",
+        "blocking_key",
+    }
+)
+"""Tables of which the rows of a case are not copied: they are written, counted or found anew."""
+MONTH = len("2026-11")
+TAGS = {"status_tag": "status_view", "work_tag": "work_view"}
+FIRST_DAY = date(1980, 1, 1).toordinal()
+DAYS = [date.fromordinal(number).isoformat() for number in range(FIRST_DAY, date(2060, 1, 1).toordinal())]
+"""Every day that may stand in a copy, as text."""
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b[0-9a-f]{32}\b"
+_REFERENCE = r"UA-[A-Z]{3}-[0-9]{4}-[0-9A-Z]{5}"
+_A_DAY = r"\b(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]"
+
+
+@dataclass(frozen=True)
+class Template:
+    """Cases that hang together as one text, cut where copies differ: a list of tables, each with columns and rows.
+
+    Between two of the `fixed` parts stands that of `said` which `places` tells. `references` are those of the cases,
+    each with its country and the day of its receipt; `own` their ids, in order; `known` the ids of what the directory
+    has because of them; by what is `told` of each it is found. A copy may be moved by fewer
+    than `most_days`.
+    """
+
+    fixed: tuple[str, ...]
+    places: tuple[int, ...]
+    said: tuple[str, ...]
+    references: tuple[tuple[str, str, date], ...]
+    own: tuple[UUID, ...]
+    known: tuple[UUID, ...]
+    tokens: tuple[str, ...]
+    workplace: str
+    told: tuple[tuple[UUID, search.SearchTexts], ...]
+    most_days: int = 1
+
+
+@dataclass(frozen=True)
+class CloneContext:
+    """By which dice copies are made, and which references and names of workplaces are taken."""
+
+    rng: Random
+    references: set[str]
+    names: set[str]
+
+
+# Reading
+
+
+@cache
+def tables() -> list[Table]:
+    """Every table of which rows are copied, in the order in which they may be written."""
+    ours = {table for table in Base.metadata.sorted_tables if _leads_to_case(table)}
+    below = {table for table in Base.metadata.sorted_tables if {fk.column.table for fk in table.foreign_keys} & ours}
+    copied = {"case", *DIRECTORY, *(table.name for table in ours | below)} - LEFT_OUT
+    return [table for table in Base.metadata.sorted_tables if table.name in copied]
+
+
+def _leads_to_case(table: Table) -> bool:
+    return "case_id" in table.columns and table.name not in LEFT_OUT
+
+
+def template_of(session: Session, cases: Sequence[UUID], workplace: str) -> Template:
+    """These cases with all that belongs to them, at a workplace that no other case speaks of."""
+    found = [(table, dump_rows(session, table, _of(table, cases, workplace))) for table in tables()]
+    text = TABLE.join(ROW.join(CELL.join(map(_spelled, row)) for row in rows) for _, rows in found)
+    tokens = tuple(session.scalars(select(Publication.token).where(Publication.case_id.in_(cases))))
+    fixed, places, said = _cut(text, workplace, tokens)
+    shown = [session.get_one(Case, row_id) for row_id in cases]
+    references = tuple((case.reference, case.country, case.received_on) for case in shown)
+    own = sorted(row_id for table, rows in found if table.name not in DIRECTORY for row_id in _ids(table, rows))
+    ids = tuple(row_id for table, rows in found if table.name in DIRECTORY for row_id in _ids(table, rows))
+    told = tuple((case.id, search.texts_of(case)) for case in shown)
+    return Template(fixed, places, said, references, tuple(own), ids, tokens, workplace, told)
+
+
+def _spelled(value: str | int | None) -> str:
+    return NULL if value is None else str(value)
+
+
+def _of(table: Table, cases: Sequence[UUID], workplace: str) -> ColumnElement[bool]:
+    """Which rows of a table belong to the cases: of the directory, those that no other case speaks of."""
+    if table.name in DIRECTORY:
+        return table.c.name.startswith(workplace, autoescape=True)
+    if table.name == "case":
+        return table.c.id.in_(cases)
+    if "case_id" in table.columns:
+        return table.c.case_id.in_(cases)
+    ways = (
+        fk.parent.in_(select(fk.column).where(fk.column.table.c.case_id.in_(cases)))
+        for fk in table.foreign_keys
+        if _leads_to_case(fk.column.table)
+    )
+    return or_(*ways)
+
+
+def _ids(table: Table, rows: list[Row]) -> list[UUID]:
+    return [UUID(row[_at(table, "id")]) for row in rows] if "id" in table.columns else []
+
+
+@cache
+def _at(table: Table, column: str) -> int:
+    """The place of a column in the rows of a table."""
+    return [found.name for found in table.columns].index(column)
+
+
+def _cut(text: str, workplace: str, tokens: Iterable[str]) -> tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...]]:
+    """The text cut at all that may differ: what stands between, where each stands, and what is said there."""
+    named = "|".join(map(re.escape, (workplace, *tokens)))
+    parts = re.split(f"({_UUID}|{_REFERENCE}|{_A_DAY}|{named})", text)
+    said = tuple(dict.fromkeys(parts[1::2]))
+    numbers = {value: number for number, value in enumerate(said)}
+    return tuple(parts[::2]), tuple(numbers[value] for value in parts[1::2]), said
+
+
+# Writing
+
+
+@dataclass(frozen=True)
+class Clones:
+    """Copies that are to be written: their rows by table, and for each case its words and the day of its receipt."""
+
+    rows: dict[str, list[Row]]
+    words: dict[UUID, list[str]]
+    received: dict[UUID, date]
+
+
+def clones_of(copier: CloneContext, wanted: Sequence[tuple[Template, int]]) -> Clones:
+    """A copy of each template, moved so many days into the past. Asks nothing of the database."""
+    rows: dict[str, list[Row]] = {table.name: [] for table in tables()}
+    clones = Clones(rows, {}, {})
+    for template, days in wanted:
+        changed = _changed(copier, template, days)
+        for found, text in zip(rows.values(), _varied(template, changed, days).split(TABLE), strict=True):
+            found += [[None if cell == NULL else cell for cell in row.split(CELL)] for row in text.split(ROW) if row]
+        for (row_id, told), (_, _, day) in zip(template.told, template.references, strict=True):
+            copied = UUID(changed[row_id.hex])
+            clones.words[copied] = search.words_of(_renamed(told, template, changed))
+            clones.received[copied] = day - timedelta(days=days)
+    _mend_views(rows, clones.words)
+    for name, identify in IDENTIFIED.items():
+        identify(rows[name])
+    return clones
+
+
+def write(session: Session, clones: Clones) -> None:
+    """Write copies: their rows, then what leads to them."""
+    for table in tables():
+        bulk_insert(session, table, clones.rows[table.name])
+    # Not before: while rows lead to cases that are still to come, each row that is added has to be looked for there.
+    search.index_new(session, clones.received, clones.words)
+    bulk_insert(session, BLOCKING_KEYS, _blocking_keys(clones.rows))
+    _note_changes(session, clones.rows["case"])
+
+
+def _changed(copier: CloneContext, template: Template, days: int) -> dict[str, str]:
+    """What stands in a copy instead of each id, reference, token and name of its template."""
+    changed = {template.workplace: fake_cases.workplace(copier.rng, copier.names)}
+    for reference, country, received_on in template.references:
+        changed[reference] = _free_reference(copier, country, received_on - timedelta(days=days))
+    made = [(row_id, new_id_spelled()) for row_id in template.own] + [
+        (row_id, uuid4().hex) for row_id in template.known
+    ]
+    for row_id, new in made:
+        changed[row_id.hex] = new
+        changed[str(row_id)] = f"{new[:8]}-{new[8:12]}-{new[12:16]}-{new[16:20]}-{new[20:]}"
+    return changed | {token: new_token() for token in template.tokens}
+
+
+def _varied(template: Template, changed: dict[str, str], days: int) -> str:
+    """The text of a template with everything in it that differs from copy to copy."""
+    now = [changed.get(said) or _days_before(said, days) for said in template.said]
+    filled = [now[place] for place in template.places]
+    return "".join(chain.from_iterable(zip(template.fixed, filled, strict=False))) + template.fixed[-1]
+
+
+def _renamed(texts: search.SearchTexts, template: Template, changed: dict[str, str]) -> search.SearchTexts:
+    name = changed[template.workplace]
+    return search.SearchTexts(*(tuple(text.replace(template.workplace, name) for text in some) for some in texts))
+
+
+def _days_before(said: str, days: int) -> str:
+    """The day so many days before; what is no day of the calendar stays."""
+    if _DAY.fullmatch(said) is None:
+        return said
+    try:
+        return DAYS[date.fromisoformat(said).toordinal() - days - FIRST_DAY]
+    except ValueError:
+        return said
+
+
+def _free_reference(copier: CloneContext, country: str, received_on: date) -> str:
+    while True:
+        reference = new_reference(country, received_on.year)
+        if reference not in copier.references:
+            copier.references.add(reference)
+            return reference
+
+
+def _mend_views(rows: dict[str, list[Row]], words: dict[UUID, list[str]]) -> None:
+    """Of what is kept of a case the tags follow from what is shown, the months it is counted in from its days."""
+    number, *dates = (_at(CASE, name) for name in ("id", "received_on", "closed_on"))
+    days = {case[number]: [case[at] for at in dates] for case in rows["case"]}
+    case_id, counted, indexed = (_at(KEPT, name) for name in ("case_id", "counted", "indexed"))
+    tags = [(_at(KEPT, tag), _at(KEPT, view)) for tag, view in TAGS.items()]
+    for row in rows["case_snapshot"]:
+        for tag, view in tags:
+            row[tag] = tag_of(int(row[tag][1:].partition("-")[0]), row[view].encode())
+        row[indexed] = search.words_digest(words[UUID(row[case_id])])
+        if row[counted] is not None:
+            told = zip(("received", "closed"), days[row[case_id]], strict=True)
+            row[counted] = json.dumps(
+                {**json.loads(row[counted]), **{name: [day[:MONTH]] for name, day in told if day}}
+            )
+
+
+def _identify_workplaces(rows: list[Row]) -> None:
+    """A workplace of another name is another workplace."""
+    at, country, name = (_at(WORKPLACES, column) for column in ("identity", "country", "name"))
+    for row in rows:
+        row[at] = identity_of_workplace(row[country], row[name])
+
+
+def _identify_organisations(rows: list[Row]) -> None:
+    at, kind, country, name = (_at(ORGANISATIONS, column) for column in ("identity", "kind", "country", "name"))
+    for row in rows:
+        row[at] = identity_of_organisation(row[kind], row[country], row[name])
+
+
+IDENTIFIED: dict[str, Callable[[list[Row]], None]] = {
+    "facility": _identify_workplaces,
+    "organisation": _identify_organisations,
+}
+
+
+def _blocking_keys(rows: dict[str, list[Row]]) -> list[Row]:
+    """The keys of copies, by what their parties are called."""
+    number, case_id, role, named = (_at(PARTIES, name) for name in ("id", "case_id", "role", "named"))
+    names: dict[str, list[name_similarity.PartyNames]] = {}
+    for row in sorted(rows["party"], key=lambda row: str(row[number])):
+        names.setdefault(row[case_id], []).append(name_similarity.names_of_party(row[role], json.loads(row[named])))
+    at, country, received_on = (_at(CASE, name) for name in ("id", "country", "received_on"))
+    return [
+        [key, row[received_on], row[at]]
+        for row in rows["case"]
+        for key in name_similarity.keys_of_case(row[country], names.get(row[at], ()))
+    ]
+
+
+def _note_changes(session: Session, rows: list[Row]) -> None:
+    """Tell of each copy in the feed, once."""
+    number, version, updated = (_at(CASE, name) for name in ("id", "version", "updated_at"))
+    transaction = session.scalars(select(current_xid())).one()
+    told = [
+        {
+            "transaction_id": transaction,
+            "case_id": UUID(row[number]),
+            "at": datetime.fromisoformat(row[updated]).replace(tzinfo=UTC),
+            "version": int(row[version]),
+        }
+        for row in rows
+    ]
+    session.execute(insert(Change), told)

@@ -1,0 +1,1 @@
+"""The engine, its types and locks, migrations, and reads that go past the ORM."""

@@ -1,0 +1,83 @@
+"""Upserts, and rows read and written in bulk."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, LargeBinary, String, Table, cast, select, type_coerce
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from appeals.database.declarative import Base
+from appeals.database.locks import AdvisoryLock, acquire_lock
+
+
+def insert_if_absent(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
+    """Insert a row unless one with the same key stands already; True if it was inserted.
+
+    Whoever adds such rows does so alone until the end of the transaction: two that add the same rows, each in an
+    order of its own, would wait for each other for ever.
+    """
+    acquire_lock(session, AdvisoryLock.LISTING)
+    return insert_ignore(session, table, values)
+
+
+def insert_ignore(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
+    """Insert a row unless one with the same key stands already; True if it was inserted.
+
+    Waits for a transaction that is inserting the same key, so that afterwards the row can be read.
+    """
+    return bool(insert_ignore_all(session, table, [values], next(iter(table.__table__.primary_key))))
+
+
+def insert_ignore_all(session: Session, table: type[Base], rows: list[dict[str, Any]], told_by: Any) -> set[Any]:
+    """Insert those of some rows of which no key stands already; what the column `told_by` holds in those inserted.
+
+    Waits for transactions that are inserting the same keys, so that afterwards their rows can be read.
+    """
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(table.__table__).on_conflict_do_nothing()
+    # RETURNING tells for certain; the count of rows is -1 with some drivers.
+    return set(session.connection().execute(insert.returning(told_by), rows).scalars())
+
+
+def dump_rows(session: Session, table: Table, condition: ColumnElement[bool]) -> list[list[Any]]:
+    """Rows of a table as the database spells them: texts, but for numbers where it has them; bytes as UTF-8."""
+    connection = session.connection()
+    embedded = connection.dialect.name == "sqlite"
+    parts: list[ColumnElement[Any]] = []
+    for column in table.columns:
+        as_bytes = isinstance(column.type, LargeBinary)
+        parts.append(column if as_bytes else type_coerce(column, String) if embedded else cast(column, String))
+    rows = connection.execute(select(*parts).where(condition).order_by(*table.primary_key))
+    return [[value.decode() if isinstance(value, bytes) else value for value in row] for row in rows]
+
+
+def bulk_insert(session: Session, table: Table, rows: list[list[Any]]) -> None:
+    """Write rows that are spelled as `dump_rows` gives them, as fast as the database takes them."""
+    if not rows:
+        return
+    connection = session.connection()
+    for place, column in enumerate(table.columns):
+        if isinstance(column.type, LargeBinary):
+            for row in rows:
+                row[place] = row[place].encode()
+    driver: Any = connection.connection.driver_connection
+    named = ", ".join(f'"{column.name}"' for column in table.columns)
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" for _ in table.columns)
+        statement = f'INSERT INTO "{table.name}" ({named}) VALUES ({marks})'  # noqa: S608 - names of our own schema
+        driver.executemany(statement, rows)
+        return
+    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({named}) FROM STDIN') as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def upsert_add(session: Session, table: type[Base], column: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Insert rows; where one with the same key stands, add to its number. Their keys and numbers as they then stand."""
+    if not rows:
+        return []
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    insert, stored = dialect.insert(table.__table__), table.__table__.c[column]
+    key = list(table.__table__.primary_key)
+    adding = insert.on_conflict_do_update(index_elements=key, set_={column: stored + insert.excluded[column]})
+    return [dict(row) for row in session.execute(adding.returning(*key, stored), rows).mappings()]

@@ -1,0 +1,139 @@
+"""The schema: bringing a database to a revision, founding the network in an empty one, and what stands in the way."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, inspect, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+
+from appeals.database import protection
+from appeals.database.engine import Database
+from appeals.database.failures import failure_from
+from appeals.database.schema_version import MIGRATIONS, head_revision
+
+USUAL_PORT = 5432
+OTHER_SCHEMA = "the database answers, but its schema is another than this release's; run: appeals migrate"
+
+
+class DatabaseNotReady(Exception):
+    """A database that nothing can be done with as it is; the message says why, and never holds a password."""
+
+
+def require_connection(database: Database) -> None:
+    """See that the database answers. Raises: DatabaseNotReady, saying where it was looked for."""
+    try:
+        database.engine.connect().close()
+    except DBAPIError as error:
+        raise DatabaseNotReady(_unreachable_text(database, failure_text(error))) from None
+
+
+def require_schema(database: Database) -> None:
+    """See that a database that answers has the schema of this release. Raises: DatabaseNotReady."""
+    if not database.is_ready():
+        raise DatabaseNotReady(OTHER_SCHEMA)
+
+
+def failure_text(error: BaseException | None) -> str:
+    """What the database said, in one line; details below it may hold values."""
+    return str(getattr(error, "orig", error)).strip().partition("\n")[0]
+
+
+def _unreachable_text(database: Database, said: str) -> str:
+    if database.embedded:
+        return f"{database.file} cannot be used: {said}; its folder has to be there, and yours to write to"
+    place = _location(database.engine.url)
+    _, answered, refusal = said.partition("FATAL:")
+    return f"the {place} refuses: {refusal.strip()}" if answered else f"the {place} does not answer"
+
+
+def _location(url: URL) -> str:
+    """Where a server is looked for. An @ in a password that was not encoded would begin what is read as the host."""
+    host = str(url.host or url.query.get("host") or "localhost").rpartition("@")[2]
+    return f"database {url.database} at {host}, port {url.port or url.query.get('port') or USUAL_PORT},"
+
+
+def migrate(database: Database, revision: str = "head", service: URL | None = None) -> None:
+    """Bring the database to a revision, in one transaction, and protect what it keeps.
+
+    `service` is where the service will connect: to a server as a user of its own, who then may do what the tables
+    allow and owns nothing. Raises: DatabaseNotReady.
+    """
+    require_connection(database)
+    try:
+        _migrate(database, revision, _user_of(database, service))
+    except CommandError as error:
+        raise DatabaseNotReady(f"the schema cannot be brought to {revision}: {error}") from None
+    except ProgrammingError as error:
+        if failure_from(error) is None:
+            raise
+        user = database.engine.url.username
+        who = "set APPEALS_MIGRATION_DATABASE_URL to who may (docs/deployment.md)"
+        raise DatabaseNotReady(f"{user} may not change the schema: {failure_text(error)}; {who}") from None
+
+
+def _user_of(database: Database, service: URL | None) -> URL | None:
+    """The service's user, where that is another than who migrates. Raises: DatabaseNotReady, where it uses another
+    database.
+    """
+    url = database.engine.url
+    if service is None:
+        return None
+    if (service.get_backend_name(), service.database) != (url.get_backend_name(), url.database):
+        raise DatabaseNotReady(
+            f"the service uses the database {service.database}, and {url.database} is to be migrated"
+        )
+    return service if service.username not in (None, url.username) else None
+
+
+def _migrate(database: Database, revision: str, service: URL | None) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.execution_options(writing=True).connect() as connection:
+        config.attributes["connection"] = connection
+        config.attributes["protected"] = partial(_protected, revision=revision, service=service)
+        if revision == "head" or (not revision.startswith("-") and revision != "base"):
+            command.upgrade(config, revision)
+        else:
+            command.downgrade(config, revision)
+
+
+@contextmanager
+def _protected(connection: Connection, revision: str, service: URL | None) -> Iterator[None]:
+    """While the schema is migrated nothing keeps rows as they are; afterwards what the release asks for does."""
+    user = str(service.username) if service else ""
+    if service:
+        _as_owner(connection, user, partial(protection.take_over, connection, user))
+    if revision != "head" or _revision(connection) != head_revision():
+        protection.lift(connection)
+    yield
+    if _revision(connection) != head_revision():
+        return
+    protection.protect(connection)
+    if service:
+        _as_owner(connection, user, partial(protection.make_user, connection, user, service.password))
+        protection.grant(connection, user)
+
+
+def _as_owner(connection: Connection, user: str, act: Callable[[], None]) -> None:
+    """Do what only an owner may. Raises: DatabaseNotReady, saying what to do where who migrates may not."""
+    try:
+        with connection.begin_nested():
+            act()
+    except ProgrammingError as error:
+        owner = connection.engine.url.username
+        raise DatabaseNotReady(
+            f"{owner} may not do what is needed ({failure_text(error)}); as a superuser: CREATE ROLE {user} LOGIN, "
+            "with its "
+            f"password, if there is none; REASSIGN OWNED BY {user} TO {owner}, if it had the tables until now"
+        ) from None
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision

@@ -1,0 +1,214 @@
+"""The reader: the few questions that are asked all day, put to the driver itself.
+
+SQLAlchemy writes the SQL, once for each question; what it costs to run one through its layers is left out. Each
+question is a single statement, so that whatever it answers belongs to one snapshot. Nothing is ever written here.
+Why this is apart from `database/engine.py`: docs/decisions/0021-reading.md.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import thread_time
+from typing import Any
+
+import asyncpg
+from anyio import to_thread
+from sqlalchemy import URL, Dialect, Select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from appeals.database.engine import CONNECT_TIMEOUT_S, LOG_EVERY_S, Database
+from appeals.database.failures import Unavailable
+
+log = logging.getLogger("appeals")
+QUERY_TIMEOUT_S = 10
+RECONNECT_AFTER_S = 1
+"""Where it could not connect, the usual way answers alone for so long: each try may take a while."""
+PAGES_KEPT_KB = 8_000
+"""How much of an embedded database is kept in memory."""
+SQLITE_CPU_LIMIT_S, OPERATIONS = 0.05, 10_000
+"""An embedded database is asked in the loop, where everybody waits: a question that takes longer is broken off, and
+left to the usual way, which has threads. How long it took is looked at every so many operations of SQLite.
+"""
+SESSION = {
+    "timezone": "UTC",
+    "default_transaction_read_only": "on",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",  # to plan a question anew costs as much as to answer it
+    "max_parallel_workers_per_gather": "0",
+}
+SUPPORTED_PARAMETERS = {"host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "application_name"}
+"""What of the database's address this driver understands as the other one does."""
+
+
+FAILURES = (
+    sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, SQLAlchemyError, OSError,
+    TimeoutError, Unavailable,
+)  # fmt: skip
+
+
+class ReadUnavailable(Exception):
+    """The question cannot be put this way at the moment; the usual way answers it."""
+
+
+Processor = Callable[[Any], Any] | None
+_NO_POSITIONS: tuple[Processor, list[int]] = (None, [])
+
+
+@dataclass(frozen=True)
+class CompiledQuery:
+    """A statement as the driver takes it: its text, its parameters in order, and how values are put and read.
+
+    The statement itself is kept only where the driver cannot take it.
+    """
+
+    statement: Select[Any] | None
+    text: str
+    defaults: tuple[Any, ...]
+    positions: Mapping[str, tuple[Processor, list[int]]]
+    columns: tuple[Processor, ...]
+
+    def bind(self, given: Mapping[str, Any]) -> list[Any]:
+        """The values of the parameters; those that are not given are what they were when it was written."""
+        values = list(self.defaults)
+        for name, value in given.items():
+            process, places = self.positions.get(name, _NO_POSITIONS)
+            put = _process(value, process) if places else None
+            for place in places:
+                values[place] = put
+        return values
+
+    def read(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """Rows as the columns' types have them."""
+        if not any(self.columns):
+            return [tuple(row) for row in rows]
+        return [
+            tuple(
+                process(value) if process and value is not None else value
+                for process, value in zip(self.columns, row, strict=True)
+            )
+            for row in rows
+        ]
+
+
+class RawReader:
+    """Puts questions to the database of this process, on connections of its own. Opens them when it is first asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._embedded: sqlite3.Connection | None = None
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+        self._url: URL | None = None
+        self._until = 0.0
+        self._connects_at = 0.0
+        self._logs_at = 0.0
+
+    def compile(self, statement: Select[Any]) -> CompiledQuery:
+        """The statement as a question."""
+        dialect: Dialect = sqlite.dialect() if self._database.embedded else postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
+        compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        names, values = compiled.positiontup or [], compiled.params
+        types = {name: bind.type for bind, name in compiled.bind_names.items()}
+        # The members of a list are numbered after its name.
+        kinds = (types.get(name, types.get(name.rpartition("_")[0])) for name in names)
+        processes = [_bind_processor(kind, dialect) for kind in kinds]
+        usual = tuple(_process(values[name], process) for name, process in zip(names, processes, strict=True))
+        places: dict[str, tuple[Processor, list[int]]] = {}
+        for place, (name, process) in enumerate(zip(names, processes, strict=True)):
+            places.setdefault(name, (process, []))[1].append(place)
+        columns = (column.type.dialect_impl(dialect) for column in statement.selected_columns)
+        reading = tuple(kind.result_processor(dialect, None) for kind in columns)
+        query = None if self._is_reachable_by_driver(self._database.engine.url) else statement
+        return CompiledQuery(query, str(compiled), usual, places, reading)
+
+    def _is_reachable_by_driver(self, url: URL) -> bool:
+        """Whether the driver reaches a database there by itself."""
+        if self._database.embedded:
+            return bool(url.database) and not str(url.database).startswith((":memory:", "file:"))
+        return not set(url.query) - SUPPORTED_PARAMETERS
+
+    async def fetch(self, question: CompiledQuery, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows. Raises: ReadUnavailable."""
+        url = self._database.engine.url
+        if url is not self._url:
+            await self._open(url)
+        try:
+            if self._embedded is not None:
+                self._until = thread_time() + SQLITE_CPU_LIMIT_S
+                return question.read(self._embedded.execute(question.text, question.bind(values)).fetchall())
+            if self._pool is not None:
+                async with asyncio.timeout(QUERY_TIMEOUT_S):  # for a free connection, too
+                    rows = await self._pool.fetch(question.text, *question.bind(values))
+                return question.read(rows)
+            if question.statement is not None:
+                return await to_thread.run_sync(self._fetch_by_session, question.statement, values)
+        except FAILURES as error:
+            self._log_failure("ask", error)
+            raise ReadUnavailable from error
+        raise ReadUnavailable  # it could not connect
+
+    def _fetch_by_session(self, statement: Select[Any], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Where a database is reached in a way that the driver does not know, the question is put as all others are."""
+        with self._database.reading() as session:
+            return [tuple(row) for row in session.execute(statement, values)]
+
+    def _log_failure(self, what: str, error: Exception) -> None:
+        """Write into the log what could not be done, once a minute: who waits asks ten times a second."""
+        if time.monotonic() >= self._logs_at:
+            self._logs_at = time.monotonic() + LOG_EVERY_S
+            log.warning("the reader could not %s: %s", what, type(error).__name__)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        if self._embedded is not None:
+            self._embedded.close()
+        if self._pool is not None:
+            self._pool.terminate()
+        self._embedded = self._pool = self._url = None
+
+    async def _open(self, url: URL) -> None:
+        async with self._opening:
+            if url is self._url or time.monotonic() < self._connects_at:
+                return
+            await self.close()
+            try:
+                if self._is_reachable_by_driver(url) and self._database.embedded:
+                    self._embedded = sqlite3.connect(str(url.database), isolation_level=None, check_same_thread=False)
+                    self._embedded.execute("PRAGMA query_only=ON")
+                    self._embedded.execute(f"PRAGMA cache_size=-{PAGES_KEPT_KB}")
+                    self._embedded.set_progress_handler(lambda: thread_time() > self._until, OPERATIONS)
+                elif self._is_reachable_by_driver(url):
+                    self._pool = await _pool(url)
+            except (*FAILURES, ValueError) as error:
+                self._connects_at = time.monotonic() + RECONNECT_AFTER_S
+                self._log_failure("connect", error)
+                return
+            self._url = url
+
+
+async def _pool(url: URL) -> asyncpg.Pool:
+    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=4,
+        reset=_no_reset,
+        server_settings=SESSION,
+        timeout=CONNECT_TIMEOUT_S,
+    )
+
+
+def _process(value: Any, process: Processor) -> Any:
+    return process(value) if process and value is not None else value
+
+
+def _bind_processor(kind: Any, dialect: Dialect) -> Processor:
+    return kind.dialect_impl(dialect).bind_processor(dialect) if kind is not None else None
+
+
+async def _no_reset(_: object) -> None:
+    """No question leaves anything behind in its session."""

@@ -1,0 +1,1 @@
+"""What may happen to a case: steps, guards, effects, due dates."""

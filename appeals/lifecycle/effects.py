@@ -1,0 +1,389 @@
+"""What each step puts on record before its guards look, and what it changes besides the status once they hold."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from appeals.accounts.account import existing_account
+from appeals.accounts.entity import existing_entity
+from appeals.cases.case import MONITORING_DAYS, Case
+from appeals.cases.commitment import Commitment
+from appeals.cases.consent import ConsentInput, day_of_no
+from appeals.cases.demand import Demand
+from appeals.cases.directory import Organisation, organisation
+from appeals.cases.last_word import ALL_WORKERS
+from appeals.cases.publication import Publication, new_token
+from appeals.database.declarative import new_id
+from appeals.errors import FieldError, Invalid
+from appeals.fields import earliest
+from appeals.lifecycle import record_kinds
+from appeals.lifecycle import step_inputs as asks
+from appeals.lifecycle.guards import Attempt, is_void_after_no, relied_on, second_signature, shown_records, stays_up
+from appeals.lifecycle.record_kinds import WriteContext
+from appeals.vocabulary import (
+    CloseReason,
+    CommitmentStatus,
+    ConsentScope,
+    ConsentState,
+    ConsentSubject,
+    Disposition,
+    Precision,
+    PublicationLevel,
+    Status,
+    Visibility,
+    WithdrawnBy,
+)
+
+CaseFinder = Callable[[str], Case | None]
+"""Finds, by reference, a case this caller coordinates; None for any other."""
+
+
+def prepare(writing: WriteContext, attempt: Attempt, coordinated: CaseFinder) -> None:
+    """Put on record what the input says, and find what it names, so that the guards can see it. Raises: Invalid."""
+    what = PREPARE.get(attempt.step.noun)
+    if what is not None:
+        what(writing, attempt, coordinated)
+
+
+def take_effect(writing: WriteContext, attempt: Attempt) -> None:
+    """Change what the step changes of the case."""
+    what = EFFECT.get(attempt.step.noun)
+    if what is not None:
+        what(writing, attempt)
+
+
+# Before the guards look
+
+
+def _prepare_screening(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    data = a.said(asks.Screening)
+    a.lead = existing_entity(writing.session, data.lead_entity, "/lead_entity")
+    a.assignee = existing_account(writing.session, data.assignee, "/assignee")
+
+
+def _prepare_verification(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    data = a.said(asks.Verification)
+    given, at = data.verifying_organisation, "/verifying_organisation"
+    record_kinds.require_known(writing.session, writing.caller, Organisation, given, at)
+    a.verifier = organisation(writing.session, given).name
+    for index, grading in enumerate(data.grades):
+        found = record_kinds.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
+        found.grade = grading.grade
+
+
+def _prepare_acceptance(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    _write_all(writing, a, "demands", a.said(asks.Acceptance).demands)
+
+
+def _prepare_engagement(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    data = a.said(asks.Engagement)
+    data.conditions_met = [*data.conditions_met, *data.first_action.conditions_met]
+    data.first_action.conditions_met = data.conditions_met
+    a.first_action, refused = record_kinds.write(
+        writing, record_kinds.KIND_OF_NOUN["actions"], data.first_action, "/first_action"
+    )
+    a.beside += refused
+    target = a.case.party(a.first_action.target)
+    if target is None or not target.is_target:
+        raise Invalid([FieldError("/first_action/target", "names nobody on whom pressure may be put")])
+    if earliest(data.first_action.done_on or a.on, data.first_action.done_precision) > a.on:
+        raise Invalid([FieldError("/first_action/done_on", "lies after the step that it begins")])
+
+
+def _prepare_de_escalation(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    """The workers were asked after the case came in, and have been asked: a day ahead only where the step is too."""
+    asked_on = a.said(asks.DeEscalation).workers_consulted_on
+    if asked_on and asked_on > max(a.on, writing.now.date()):
+        raise Invalid([FieldError("/workers_consulted_on", "lies in the future")])
+    if asked_on and asked_on < earliest(a.case.received_on, a.case.received_precision):
+        raise Invalid([FieldError("/workers_consulted_on", "lies before the case was received")])
+
+
+def _prepare_agreement(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    _write_all(writing, a, "commitments", a.said(asks.Agreement).commitments)
+
+
+def _write_all(writing: WriteContext, a: Attempt, noun: str, inputs: list[Any]) -> None:
+    for index, said in enumerate(inputs):
+        a.beside += record_kinds.write(writing, record_kinds.KIND_OF_NOUN[noun], said, f"/{noun}/{index}")[1]
+
+
+def _prepare_breach(_writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    data = a.said(asks.Breach)
+    if data.commitment is not None:
+        a.breached = record_kinds.referred(a.case, "commitments", data.commitment, "/commitment")
+    elif data.demand is not None:
+        a.breached = record_kinds.referred(a.case, "demands", data.demand, "/demand")
+
+
+def _prepare_closure(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    """Say of each demand what became of it, so that the guards can ask whether all have been told."""
+    for index, data in enumerate(a.said(asks.Closure).outcomes):
+        demand: Demand = record_kinds.referred(a.case, "demands", data.demand, f"/outcomes/{index}/demand")
+        values = {"disposition": data.disposition, "disposed_on": a.on}
+        change = record_kinds.KIND_OF_NOUN["demands"].change
+        if change and data.disposition != demand.disposition:
+            a.beside += record_kinds.change(writing, record_kinds.KIND_OF_NOUN["demands"], demand, change(**values))
+        if "satisfaction" in data.model_fields_set or demand.satisfaction is None:
+            demand.satisfaction = data.satisfaction
+        if data.outcome is not None:
+            _write_outcome(writing, a, demand, data)
+
+
+def _write_outcome(writing: WriteContext, a: Attempt, demand: Demand, data: asks.DemandOutcome) -> None:
+    extent = {Disposition.MET: "full", Disposition.PARTLY_MET: "partial"}
+    kind = record_kinds.KIND_OF_NOUN["outcomes"]
+    said = kind.input.model_validate(
+        {
+            "code": data.outcome,
+            "demand": str(demand.id),
+            "extent": extent.get(data.disposition, "none"),
+            "people_benefited": data.people_benefited,
+            "happened_on": a.on,
+            "happened_precision": a.said(asks.Closure).occurred_precision,
+        }
+    )
+    record_kinds.write(writing, kind, said)
+
+
+def _prepare_merger(_writing: WriteContext, a: Attempt, coordinated: CaseFinder) -> None:
+    data = a.said(asks.Merger)
+    a.survivor = coordinated(data.survivor)
+    if a.survivor is None or a.survivor.id == a.case.id:
+        raise Invalid([FieldError("/survivor", "names no other case that you coordinate")])
+
+
+def _prepare_handover(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    data = a.said(asks.Handover)
+    a.lead = existing_entity(writing.session, data.receiving_entity, "/receiving_entity")
+
+
+def _prepare_handover_acceptance(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
+    data = a.said(asks.HandoverAcceptance)
+    a.lead = a.case.handover_to
+    named = data.assignee or str(a.caller.account_id)
+    a.assignee = existing_account(writing.session, named, "/assignee")
+
+
+PREPARE: dict[str, Callable[[WriteContext, Attempt, CaseFinder], None]] = {
+    "screening": _prepare_screening,
+    "verification": _prepare_verification,
+    "acceptance": _prepare_acceptance,
+    "engagement": _prepare_engagement,
+    "de-escalation": _prepare_de_escalation,
+    "agreement": _prepare_agreement,
+    "breach": _prepare_breach,
+    "closure": _prepare_closure,
+    "merger": _prepare_merger,
+    "handover": _prepare_handover,
+    "handover-acceptance": _prepare_handover_acceptance,
+}
+
+
+# Once the guards hold
+
+
+def _effect_acknowledgement(writing: WriteContext, a: Attempt) -> None:
+    a.case.acknowledged_on = a.case.acknowledged_on or a.on
+    record_kinds.add_safe_contact_rule(writing, a.said(asks.Acknowledgement).safe_contact_rule)
+
+
+def _effect_lead(writing: WriteContext, a: Attempt) -> None:
+    if a.lead is not None and a.assignee is not None:
+        a.case.lead_entity, a.case.region_id, a.case.assignee_id = a.lead, a.lead.region_id, a.assignee.id
+        record_kinds.name_on_team(writing, a.assignee.id)
+    a.case.handover_to = None
+
+
+def _effect_handover_acceptance(writing: WriteContext, a: Attempt) -> None:
+    """Those who had the case leave its team with it; who logged it stays, and who accepts it joins."""
+    for member in a.case.team:
+        if member.account != a.case.recorded_by:
+            record_kinds.leave_team(writing, member)
+    _effect_lead(writing, a)
+    record_kinds.name_on_team(writing, writing.caller.account_id)
+
+
+def _effect_acceptance(_: WriteContext, a: Attempt) -> None:
+    a.case.accepted_on = a.on
+
+
+def _effect_escalation(writing: WriteContext, a: Attempt) -> None:
+    if not stays_up(a):
+        publish_signed(writing, a)
+
+
+def publish_signed(writing: WriteContext, a: Attempt) -> None:
+    """Use the second signature up, and publish what it stands under in place of what was published before."""
+    signed = second_signature(a)
+    if signed is None:
+        return
+    publication = Publication(
+        id=new_id(),
+        case_id=writing.case.id,
+        token=_kept_token(a) or new_token(),
+        level=a.level,
+        shows=signed.shows[a.level],
+        shown_records=shown_records(signed, a.level),
+        conditions_met=signed.conditions_met,
+        voices_left=signed.voices_left,
+        no_local_partner=getattr(a.input, "no_local_partner", None) if signed.no_local_partner else None,
+        approved_by=signed.recorded_by,
+        relies_on=relied_on(a),
+        recorded_at=writing.now,
+        recorded_by=writing.caller.account_id,
+    )
+    a.case.take_down(writing.now, "replaced by a new publication")
+    signed.used_at = writing.now
+    writing.session.flush()  # the one before gives its token up
+    a.case.publications.append(publication)
+    a.case.publication = a.level
+
+
+def _kept_token(a: Attempt) -> str | None:
+    """The token of the publication before, if this one shows no less and nobody said no since (domain.md 8)."""
+    before = a.case.publications[-1] if a.case.publications else None
+    levels = list(PublicationLevel)
+    if before is None or levels.index(a.level) < levels.index(PublicationLevel(before.level)):
+        return None
+    called_off = any(
+        entry.step in {"withdrawal", "decline", "merger"} and entry.recorded_at >= before.recorded_at
+        for entry in a.case.history
+    )
+    return None if called_off or is_void_after_no(a, before) else before.token
+
+
+def _effect_resumption(writing: WriteContext, a: Attempt) -> None:
+    a.case.review_on = a.case.review_of_monitoring()  # the one of the suspension had taken its place
+    if a.case.status == Status.PUBLIC_CAMPAIGN:
+        _effect_escalation(writing, a)
+
+
+def _effect_breach(writing: WriteContext, a: Attempt) -> None:
+    if isinstance(a.breached, Commitment):
+        a.breached.status = CommitmentStatus.BREACHED
+    elif isinstance(a.breached, Demand) and a.breached.disposed and a.breached in a.case.demands_now:
+        _revive(writing, a.breached)
+
+
+def _revive(writing: WriteContext, broken: Demand) -> None:
+    """A demand that was met and is broken stands again as a new version; the old one is kept as it was."""
+    again = {name: getattr(broken, name) for name in ("kind", "text", "language", "addressees", "made_by", "case_id")}
+    writing.case.demands.append(
+        Demand(
+            **again,
+            id=new_id(),
+            version=broken.version + 1,
+            revises=broken.id,
+            disposition=Disposition.ACTIVE,
+            recorded_at=writing.now,
+            recorded_by=writing.caller.account_id,
+        )
+    )
+
+
+def _effect_monitoring(_: WriteContext, a: Attempt) -> None:
+    a.case.review_on = a.said(asks.Monitoring).review_on or a.on + timedelta(days=MONITORING_DAYS)
+
+
+def _effect_suspension(_: WriteContext, a: Attempt) -> None:
+    a.case.review_on = a.said(asks.Suspension).review_on
+
+
+def _effect_withdrawal(writing: WriteContext, a: Attempt) -> None:
+    by_workers = a.said(asks.Withdrawal).withdrawn_by is WithdrawnBy.WORKERS
+    reason = CloseReason.WITHDRAWN_BY_WORKERS if by_workers else CloseReason.WITHDRAWN_BY_REQUESTER
+    _close(a, reason)
+    if by_workers:
+        _write_no_to_take_up(writing, a)
+
+
+def _write_no_to_take_up(writing: WriteContext, a: Attempt) -> None:
+    """The workers' word that nobody is to go on is a no like any other, which ends their newest yes (domain.md 8)."""
+    step_input = a.said(asks.Withdrawal)
+    words = a.case.words(a.today)
+    to_take_up = (word for word in a.case.consents if word.is_yes and word.scope == ConsentScope.TAKE_UP)
+    yes = [word for word in to_take_up if words.voice_of(word) == ALL_WORKERS]
+    precision = step_input.occurred_precision if step_input.occurred_on is None else Precision.EXACT
+    newest = max(yes, key=lambda word: word.first_day, default=None)
+    on, on_precision = day_of_no(step_input.withdrawn_on, precision, newest)
+    no = ConsentInput(
+        subject=ConsentSubject.WORKERS,
+        scope=ConsentScope.TAKE_UP,
+        state=ConsentState.WITHDRAWN,
+        on=on,
+        on_precision=on_precision,
+    )
+    record_kinds.write(writing, record_kinds.KIND_OF_NOUN["consents"], no)
+
+
+def _effect_de_escalation(writing: WriteContext, a: Attempt) -> None:
+    """The page goes with the campaign, unless the workers were asked and there is a reason to keep it."""
+    if a.said(asks.DeEscalation).keep_public is None:
+        a.case.take_down(writing.now, "the campaign was de-escalated")
+
+
+def _effect_closure(_: WriteContext, a: Attempt) -> None:
+    _close(a, CloseReason(a.said(asks.Closure).reason))
+
+
+def _close(a: Attempt, reason: CloseReason) -> None:
+    a.case.closed_on, a.case.close_reason, a.case.handover_to = a.on, reason, None
+
+
+def _effect_ending(_: WriteContext, a: Attempt) -> None:
+    a.case.closed_on, a.case.handover_to = a.on, None
+
+
+def _effect_reopening(writing: WriteContext, a: Attempt) -> None:
+    """What was refused in the case that it had been merged into is refused here too."""
+    if a.case.merged_into is not None:
+        record_kinds.carry_noes(writing, a.case.merged_into)
+    a.case.reopen_count += 1
+    a.case.closed_on, a.case.close_reason, a.case.merged_into = None, None, None
+
+
+def _effect_merger(writing: WriteContext, a: Attempt) -> None:
+    survivor = a.survivor
+    _close(a, CloseReason.MERGED)
+    if survivor is not None:
+        a.case.merged_into = survivor
+        _tighten(writing, survivor, a.case.visibility)
+        record_kinds.carry_noes(replace(writing, case=survivor), a.case)
+        survivor.version += 1
+        survivor.touch(writing.now)
+
+
+def _tighten(writing: WriteContext, survivor: Case, other: str) -> None:
+    """Give the survivor the stricter visibility; who seals it by that stays on it, or nobody might be left."""
+    order = list(Visibility)
+    stricter = min(survivor.visibility, other, key=lambda shown: order.index(Visibility(shown)))
+    if stricter == Visibility.SEALED != survivor.visibility:
+        record_kinds.name_on_team(replace(writing, case=survivor), writing.caller.account_id)
+    survivor.visibility = stricter
+
+
+def _effect_handover(_: WriteContext, a: Attempt) -> None:
+    a.case.handover_to = a.lead
+
+
+EFFECT: dict[str, Callable[[WriteContext, Attempt], None]] = {
+    "acknowledgement": _effect_acknowledgement,
+    "screening": _effect_lead,
+    "acceptance": _effect_acceptance,
+    "decline": _effect_ending,
+    "referral": _effect_ending,
+    "escalation": _effect_escalation,
+    "de-escalation": _effect_de_escalation,
+    "breach": _effect_breach,
+    "monitoring": _effect_monitoring,
+    "suspension": _effect_suspension,
+    "resumption": _effect_resumption,
+    "withdrawal": _effect_withdrawal,
+    "closure": _effect_closure,
+    "reopening": _effect_reopening,
+    "merger": _effect_merger,
+    "handover": _effect_handover,
+    "handover-acceptance": _effect_handover_acceptance,
+}

@@ -1,0 +1,159 @@
+"""Intake: a request for help becomes a case."""
+
+from datetime import datetime
+
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+
+from appeals.access.roles import INTAKE_ROLES
+from appeals.accounts.caller import Caller, RoleGrant
+from appeals.accounts.entity import Entity, existing_entity
+from appeals.cases.case import Case, new_reference
+from appeals.cases.directory import Organisation, look_up, organisation
+from appeals.cases.history import HistoryEntry
+from appeals.cases.party import PartyInput
+from appeals.cases.sharing import may_have
+from appeals.cases.tally import TallyInput
+from appeals.database.declarative import new_id
+from appeals.errors import ChangeRefused, Forbidden, Unmet
+from appeals.lifecycle import record_kinds
+from appeals.lifecycle import step_inputs as asks
+from appeals.lifecycle.record_kinds import WriteContext
+from appeals.lifecycle.transition import follow_up, write_records
+from appeals.vocabulary import PartyRole, Priority, PublicationLevel, Role, Status, TallyKind, Visibility
+
+PRIORITY_IN_DANGER = {True: Priority.URGENT, False: Priority.NORMAL}
+
+
+def create_case(session: Session, caller: Caller, data: asks.Intake, now: datetime) -> Case:
+    """Log a request for help as a new case in `received`. Raises: Forbidden, Invalid, ChangeRefused."""
+    record_kinds.not_ahead(data, now)
+    grant = _intake_role(session, caller, data)
+    entity = session.get_one(Entity, grant.entity_id) if data.entity is None else _named(session, data)
+    given, at = data.requesting_organisation, "/requesting_organisation"
+    record_kinds.require_known(session, caller, Organisation, given, at)
+    parties = data.records.parties
+    look_up(session, [given, *(party.organisation for party in parties), *(party.facility for party in parties)])
+    asking = organisation(session, given)
+    first = data.violations[0].code
+    case = Case(
+        id=new_id(),
+        reference=_free_reference(session, data),
+        title=data.title or f"{data.country}: {first.replace('_', ' ')}",
+        requester=asking,
+        intake_entity=entity,
+        lead_entity=entity,
+        region_id=entity.region_id,
+        status=Status.RECEIVED,
+        priority=data.priority or PRIORITY_IN_DANGER[data.danger],
+        publication=PublicationLevel.NONE,
+        translations={},
+        share_conditions_met=[],
+        reopen_count=0,
+        version=0,
+        revision=0,
+        recorded_at=now,
+        recorded_by=caller.account_id,
+        updated_at=now,
+        **{name: getattr(data, name) for name in _TAKEN_OVER},
+    )
+    for relation in inspect(Case).relationships:  # known to be empty, and not asked for
+        if relation.uselist:
+            set_committed_value(case, relation.key, [])
+    session.add(case)
+    session.flush()  # before all that refers to it: SQLite would look through tables for what waited for it
+    writing = WriteContext(session, case, caller, now)
+    case.move(_first_entry(data, grant, writing), now)
+    record_kinds.name_on_team(writing, caller.account_id)
+    refused = _put_on_record(writing, data)
+    if refused:
+        raise ChangeRefused(Status.RECEIVED, refused)
+    if not may_have(case, Visibility(case.visibility), now):
+        case.visibility = Visibility.REGIONAL  # the answer says so
+    follow_up(writing)
+    return case
+
+
+_TAKEN_OVER = (
+    "public_summary",
+    "narrative",
+    "narrative_language",
+    "help_asked",
+    "channel",
+    "country",
+    "visibility",
+    "danger",
+    "received_on",
+    "received_precision",
+)
+
+
+def _named(session: Session, data: asks.Intake) -> Entity:
+    return existing_entity(session, data.entity or "", "/entity")
+
+
+def _intake_role(session: Session, caller: Caller, data: asks.Intake) -> RoleGrant:
+    """The membership under which the caller logs. A partner logs for their own entity. Raises: Forbidden, Invalid."""
+    fitting = [grant for grant in caller.grants if grant.role in INTAKE_ROLES]
+    if data.entity is not None:
+        entity = _named(session, data)
+        fitting = [grant for grant in fitting if _logs_for(grant, entity)]
+    if not fitting:
+        raise Forbidden
+    return fitting[0]
+
+
+def _logs_for(grant: RoleGrant, entity: Entity) -> bool:
+    return grant.entity_id == entity.id if grant.role is Role.PARTNER else entity.path.startswith(grant.path)
+
+
+def _free_reference(session: Session, data: asks.Intake) -> str:
+    while True:
+        reference = new_reference(data.country, data.received_on.year)
+        if session.scalar(select(Case.id).where(Case.reference == reference)) is None:
+            return reference
+
+
+def _first_entry(data: asks.Intake, grant: RoleGrant, writing: WriteContext) -> HistoryEntry:
+    return HistoryEntry(
+        id=new_id(),
+        step="intake",
+        from_status=None,
+        to_status=Status.RECEIVED,
+        account_id=writing.caller.account_id,
+        role=grant.role,
+        entity_id=grant.entity_id,
+        occurred_on=data.received_on,
+        occurred_precision=data.received_precision,
+        recorded_at=writing.now,
+        reason=None,
+        says="The request was logged.",
+        input={"channel": data.channel, "danger": data.danger},
+        overrides={},
+        left_open={},
+    )
+
+
+def _put_on_record(writing: WriteContext, data: asks.Intake) -> list[Unmet]:
+    """Write what comes with a request: the requester as a party, the records brought, violations, the estimate."""
+    asking = data.requesting_organisation
+    if not any(party.role is PartyRole.REQUESTER and party.organisation == asking for party in data.records.parties):
+        label = None if any(party.label == "requester" for party in data.records.parties) else "requester"
+        requester = PartyInput(label=label, role=PartyRole.REQUESTER, organisation=asking)
+        record_kinds.write(writing, record_kinds.KIND_OF_NOUN["parties"], requester)
+    refused = write_records(writing, data.records, "/records")
+    for index, violation in enumerate(data.violations):
+        refused += record_kinds.write(
+            writing, record_kinds.KIND_OF_NOUN["violations"], violation, f"/violations/{index}"
+        )[1]
+    if isinstance(data.affected, asks.Affected):
+        estimate = TallyInput(
+            kind=TallyKind.AFFECTED,
+            low=data.affected.low,
+            high=data.affected.high,
+            as_of=data.received_on,
+            as_of_precision=data.received_precision,
+        )
+        record_kinds.write(writing, record_kinds.KIND_OF_NOUN["tallies"], estimate)
+    return refused

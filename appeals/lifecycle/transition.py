@@ -1,0 +1,333 @@
+"""Making a step: its records, its guards, what it changes, and its history entry, as one act."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from appeals.access.record_writers import PROTECTIVE_RECORDS
+from appeals.access.visibility import acting_roles, membership, most_senior, roles_on, roles_protecting
+from appeals.accounts.caller import Caller
+from appeals.cases.case import Case
+from appeals.cases.history import HistoryEntry
+from appeals.cases.public_content import shown_at
+from appeals.cases.publication import Publication, published
+from appeals.cases.sharing import shared_until, sharing_ended
+from appeals.database.declarative import new_id
+from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid, StepRefused, Unmet
+from appeals.fields import Sealed, annotated_fields
+from appeals.lifecycle import record_kinds
+from appeals.lifecycle import step_inputs as asks
+from appeals.lifecycle.effects import CaseFinder, prepare, publish_signed, take_effect
+from appeals.lifecycle.guards import GUARDS, Attempt, reasons_against, resumable, unmet, up_until
+from appeals.lifecycle.record_kinds import WriteContext
+from appeals.lifecycle.steps import GOING_UP, MAY_BE_UP, STEP_OF_NOUN, TAKEN_UP, Step, open_in
+from appeals.read_models.public_statistics import update_batches
+from appeals.vocabulary import ConsentScope, ConsentSubject, PublicationLevel, Role, Status, SuspendReason, Visibility
+
+
+def make(
+    writing: WriteContext,
+    step: Step,
+    data: asks.StepInput,
+    role: Role,
+    *,
+    require_current: Callable[[], None],
+    coordinated: CaseFinder,
+) -> HistoryEntry:
+    """Take a step, or refuse it and change nothing (the caller's transaction is rolled back).
+
+    `role` is the one the caller takes it in. `require_current` raises when the caller speaks of an older state
+    of the case: it is asked after the input was understood and before the guards (api.md: 422, 428, 412, 409).
+    Raises: Forbidden, Invalid, StepRefused, and whatever `require_current` does.
+    """
+    case = writing.case
+    record_kinds.not_ahead(data, writing.now)
+    _known_guards(data)
+    day = data.occurred_on or data.own_day or writing.now.date()
+    attempt = Attempt(writing.session, case, step, writing.caller, writing.now, day, data)
+    is_open = Status(case.status) in step.sources
+    if is_open:
+        attempt.beside += write_records(writing, data.brought, "/records")
+        record_kinds.require_conditions(case, data.met_conditions, "/conditions_met")
+        prepare(writing, attempt, coordinated)
+    require_current()
+    if not is_open:
+        raise StepRefused(
+            case.status,
+            open_nouns(writing.caller, case),
+            [],
+            None,
+            "step.not_open",
+            f"No {step.noun} while the case is {case.status}; open_steps tells what you may do.",
+        )
+    overridden = _overridden(attempt, role)
+    entry = _entry(attempt, role, overridden)
+    up = case.publications_up
+    case.move(entry, writing.now)
+    take_effect(writing, attempt)
+    writing.session.flush()
+    follow_up(writing)
+    if attempt.survivor is not None:
+        follow_up(replace(writing, case=attempt.survivor))
+    _update_public_statistics(writing, up)
+    return entry
+
+
+def _known_guards(data: asks.StepInput) -> None:
+    """Raises: Invalid, when an override names what is no guard: it would be dropped in silence."""
+    unknown = [index for index, override in enumerate(data.passed) if override.guard not in GUARDS]
+    if unknown:
+        raise Invalid([FieldError(f"/overrides/{index}/guard", "is the code of no guard") for index in unknown])
+
+
+def open_nouns(caller: Caller, case: Case) -> list[str]:
+    """The steps that the state knows and the caller's roles allow."""
+    return [
+        step.noun
+        for step in open_in(Status(case.status))
+        if most_senior(
+            acting_roles(caller, case, step.roles, receiving=step.receiving, protects=step.noun in PROTECTIVE_RECORDS)
+        )
+    ]
+
+
+def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
+    """The soft guards passed with a reason. Raises: StepRefused, with every guard left unmet."""
+    data = attempt.said(asks.StepInput)
+    reasons = {override.guard: override.reason for override in data.passed}
+    failing = unmet(attempt)
+    may = role is Role.COORDINATOR
+    left = [item for item in failing if not (may and item.override and item.code in reasons)]
+    if left:
+        resume_to = resumable(attempt) if attempt.step.returns else None
+        raise StepRefused(attempt.case.status, open_nouns(attempt.caller, attempt.case), left, resume_to)
+    return {item.code: reasons[item.code] for item in failing}
+
+
+def _entry(attempt: Attempt, role: Role, overridden: dict[str, str]) -> HistoryEntry:
+    data = attempt.said(asks.StepInput)
+    reason = getattr(data, "reason", None)
+    return HistoryEntry(
+        id=new_id(),
+        step=attempt.step.noun,
+        from_status=attempt.case.status,
+        to_status=attempt.entering,
+        account_id=attempt.caller.account_id,
+        role=role,
+        entity_id=membership(attempt.caller, attempt.case, role, receiving=attempt.step.receiving).entity_id,
+        occurred_on=attempt.on,
+        occurred_precision=data.occurred_precision,
+        recorded_at=attempt.now,
+        reason=str(reason) if reason else None,
+        says=attempt.step.says,
+        input=_shown(data),
+        overrides=overridden,
+        left_open=attempt.case.left_open() if attempt.entering is Status.CLOSED else {},
+    )
+
+
+def _shown(data: BaseModel) -> dict[str, Any]:
+    """The input as history keeps it: without what is sealed, and without records, which stand for themselves."""
+    sealed = set(annotated_fields(type(data), Sealed))
+    hidden = {"records", "overrides", "occurred_on", "occurred_precision", "reason", *sealed}
+    return data.model_dump(mode="json", exclude=hidden, exclude_none=True)
+
+
+def write_records(writing: WriteContext, brought: asks.Records, at: str) -> list[Unmet]:
+    """Write records that come along with intake or a step, in the order in which they may refer to each other.
+
+    Tells which rules forbid one. Raises: Forbidden, Invalid.
+    """
+    beside: list[Unmet] = []
+    for name in asks.Records.model_fields:
+        kind = record_kinds.KIND_OF_NOUN[name.replace("_", "-")]
+        inputs = getattr(brought, name)
+        if not all(record_kinds.may_write(writing, kind, said) for said in inputs):
+            raise Forbidden
+        for index, said in enumerate(inputs):
+            beside += record_kinds.write(writing, kind, said, f"{at}/{name}/{index}")[1]
+    return beside
+
+
+# What follows from a write
+
+
+def add(writing: WriteContext, kind: record_kinds.Kind, body: Any) -> Any:
+    """Add a record under a case, and let follow from it what must. Raises: Invalid, ChangeRefused."""
+    record_kinds.not_ahead(body, writing.now)
+    record, refused = record_kinds.write(writing, kind, body)
+    if refused:
+        raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
+    writing.session.flush()
+    follow_up(writing)
+    _stand_in_survivor(writing)
+    return record
+
+
+def change(writing: WriteContext, kind: record_kinds.Kind, record: Any, body: Any) -> Any:
+    """Change a record, and let follow from it what must; the record, or the one it was shorthand for.
+
+    Raises: Invalid, ChangeRefused.
+    """
+    record_kinds.not_ahead(body, writing.now)
+    written, refused = record_kinds.follow(writing, kind, record, body)
+    if refused:
+        raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
+    writing.session.flush()
+    follow_up(writing)
+    _stand_in_survivor(writing)
+    return written
+
+
+def _stand_in_survivor(writing: WriteContext) -> None:
+    """A no that is sent to a case merged away stands in the case that goes on (domain.md 9, Duplicates)."""
+    said_now = any(word.is_no and word.recorded_at == writing.now for word in writing.case.consents)
+    if writing.case.merged_into_id is None or not said_now:
+        return
+    locked = select(Case).where(Case.id == writing.case.merged_into_id).with_for_update(of=Case)
+    survivor = writing.session.scalars(locked).one()
+    survivor.load(writing.session)
+    in_survivor = replace(writing, case=survivor)
+    record_kinds.carry_noes(in_survivor, writing.case)
+    survivor.touch(writing.now)
+    follow_up(in_survivor)
+    _stand_in_survivor(in_survivor)
+
+
+def follow_up(writing: WriteContext) -> None:
+    """What must follow from any write to a case, and when days pass (domain.md 8), in this order.
+
+    A page comes down that may not be up; a campaign without a page, and a case whose taking up is refused, are
+    suspended; what may no longer be shared narrows; the days until which all this holds are noted for readers.
+    """
+    case, page = writing.case, writing.case.page_up
+    if page is not None:
+        attempt = page_attempt(writing, page)
+        reasons = reasons_against(attempt)
+        if reasons:
+            _come_down(writing, reasons)
+        else:
+            page.up_until = up_until(attempt)
+            _note_outdated(writing, page)
+    if _taking_up_refused(writing):
+        _pause(writing, SuspendReason.CONSENT_WITHDRAWN)
+    _narrow(writing)
+    words = case.words(case.today(writing.now))
+    met = case.take_up_conditions_met
+    case.take_up_until = words.until(lambda day: words.workers_themselves(ConsentScope.TAKE_UP, day).permits(met))
+    writing.session.flush()
+
+
+def page_attempt(writing: WriteContext, page: Publication | None) -> Attempt:
+    """What asks whether a page may be up: the state stays, and the day is today."""
+    today = writing.case.today(writing.now)
+    return Attempt(writing.session, writing.case, PAGE, writing.caller, writing.now, today, page=page)
+
+
+PAGE = replace(STEP_OF_NOUN["escalation"], noun="publication", target=None, guards=(*MAY_BE_UP, *GOING_UP))
+"""What asks for a page without a campaign: no step of the table, the state stays."""
+
+
+def _come_down(writing: WriteContext, reasons: list[Unmet]) -> None:
+    case, up = writing.case, writing.case.publications_up
+    case.take_down(writing.now, " ".join(reason.says for reason in reasons))
+    case.version += 1
+    case.touch(writing.now)
+    by_fact = all(reason.code in DISPROVED for reason in reasons)
+    if case.status == Status.PUBLIC_CAMPAIGN:
+        _pause(writing, SuspendReason.VERIFICATION_DOUBT if by_fact else SuspendReason.CONSENT_WITHDRAWN)
+    _update_public_statistics(writing, up)
+
+
+DISPROVED = {"violation.unverified", "publication.disproved"}
+"""Why a page comes down for a fact; in a campaign everything else is a word."""
+
+
+def _note_outdated(writing: WriteContext, page: Publication) -> None:
+    as_it_stands = shown_at(writing.case, PublicationLevel(page.level), writing.now)
+    if as_it_stands == page.shows:
+        page.outdated_on = None
+    elif page.outdated_on is None:
+        page.outdated_on = writing.now.date()
+
+
+def _taking_up_refused(writing: WriteContext) -> bool:
+    """True when this write put a no to taking the case up on record that is the last word of its voice."""
+    case = writing.case
+    if Status(case.status) not in TAKEN_UP:
+        return False
+    words = case.words(case.today(writing.now))
+    noes = (word for word in case.consents if word.is_no and word.scope == ConsentScope.TAKE_UP)
+    return any(
+        no.recorded_at == writing.now and no.subject != ConsentSubject.PERSON and words.stands(no) for no in noes
+    )
+
+
+def _narrow(writing: WriteContext) -> None:
+    """What may no longer be shared in the network is seen in the region; what was wider before the rule stays.
+
+    So it is with what was merged into the case.
+    """
+    case = writing.case
+    case.share_until = shared_until(case, writing.now)
+    if case.visibility == Visibility.NETWORK and sharing_ended(case, writing.now):
+        case.visibility = Visibility.REGIONAL
+        case.version += 1
+        case.touch(writing.now)
+    if case.merged_here and sharing_ended(case, writing.now):
+        locked = select(Case).where(Case.merged_into_id == case.id).order_by(Case.id).with_for_update(of=Case)
+        for merged in writing.session.scalars(locked).all():
+            merged.load(writing.session)
+            _narrow(replace(writing, case=merged))
+
+
+def take_down(writing: WriteContext, page: Publication, reason: str) -> None:
+    """Take a publication down at once; a public campaign does not go on without one. Raises: ChangeRefused."""
+    if not page.is_up:
+        gone = Unmet("publication.taken_down", "It was taken down before.")
+        raise ChangeRefused(writing.case.status, [gone], open_nouns(writing.caller, writing.case))
+    up = writing.case.publications_up
+    writing.case.take_down(writing.now, reason)
+    writing.case.version += 1
+    writing.case.touch(writing.now)
+    if writing.case.status == Status.PUBLIC_CAMPAIGN:
+        _pause(writing, SuspendReason.SAFETY)
+    _update_public_statistics(writing, up)
+    follow_up(writing)
+
+
+def _update_public_statistics(writing: WriteContext, up: set[UUID]) -> None:
+    """Where other publications are up than were, the public figures follow in the same transaction."""
+    if writing.case.publications_up != up:
+        update_batches(writing.session, published(writing.now.date()), writing.now)
+
+
+def _pause(writing: WriteContext, reason: SuspendReason) -> None:
+    """Suspend the case, in the most responsible role that the caller has on it."""
+    step_input = asks.Suspension(reason=reason, review_on=writing.now.date() + timedelta(days=14))
+    caller, case = writing.caller, writing.case
+    role = most_senior(roles_on(caller, case) | roles_protecting(caller, case)) or Role.REVIEWER
+    make(
+        writing, STEP_OF_NOUN["suspension"], step_input, role, require_current=lambda: None, coordinated=lambda _: None
+    )
+
+
+def publish_now(writing: WriteContext, body: asks.Publishing, require_current: Callable[[], None]) -> Publication:
+    """Publish what a reviewer approved, without a campaign. Raises: StepRefused, and what `require_current` does."""
+    attempt = replace(page_attempt(writing, None), input=body)
+    require_current()
+    left = unmet(attempt)
+    if left:
+        raise StepRefused(writing.case.status, open_nouns(writing.caller, writing.case), left)
+    up = writing.case.publications_up
+    publish_signed(writing, attempt)
+    writing.case.version += 1
+    writing.case.touch(writing.now)
+    follow_up(writing)
+    _update_public_statistics(writing, up)
+    return writing.case.publications[-1]

@@ -1,0 +1,1 @@
+"""What a write leaves for readers: snapshots, search index, change feed, statistics."""

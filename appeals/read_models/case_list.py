@@ -1,0 +1,256 @@
+"""The register: finding many cases by filters, in pages by key."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+from sqlalchemy import CTE, ColumnElement, Select, and_, bindparam, false, null, or_, select, true, tuple_
+from sqlalchemy import case as sql_case
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.elements import False_
+
+from appeals.access.visibility import visible_filter, work_view_filter
+from appeals.accounts.account import Account
+from appeals.accounts.caller import Caller
+from appeals.accounts.entity import Entity
+from appeals.cases.case import URGENCY, Case
+from appeals.cases.link import Link, LinkOutput
+from appeals.cases.party import BUYERS, Party
+from appeals.cases.violation import Violation
+from appeals.database.full_text import FullTextMatch
+from appeals.fields import Country, Day, Instant, Model, NameOrId, as_uuid
+from appeals.read_models.case_snapshot import CaseSnapshot, insert_survivor
+from appeals.read_models.search import search_matches
+from appeals.read_models.tokenizer import words_in
+from appeals.vocabulary import GROUP, Priority, RiskLevel, Status, StatusGroup, View, ViolationCode, Visibility
+
+Sort = Literal["received_on", "updated_at", "priority"]
+
+
+class PageQuery(Model):
+    """Which page: how many items, and from which cursor on."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str | None, Field(max_length=2000, pattern=r"^[A-Za-z0-9_-]+$")] = None
+
+
+Value = TypeVar("Value")
+OneOrMore = Annotated[list[Value], Field(max_length=100)]
+MAX_WORDS = 20
+
+
+def _searchable(query: str) -> str:
+    if not 1 <= words_in(query) <= MAX_WORDS:
+        raise ValueError(f"must hold a letter or digit, and {MAX_WORDS} words at most")
+    return query
+
+
+Words = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="Words of title, summary and country; of the cases you work on also names and provinces of the "
+        "parties. All must be found; the last may be the beginning of a word.",
+    ),
+    AfterValidator(_searchable),
+]
+
+
+class CaseQuery(PageQuery):
+    """Filters of the list of cases. Where one is given several times, any of its values fits."""
+
+    status: OneOrMore[Status] = []
+    group: OneOrMore[StatusGroup] = []
+    country: OneOrMore[Country] = []
+    region: Annotated[OneOrMore[NameOrId], Field(description="Entity, by name or id.")] = []
+    lead: Annotated[OneOrMore[NameOrId], Field(description="Entity, by name or id.")] = []
+    assignee: Annotated[
+        OneOrMore[NameOrId], Field(description="Account, by name or id; of the cases you work on.")
+    ] = []
+    violation: OneOrMore[ViolationCode] = []
+    brand: Annotated[OneOrMore[UUID], Field(description="Organisation, by id; of the cases you work on.")] = []
+    facility: Annotated[OneOrMore[UUID], Field(description="By id; of the cases you work on.")] = []
+    risk: OneOrMore[RiskLevel] = []
+    priority: OneOrMore[Priority] = []
+    visibility: OneOrMore[Visibility] = []
+    danger: bool | None = None
+    received_from: Day | None = None
+    received_to: Day | None = None
+    updated_since: Instant | None = None
+    q: Words | None = None
+    sort: Sort = "received_on"
+
+
+def list_statement(session: Session, caller: Caller, params: CaseQuery, after: list[Any] | None) -> Select[Any]:
+    """One more than a page of the cases the caller may see, newest or most pressing first, from a place on.
+
+    Columns: what they are ordered by, the line as it is kept, and the case it was merged into if the caller may see
+    that. The place stands in parameters, see `next_cursor`.
+    """
+    before = after[0] if after and params.sort == "received_on" else None
+    found = None if params.q is None else search_matches(session, caller, params.q, before=before)
+    order = _order(params.sort, found)
+    query = select(*order, line_column(caller).label("line"), survivor_column(caller).label("survivor"))
+    query = query.join_from(Case, CaseSnapshot, CaseSnapshot.case_id == Case.id)
+    query = query.where(visible_filter(caller), *_filters(caller, params))
+    if found is not None:
+        query = query.where(found.condition)
+    if after is not None:
+        values = zip(order, _after_key(order, after).items(), strict=True)
+        place = [bindparam(name, value, key.type) for key, (name, value) in values]
+        query = query.where(tuple_(*order) < tuple_(*place))
+        if params.sort == "priority":
+            query = query.where(order[0] <= place[0])  # follows, but SQLite finds no place in an index by the row alone
+    return query.order_by(*(key.desc() for key in order)).limit(params.limit + 1)
+
+
+def next_cursor(params: CaseQuery, place: list[Any]) -> dict[str, Any]:
+    """A place in the list as the parameters of its statement, where nothing is searched for."""
+    return _after_key(_order(params.sort, None), place)
+
+
+def _after_key(order: list[ColumnElement[Any]], place: list[Any]) -> dict[str, Any]:
+    return {
+        f"after_{number}": _decode_value(key, value)
+        for number, (key, value) in enumerate(zip(order, place, strict=True))
+    }
+
+
+def line_column(caller: Caller) -> ColumnElement[bytes]:
+    """The line of a case as it is kept, in the view the caller has of it."""
+    return sql_case((work_view_filter(caller), CaseSnapshot.work_line), else_=CaseSnapshot.status_line)
+
+
+def survivor_column(
+    caller: Caller, merged_into: ColumnElement[UUID | None] = Case.__table__.c.merged_into_id
+) -> ColumnElement[str | None]:
+    """The reference of the case that a case was merged into, if the caller may see it."""
+    survivor = aliased(Case)
+    seen = select(survivor.reference).where(survivor.id == merged_into, visible_filter(caller, survivor))
+    return seen.correlate_except(survivor).scalar_subquery()
+
+
+def page_of(rows: Sequence[Any], limit: int) -> tuple[list[bytes], list[Any] | None]:
+    """The lines of a page out of the rows of `list_statement`, and the place where the next begins."""
+    lines = [insert_survivor(line, survivor) for *_, line, survivor in rows[:limit]]
+    return lines, list(map(_encode_value, rows[limit - 1][:-2])) if len(rows) > limit else None
+
+
+def snapshot_statement(caller: Caller, view: View | None) -> Select[Any]:
+    """A case as it is kept, in a view or the fullest one the caller has of it; no row where they have none.
+
+    Columns: whether it is the work view, its tag, the view unless its tag is the parameter `known`, the case it was
+    merged into if the caller may see that; and for who may have the work view, those of `links_in`: a row for each link
+    of which it tells them, or one without. The case stands in the parameter `reference`.
+    """
+    works = work_view_filter(caller) if view is not View.STATUS else false()
+    seen = select(Case.id, Case.merged_into_id, sql_case((works, true()), else_=false()).label("is_work"))
+    seen = seen.where(Case.reference == bindparam("reference", ""), visible_filter(caller))
+    if view is View.WORK:
+        seen = seen.where(works)
+    case = seen.cte("seen").prefix_with("MATERIALIZED")  # the rules are dear, and what they say is asked for five times
+    tag = sql_case((case.c.is_work, CaseSnapshot.work_tag), else_=CaseSnapshot.status_tag)
+    kept = sql_case((case.c.is_work, CaseSnapshot.work_view), else_=CaseSnapshot.status_view)
+    fresh = sql_case((tag == bindparam("known", ""), null()), else_=kept).label("kept")
+    survivor = survivor_column(caller, case.c.merged_into_id).label("survivor")
+    query = select(case.c.is_work, tag.label("tag"), fresh, survivor)
+    query = query.join_from(case, CaseSnapshot, CaseSnapshot.case_id == case.c.id)
+    return query if isinstance(works, False_) else _with_links(query, caller, case)
+
+
+def _with_links(query: Select[Any], caller: Caller, case: CTE) -> Select[Any]:
+    made_here = (Link.case_id == case.c.id).label("made_here")
+    far_end = sql_case((made_here, Link.other), else_=Link.case_id)
+    other = aliased(Case)
+    far = select(other.reference).where(other.id == far_end, visible_filter(caller, other)).correlate(case, Link)
+    condition = and_(case.c.is_work, or_(Link.case_id == case.c.id, Link.other == case.c.id), far.exists())
+    link = (getattr(Link, name).label(f"link_{name}") for name in _OF_LINK)
+    return query.add_columns(made_here, far.scalar_subquery().label("far_end"), *link).outerjoin(Link, condition)
+
+
+_OF_LINK = ("id", "label", "recorded_at", "recorded_by", "kind", "note")
+
+
+def links_in(rows: Iterable[Any], reference: str) -> list[LinkOutput]:
+    """The links in rows of `snapshot_statement` the case of this reference, in the order in which the case has them."""
+    linked = [row[4:] for row in rows if len(row) > 4 and row[5] is not None]
+    told = [(here, far, dict(zip(_OF_LINK, link, strict=True))) for here, far, *link in linked]
+    told.sort(key=lambda found: (not found[0], found[2]["id"]))
+    return [
+        LinkOutput(**link, reference=reference if here else far, other_reference=far if here else reference)
+        for here, far, link in told
+    ]
+
+
+def _order(sort: Sort, found: FullTextMatch | None) -> list[ColumnElement[Any]]:
+    """What the list is ordered by; its last key tells any two cases apart."""
+    if found is not None and sort == "received_on":
+        return [found.place]  # the same order, in which the index yields what it finds
+    if sort == "priority":
+        return [URGENCY.label("urgency"), _ID]
+    return [getattr(Case, sort), _ID]
+
+
+_ID: Any = Case.id
+
+
+def _encode_value(value: Any) -> Any:
+    """A value of a key, as the cursor holds it."""
+    return value if isinstance(value, int) else str(value)
+
+
+def _decode_value(key: Any, value: Any) -> Any:
+    """A value of a key, as the cursor held it."""
+    return value if isinstance(value, int) else _VALUE_CODECS[key.key](value)
+
+
+_VALUE_CODECS: dict[str, Callable[[str], Any]] = {
+    "received_on": date.fromisoformat,
+    "updated_at": datetime.fromisoformat,
+    "id": UUID,
+}
+
+
+def _filters(caller: Caller, params: CaseQuery) -> list[ColumnElement[bool]]:
+    statuses = {*params.status, *(state for state in Status if GROUP[state] in params.group)}
+    if params.status and params.group:
+        statuses = {state for state in params.status if GROUP[state] in params.group}
+    plain: list[tuple[Any, ColumnElement[bool]]] = [
+        (params.status or params.group, Case.status.in_(statuses)),
+        (params.country, Case.country.in_(params.country)),
+        (params.risk, Case.risk.in_(params.risk)),
+        (params.priority, Case.priority.in_(params.priority)),
+        (params.visibility, Case.visibility.in_(params.visibility)),
+        (params.region, Case.region_id.in_(_ids(Entity, params.region))),
+        (params.lead, Case.lead_entity_id.in_(_ids(Entity, params.lead))),
+        (params.violation, Case.id.in_(select(Violation.case_id).where(Violation.code.in_(params.violation)))),
+        # Who only follows the status of a case gets neither its parties nor its assignee, by a filter neither.
+        (params.assignee, and_(work_view_filter(caller), Case.assignee_id.in_(_ids(Account, params.assignee)))),
+        (params.brand, and_(work_view_filter(caller), Case.id.in_(_of_brand(params.brand)))),
+        (params.facility, and_(work_view_filter(caller), Case.id.in_(_of_facility(params.facility)))),
+    ]
+    given = [condition for value, condition in plain if value]
+    if params.danger is not None:
+        given.append(Case.danger.is_(params.danger))
+    if params.received_from is not None:
+        given.append(Case.received_on >= params.received_from)
+    if params.received_to is not None:
+        given.append(Case.received_on <= params.received_to)
+    if params.updated_since is not None:
+        given.append(Case.updated_at >= params.updated_since)
+    return given
+
+
+def _ids(table: type[Entity] | type[Account], named: list[str]) -> Select[UUID]:
+    numbers = [row_id for name in named if (row_id := as_uuid(name))]
+    return select(table.id).where(or_(table.name.in_(named), table.id.in_(numbers)))
+
+
+def _of_brand(brands: list[UUID]) -> Select[UUID]:
+    return select(Party.case_id).where(Party.organisation_id.in_(brands), Party.target.in_(BUYERS))
+
+
+def _of_facility(facilities: list[UUID]) -> Select[UUID]:
+    return select(Party.case_id).where(Party.facility_id.in_(facilities))

@@ -1,0 +1,317 @@
+"""The views of a case: the whole list of what each shows, and nothing else is shown (domain.md 4, visibility).
+
+- the *public view*, of published cases only, at the level that was consented to, as it was approved;
+- the *status view*, for those who follow a case: codes, dates, counts, and texts that are safe;
+- the *work view*, for the team: all but the sealed fields, which come only from `openings`.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import object_session
+
+from appeals.access.visibility import is_on_team, links, sees
+from appeals.accounts.caller import Caller
+from appeals.cases import (
+    action,
+    commitment,
+    consent,
+    demand,
+    link,
+    outcome,
+    party,
+    payment,
+    person,
+    proceeding,
+    publication,
+    risk,
+    tally,
+    team,
+    violation,
+)
+from appeals.cases.case import Case
+from appeals.cases.history import HistoryEntry
+from appeals.fields import Document, Model
+from appeals.vocabulary import (
+    ActedBy,
+    ActionKind,
+    ActionStatus,
+    AnswerStatus,
+    Channel,
+    CloseReason,
+    CommitmentKind,
+    CommitmentStatus,
+    Corner,
+    DemandKind,
+    Disposition,
+    IntakeChannel,
+    Precision,
+    Priority,
+    PublicationLevel,
+    ResponseGrade,
+    RiskLevel,
+    Role,
+    Status,
+    StatusGroup,
+    View,
+    ViolationCode,
+    ViolationGrade,
+    Visibility,
+)
+
+
+class Range(Model):
+    low: int
+    high: int
+
+
+class CaseOutput(Model):
+    """A case as lists and steps tell of it: codes, dates, counts, and a title and summary that are safe to read.
+
+    `channel`, `handover_to_id` and `assignee_id` are for those who work on the case, and null to others.
+    """
+
+    reference: str
+    title: str
+    public_summary: str | None
+    country: str
+    status: Status
+    group: StatusGroup
+    suspended_from: Status | None
+    visibility: Visibility
+    publication: PublicationLevel
+    risk: RiskLevel | None
+    priority: Priority
+    danger: bool
+    channel: IntakeChannel | None
+    region_id: UUID | None
+    lead_entity_id: UUID
+    handover_to_id: UUID | None
+    assignee_id: UUID | None
+    received_on: date
+    received_precision: Precision
+    acknowledged_on: date | None
+    first_action_on: date | None
+    accepted_on: date | None
+    review_on: date | None
+    closed_on: date | None
+    close_reason: CloseReason | None
+    merged_into_reference: str | None
+    reopen_count: int
+    affected: Range | None
+    still_held: int
+    charges_pending: int
+    version: int
+    recorded_at: datetime
+    updated_at: datetime
+    view: Annotated[View, Field(description="What you get of this case.")]
+
+
+FOR_WORK = ("channel", "handover_to_id", "assignee_id")
+
+
+class ViolationStatus(Model):
+    code: ViolationCode
+    grade: ViolationGrade
+
+
+class DemandStatus(Model):
+    kind: DemandKind
+    version: int
+    disposition: Disposition
+    disposed_on: date | None
+
+
+class AnswerGrade(Model):
+    received_on: date
+    received_precision: Precision
+    grade: ResponseGrade
+
+
+class ActionDone(Model):
+    """An action by its kind; by whom and to whom by name, and what was said, is for the team."""
+
+    kind: ActionKind
+    by: ActedBy
+    channel: Channel
+    corner: Corner | None
+    status: ActionStatus
+    done_on: date | None
+    done_precision: Precision
+    answer_due_on: date | None
+    answer: AnswerStatus
+    responses: list[AnswerGrade]
+
+
+class PromiseStatus(Model):
+    kind: CommitmentKind
+    due_on: date
+    status: CommitmentStatus
+
+
+class FullView(CaseOutput):
+    """What every view of one case shows besides: the counts that are quoted, and what became of people."""
+
+    counts: list[tally.Headline]
+    detention: tally.Detention
+    charges: tally.Charges
+
+
+class StatusView(FullView):
+    """A case to those who follow it."""
+
+    violations: list[ViolationStatus]
+    demands: list[DemandStatus]
+    actions: list[ActionDone]
+    commitments: list[PromiseStatus]
+
+
+class WorkView(FullView):
+    """A case to its team: everything that is not sealed."""
+
+    requester: str
+    help_asked: str
+    translations: Document
+    intake_entity_id: UUID
+    parties: list[party.PartyOutput]
+    violations: list[violation.ViolationOutput]
+    demands: list[demand.DemandOutput]
+    people: list[person.PersonOutput]
+    consents: list[consent.ConsentOutput]
+    risk_assessments: list[risk.RiskAssessmentOutput]
+    approvals: list[publication.ApprovalOutput]
+    publications: list[publication.PublicationOutput]
+    actions: list[action.ActionOutput]
+    commitments: list[commitment.CommitmentOutput]
+    tallies: list[tally.TallyOutput]
+    payments: list[payment.PaymentOutput]
+    money: list[payment.Money]
+    proceedings: list[proceeding.ProceedingOutput]
+    outcomes: list[outcome.OutcomeOutput]
+    links: list[link.LinkOutput]
+    team: list[team.TeamMemberOutput]
+
+
+FORMS: dict[View, type[StatusView] | type[WorkView]] = {View.STATUS: StatusView, View.WORK: WorkView}
+
+
+class HistoryOutput(Model):
+    """One entry of the status history. `account_id`, `reason`, `input` and `overrides` are for the team only."""
+
+    sequence: int
+    step: str
+    from_status: Status | None
+    to_status: Status
+    says: str
+    role: Role
+    entity_id: UUID
+    account_id: UUID | None
+    occurred_on: date
+    occurred_precision: Precision
+    recorded_at: datetime
+    reason: str | None
+    input: dict[str, Any] | None
+    overrides: dict[str, str] | None
+    left_open: dict[str, int]
+
+
+HISTORY_FOR_WORK = ("account_id", "reason", "input", "overrides")
+
+
+def summary(caller: Caller, case: Case) -> CaseOutput:
+    """The case as a line of a list."""
+    return CaseOutput.model_validate(_Seen(caller, case, View.WORK if is_on_team(caller, case) else View.STATUS))
+
+
+def most(caller: Caller, case: Case) -> StatusView | WorkView:
+    """The case in the fullest view that the caller may have."""
+    return of_case(caller, case, View.WORK if is_on_team(caller, case) else View.STATUS)
+
+
+def of_case(caller: Caller, case: Case, view: View) -> StatusView | WorkView:
+    """The case in a view."""
+    session = object_session(case)
+    known: dict[tuple[UUID, View], StatusView | WorkView] | None = session.info.get(RENDERED) if session else None
+    if known is None or case.merged_into is not None or case.links or case.links_here:
+        return FORMS[view].model_validate(_Seen(caller, case, view))  # what names another case depends on who asks
+    if (case.id, view) not in known:
+        known[case.id, view] = FORMS[view].model_validate(_Seen(caller, case, view))
+    return known[case.id, view]
+
+
+RENDERED = "views of cases that were rendered since they were last written to"
+"""Where a session keeps those that are alike for everybody, if it does; whoever writes to the cases empties it."""
+
+
+class _Seen:
+    """A case as somebody sees it, to be read by the form of a view.
+
+    Where it was merged into a case that they may not see, that one is not named.
+    """
+
+    def __init__(self, caller: Caller, case: Case, view: View) -> None:
+        self._caller, self._case, self.view = caller, case, view
+
+    def __getattr__(self, name: str) -> Any:
+        if name in FOR_WORK and self.view is View.STATUS:
+            return None
+        return getattr(self._case, name)
+
+    @property
+    def merged_into_reference(self) -> str | None:
+        survivor = self._case.merged_into
+        return survivor.reference if survivor and sees(self._caller, survivor) else None
+
+    @property
+    def demands(self) -> list[demand.Demand]:
+        return self._case.demands if self.view is View.WORK else self._case.demands_now
+
+    @property
+    def links(self) -> list[link.LinkOutput]:
+        return links(self._caller, self._case)
+
+    @property
+    def requester(self) -> str:
+        return next(asking.name for asking in self._case.requesters)
+
+
+def tag(case: Case, shown: StatusView | WorkView) -> str:
+    """The strong validator of what the caller is shown: its first number is the version that `If-Match` asks for.
+
+    The rest follows from what is shown alone, so that it tells nothing of what is not.
+    """
+    return tag_of(case.version, shown.model_dump_json().encode())
+
+
+def tag_of(version: int, shown: bytes) -> str:
+    """The validator of a case of this version that is shown in these bytes."""
+    return f'"{version}-{hashlib.sha256(shown).hexdigest()[:20]}"'
+
+
+def of_entry(
+    caller: Caller, case: Case, entry: HistoryEntry, since: Callable[[datetime], datetime] = lambda moment: moment
+) -> HistoryOutput:
+    """An entry of the history as the team sees it, or as those who only follow the status do.
+
+    To these it is on record `since` they could have read it.
+    """
+    output = HistoryOutput.model_validate(entry)
+    if not is_on_team(caller, case):
+        hidden: dict[str, Any] = dict.fromkeys(HISTORY_FOR_WORK)
+        return output.model_copy(update={**hidden, "recorded_at": since(entry.recorded_at)})
+    if output.input and "survivor" in output.input and not _sees_survivor(caller, entry):
+        return output.model_copy(update={"input": {**output.input, "survivor": None}})
+    return output
+
+
+def _sees_survivor(caller: Caller, entry: HistoryEntry) -> bool:
+    """Of the case that this merger named: since then it may have been undone, and another made."""
+    named = select(Case).where(Case.reference == entry.input["survivor"])
+    session = object_session(entry)
+    survivor = session.scalar(named) if session else None
+    return survivor is not None and sees(caller, survivor)

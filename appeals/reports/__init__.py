@@ -1,0 +1,1 @@
+"""What is computed from the records when somebody asks."""

@@ -1,0 +1,265 @@
+"""Attention: what needs somebody now, in the cases that the caller works on, the most dangerous first.
+
+Each reason is one query over few columns of few rows: those of open cases whose day has passed or is near. Nothing is
+kept of it, so that it is never out of date.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from appeals.access.roles import COORDINATION
+from appeals.access.visibility import VIA_HANDOVER, visible_filter, work_view_filter
+from appeals.accounts.caller import Caller
+from appeals.cases.action import Action, Response, is_approach
+from appeals.cases.case import Case
+from appeals.cases.commitment import OPEN, Commitment
+from appeals.cases.consent import YES, Consent
+from appeals.cases.history import HistoryEntry
+from appeals.cases.proceeding import OVER, Proceeding
+from appeals.cases.publication import Publication
+from appeals.cases.risk import RiskAssessment
+from appeals.fields import Model
+from appeals.lifecycle.guards import RISK_REVIEW_DAYS, RISK_REVIEW_DAYS_ELSEWHERE
+from appeals.lifecycle.steps import ENDED, TAKEN_UP
+from appeals.vocabulary import (
+    ActedBy,
+    ActionStatus,
+    AttentionReason,
+    ConsentScope,
+    ConsentSubject,
+    Priority,
+    ResponseGrade,
+    RiskLevel,
+    Status,
+    Visibility,
+)
+
+FIRST_ACTION_DAYS = {Priority.URGENT: 1, Priority.HIGH: 3, Priority.NORMAL: 14}
+"""Within how many days of its receipt something is done for a case (domain.md 5, priority)."""
+ACKNOWLEDGED_WITHIN = timedelta(days=7)
+"""Within how long the requester is told that the appeal arrived: as Directive (EU) 2019/1937, article 9, asks."""
+HEARING_WITHIN = timedelta(days=14)
+CONSENT_WITHIN = timedelta(days=30)
+OVERRIDE_SHOWN_FOR = timedelta(days=30)
+"""Also for what was done without consent."""
+MAX_ITEMS = 2000
+"""Of each reason; whoever has more to do than that is not helped by a longer list."""
+
+
+class AttentionItem(Model):
+    """A reason to look at a case now."""
+
+    reference: str
+    title: str
+    reason: AttentionReason
+    says: str
+    since: Annotated[date, Field(description="Since when it is so; of what is still to come, its day.")]
+    danger: bool
+    risk: RiskLevel | None
+    priority: Priority
+    href: str
+    record_id: UUID | None
+
+
+@dataclass(frozen=True)
+class AttentionQuery:
+    """Who asks, on which day."""
+
+    caller: Caller
+    today: date
+
+    def of_cases(self, since: Any, *conditions: ColumnElement[bool], record: Any = None) -> Select[Any]:
+        """Open cases the caller works on: their columns, since when, and the record it is about."""
+        number = record if record is not None else Case.id
+        return select(*_CASE, since.label("since"), number.label("record")).where(
+            work_view_filter(self.caller), Case.status.not_in(ENDED), *conditions
+        )
+
+
+_CASE = (Case.reference, Case.title, Case.danger, Case.risk, Case.priority)
+Query = Callable[[AttentionQuery], Iterable[Select[Any]]]
+
+
+def attention(session: Session, caller: Caller) -> list[AttentionItem]:
+    """What needs somebody now: danger first, then the reasons in their order, then what has waited longest."""
+    params = AttentionQuery(caller, caller.now.date())
+    attention_items = [
+        _item(reason, row, noun)
+        for reason, (noun, queries) in REASONS.items()
+        for query in queries(params)
+        for row in session.execute(query.limit(MAX_ITEMS))
+    ]
+    return sorted(attention_items, key=urgency_key)
+
+
+def _item(reason: AttentionReason, row: Any, noun: str) -> AttentionItem:
+    return AttentionItem(
+        reference=row.reference,
+        title=row.title,
+        reason=reason,
+        says=f"{reason.definition}.",
+        since=_day(row.since),
+        danger=row.danger,
+        risk=row.risk,
+        priority=row.priority,
+        href=f"/v1/cases/{row.reference}" + (f"/{noun}/{row.record}" if noun else ""),
+        record_id=row.record if noun else None,
+    )
+
+
+def _day(since: date | datetime | str) -> date:
+    if isinstance(since, str):
+        return date.fromisoformat(since)
+    return since.date() if isinstance(since, datetime) else since
+
+
+def urgency_key(item: AttentionItem) -> tuple[Any, ...]:
+    """Where an item stands in the order of what presses most."""
+    risk = list(RiskLevel).index(item.risk) if item.risk else -1
+    reason = list(AttentionReason).index(item.reason)
+    return not item.danger, -risk, list(Priority).index(item.priority), reason, item.since.isoformat(), item.href
+
+
+# Each reason
+
+
+def _consent_ended(a: AttentionQuery) -> Iterable[Select[Any]]:
+    """While the case is not paused, which is what follows; or they give a new one."""
+    of_workers = and_(Consent.subject == ConsentSubject.WORKERS, Consent.scope == ConsentScope.TAKE_UP)
+    ends = func.max(func.coalesce(Consent.on, Consent.expires_on))
+    last = select(ends).where(Consent.case_id == Case.id, of_workers).scalar_subquery()
+    since = func.coalesce(last, Case.accepted_on, Case.received_on)
+    ended = or_(Case.take_up_until.is_(None), Case.take_up_until < a.today)
+    yield a.of_cases(since, Case.status.in_(TAKEN_UP), ended)
+
+
+def _first_action_late(a: AttentionQuery) -> Iterable[Select[Any]]:
+    for priority, days in FIRST_ACTION_DAYS.items():
+        late = Case.received_on < a.today - timedelta(days=days)
+        yield a.of_cases(
+            Case.received_on, late, Case.priority == priority, Case.first_action_on.is_(None), _not(Status.SUSPENDED)
+        )
+
+
+def _not(status: Status) -> ColumnElement[bool]:
+    return Case.status != status
+
+
+def _hearing_near(a: AttentionQuery) -> Iterable[Select[Any]]:
+    near = and_(Proceeding.next_on <= a.today + HEARING_WITHIN, Proceeding.stage.not_in(OVER))
+    yield a.of_cases(Proceeding.next_on, near, record=Proceeding.id).join(Proceeding, Proceeding.case_id == Case.id)
+
+
+def _commitment_lapsed(a: AttentionQuery) -> Iterable[Select[Any]]:
+    lapsed = and_(Commitment.due_on < a.today, Commitment.status.in_(OPEN))
+    yield a.of_cases(Commitment.due_on, lapsed, record=Commitment.id).join(Commitment, Commitment.case_id == Case.id)
+
+
+def _answer_overdue(a: AttentionQuery) -> Iterable[Select[Any]]:
+    """Until it comes, or the network approaches the same target again."""
+    query = select(Response.id).where(Response.action == Action.id, Response.grade != ResponseGrade.NO_RESPONSE)
+    again = aliased(Action)
+    after = again.done_on > Action.answer_due_on
+    later = select(again.id).where(
+        again.target == Action.target, is_approach(again), again.status == ActionStatus.DONE, after
+    )
+    past = and_(Action.answer_due_on < a.today, Action.status == ActionStatus.DONE, is_approach())
+    overdue = and_(past, ~query.exists(), ~later.exists())
+    yield a.of_cases(Action.answer_due_on, overdue, record=Action.id).join(Action, Action.case_id == Case.id)
+
+
+def _information_overdue(a: AttentionQuery) -> Iterable[Select[Any]]:
+    """By the day that the last request for it named."""
+    entry = aliased(HistoryEntry)
+    params = and_(entry.case_id == Case.id, entry.step == "information-request")
+    newest = select(func.max(entry.sequence)).where(params).scalar_subquery()
+    due = HistoryEntry.input["due_on"].as_string()
+    waiting = and_(Case.status == Status.INFO_REQUESTED, HistoryEntry.sequence == newest)
+    overdue = a.of_cases(due, waiting, due < a.today.isoformat())
+    yield overdue.join(HistoryEntry, HistoryEntry.case_id == Case.id)
+
+
+def _acknowledgement_due(a: AttentionQuery) -> Iterable[Select[Any]]:
+    waiting = and_(Case.acknowledged_on.is_(None), Case.received_on < a.today - ACKNOWLEDGED_WITHIN)
+    yield a.of_cases(Case.received_on, waiting)
+
+
+def _handover_offered(a: AttentionQuery) -> Iterable[Select[Any]]:
+    offered = VIA_HANDOVER.condition(a.caller, COORDINATION, Case)
+    query: Any = select(*_CASE, Case.updated_at.label("since"), Case.id.label("record"))
+    yield query.where(visible_filter(a.caller), offered, Case.status.not_in(ENDED))
+
+
+def _risk_stale(a: AttentionQuery) -> Iterable[Select[Any]]:
+    newest = select(func.max(RiskAssessment.assessed_on)).where(RiskAssessment.case_id == Case.id).scalar_subquery()
+    for status in set(Status) - ENDED - {Status.RECEIVED, Status.SUSPENDED}:
+        days = RISK_REVIEW_DAYS.get(status, RISK_REVIEW_DAYS_ELSEWHERE)
+        stale = or_(newest.is_(None), newest < a.today - timedelta(days=days))
+        yield a.of_cases(func.coalesce(newest, Case.received_on), stale, Case.status == status)
+
+
+def _review_due(a: AttentionQuery) -> Iterable[Select[Any]]:
+    yield a.of_cases(Case.review_on, Case.review_on <= a.today)
+
+
+def _consent_expiring(a: AttentionQuery) -> Iterable[Select[Any]]:
+    soon = and_(Consent.expires_on <= a.today + CONSENT_WITHIN, Consent.expires_on >= a.today, Consent.state.in_(YES))
+    yield a.of_cases(Consent.expires_on, soon, record=Consent.id).join(Consent, Consent.case_id == Case.id)
+
+
+def _contact_without_consent(a: AttentionQuery) -> Iterable[Select[Any]]:
+    """Also in cases that ended: that is when those contacted are told that the network stops."""
+    excused = and_(Action.without_consent_because.is_not(None), Action.status == ActionStatus.DONE)
+    lately = or_(
+        Action.recorded_at >= a.caller.now - OVERRIDE_SHOWN_FOR, Action.done_on >= a.today - OVERRIDE_SHOWN_FOR
+    )
+    query: Any = select(*_CASE, Action.done_on.label("since"), Action.id.label("record"))
+    yield query.join(Action, Action.case_id == Case.id).where(
+        work_view_filter(a.caller), excused, lately, Action.by == ActedBy.NETWORK
+    )
+
+
+def _publication_outdated(a: AttentionQuery) -> Iterable[Select[Any]]:
+    """Also of cases that have ended: what is public says no more how they stand."""
+    outdated = and_(Publication.taken_down_at.is_(None), Publication.outdated_on.is_not(None))
+    query: Any = select(*_CASE, Publication.outdated_on.label("since"), Publication.id.label("record"))
+    yield query.join(Publication, Publication.case_id == Case.id).where(work_view_filter(a.caller), outdated)
+
+
+def _shared_without_consent(a: AttentionQuery) -> Iterable[Select[Any]]:
+    """Cases that were wider before consent was asked for: they stay so, and somebody asks."""
+    without = or_(Case.share_until.is_(None), Case.share_until < a.today)
+    yield a.of_cases(Case.received_on, Case.visibility == Visibility.NETWORK, without)
+
+
+def _guard_overridden(a: AttentionQuery) -> Iterable[Select[Any]]:
+    overridden = cast(HistoryEntry.overrides, String) != "{}"
+    lately = and_(overridden, HistoryEntry.recorded_at >= a.caller.now - OVERRIDE_SHOWN_FOR)
+    yield a.of_cases(HistoryEntry.recorded_at, lately).join(HistoryEntry, HistoryEntry.case_id == Case.id)
+
+
+REASONS: dict[AttentionReason, tuple[str, Query]] = {
+    AttentionReason.CONSENT_ENDED: ("", _consent_ended),
+    AttentionReason.FIRST_ACTION_LATE: ("", _first_action_late),
+    AttentionReason.HEARING_NEAR: ("proceedings", _hearing_near),
+    AttentionReason.COMMITMENT_LAPSED: ("commitments", _commitment_lapsed),
+    AttentionReason.ANSWER_OVERDUE: ("actions", _answer_overdue),
+    AttentionReason.INFORMATION_OVERDUE: ("", _information_overdue),
+    AttentionReason.ACKNOWLEDGEMENT_DUE: ("", _acknowledgement_due),
+    AttentionReason.HANDOVER_OFFERED: ("", _handover_offered),
+    AttentionReason.RISK_STALE: ("", _risk_stale),
+    AttentionReason.REVIEW_DUE: ("", _review_due),
+    AttentionReason.CONSENT_EXPIRING: ("consents", _consent_expiring),
+    AttentionReason.CONTACT_WITHOUT_CONSENT: ("actions", _contact_without_consent),
+    AttentionReason.PUBLICATION_OUTDATED: ("", _publication_outdated),
+    AttentionReason.SHARED_WITHOUT_CONSENT: ("", _shared_without_consent),
+    AttentionReason.GUARD_OVERRIDDEN: ("", _guard_overridden),
+}
+"""The kind of record that each reason is about, and its queries."""

@@ -1,0 +1,288 @@
+"""Possible duplicates: cases that may be the same appeal, told at intake with the reasons, and never refused.
+
+Half of what arrives in a crisis arrives twice, from two unions, in two languages. What is alike only by its name needs
+another clue beside it. Two appeals that name workplaces of which none are alike are two appeals.
+
+A request is compared in a snapshot, before its write waits for its turn: with the cases of its country and months that
+share a blocking key with it (`read_models/name_similarity.py`), for each key those received at the nearest days. The
+write then compares it with what was committed since, and keeps other requests with the same keys waiting until it
+commits: of twins that are sent at once, the later is told of the earlier.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import chain, islice
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from appeals.access.visibility import cached_statement, directory_entry_for, work_view_filter
+from appeals.accounts.caller import Caller
+from appeals.cases.case import Case
+from appeals.cases.change_log import Change
+from appeals.cases.directory import Facility, Organisation, existing_id, look_up
+from appeals.cases.party import Party, PartyInput
+from appeals.cases.violation import Violation
+from appeals.database.id_lists import array_of, elements_of_parameter
+from appeals.database.locks import acquire_locks
+from appeals.database.xid_order import after_position
+from appeals.fields import Model
+from appeals.lifecycle.step_inputs import Intake
+from appeals.read_models.change_feed import FeedPosition, head_position, position_from
+from appeals.read_models.name_similarity import (
+    COMPARED_ROLES,
+    BlockingKey,
+    PartyNames,
+    are_alike,
+    blocking_keys,
+    names_of_party,
+    search_keys,
+)
+from appeals.vocabulary import PartyRole
+
+WITHIN = timedelta(days=90)
+SAME_DAYS = timedelta(days=14)
+SHOWN = 20
+NEAREST = 20
+"""So many cases received until the same day, and as many received later, are compared for each key."""
+COMPARED = 30
+"""With at most so many cases a request is compared: with those that share the most keys."""
+CHANGED = 500
+"""So many of the cases that were written to since the snapshot are looked at, the last ones."""
+COMPARED_PARTIES, COMPARED_NAMES = 100, 200
+"""Of each role the first parties of a case are compared, and of two cases the first pairs of names that share a key."""
+_BUYERS = frozenset({PartyRole.BRAND, PartyRole.RETAILER, PartyRole.LICENSOR, PartyRole.AGENT})
+
+
+class Duplicate(Model):
+    """A case that may be the same appeal, and why."""
+
+    reference: str
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class _Features:
+    """What a case is compared by: names and rows of the directory by role, violations, days."""
+
+    received_on: date
+    id: UUID | None = None
+    reference: str = ""
+    names: dict[str, list[str]] = field(default_factory=dict)
+    rows: dict[str, set[UUID]] = field(default_factory=dict)
+    codes: set[str] = field(default_factory=set)
+    since: set[date] = field(default_factory=set)
+
+    @property
+    def buyers(self) -> set[UUID]:
+        """The rows of the directory that buy."""
+        return set[UUID]().union(*(self.rows.get(role, ()) for role in _BUYERS))
+
+    @property
+    def days(self) -> set[date]:
+        """When it happened, as far as that is told; else when it was received."""
+        return self.since or {self.received_on}
+
+    def add(self, role: str, row: UUID | None, names: Iterable[str | None]) -> None:
+        """A party in a role."""
+        self.names.setdefault(role, []).extend(filter(None, names))
+        if row is not None:
+            self.rows.setdefault(role, set()).add(row)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a request was found to be like in a snapshot, which shows what was committed up to `place`."""
+
+    keys: list[int]
+    place: FeedPosition
+    alike: list[tuple[_Features, list[str]]]
+
+
+# In a snapshot
+
+
+def compare(session: Session, caller: Caller, request: Intake) -> Comparison:
+    """Compare a request with the cases that this caller works on."""
+    features, named = _of_request(session, caller, request)
+    keys = search_keys(request.country, named)
+    place = position_from(session.execute(select(*head_position())).one())
+    others = _load(session, _candidates(session, caller, request, keys))
+    return Comparison(keys, place, _alike_to(features, others))
+
+
+def _of_request(session: Session, caller: Caller, request: Intake) -> tuple[_Features, list[PartyNames]]:
+    """What a request is compared by; ids that the caller may not know are left out, as they will be refused."""
+    asking = PartyInput(role=PartyRole.REQUESTER, organisation=request.requesting_organisation)
+    parties = [party for party in (*request.records.parties, asking) if party.role in {*COMPARED_ROLES, *_BUYERS}]
+    look_up(session, chain.from_iterable((party.organisation, party.facility) for party in parties))
+    features, named = _Features(request.received_on), []
+    features.codes.update(violation.code for violation in request.violations)
+    features.since.update(violation.since for violation in request.violations if violation.since)
+    for party in parties:
+        table, given = (Organisation, party.organisation) if party.organisation else (Facility, party.facility)
+        words = (
+            directory_entry_for(session, caller, table, given)
+            if isinstance(given, UUID)
+            else given and given.model_dump()
+        )
+        if words and given:
+            named.append(names_of_party(party.role, words))
+            features.add(party.role, existing_id(session, given), named[-1].names)
+    return features, named
+
+
+def _candidates(session: Session, caller: Caller, request: Intake, keys: list[int]) -> list[UUID]:
+    """The cases that share keys with the request: those that share the most first, of equals the newest."""
+    day = request.received_on
+    values = {"keys": keys, "day": day, "since": day - WITHIN, "until": day + WITHIN, "now": caller.now}
+    shared = Counter[UUID]()
+    for lists in session.execute(cached_statement(session, caller, _nearest_of_each_key), values):
+        shared.update(chain.from_iterable(lists))
+    return sorted(shared, key=lambda case_id: (shared[case_id], case_id), reverse=True)[:COMPARED]
+
+
+def _nearest_of_each_key(caller: Caller) -> Select[*tuple[Any, ...]]:
+    """For each key the nearest cases received until the day, and the nearest received after it: two lists of ids."""
+    key = elements_of_parameter("keys")
+    query = (
+        select(Case.id)
+        .join_from(BlockingKey, Case, Case.id == BlockingKey.case_id)
+        .where(BlockingKey.key == key.c.value, work_view_filter(caller))
+        .correlate(key)
+        .limit(NEAREST)
+    )
+    day, place = BlockingKey.received_on, (BlockingKey.received_on, BlockingKey.case_id)
+    earlier = query.where(day.between(bindparam("since"), bindparam("day"))).order_by(*(at.desc() for at in place))
+    later = query.where(day > bindparam("day"), day <= bindparam("until")).order_by(*place)
+    lists = (array_of(half.subquery(name).c.id) for name, half in (("earlier", earlier), ("later", later)))
+    return select(*lists).select_from(key)
+
+
+# In the write
+
+
+def possible_duplicates(session: Session, caller: Caller, case: Case, compared: Comparison) -> list[Duplicate]:
+    """The cases this caller works on that may be the same appeal: the most reasons first, then the newest.
+
+    From here on requests with the same keys wait for the end of this transaction.
+    """
+    acquire_locks(session, compared.keys)
+    transaction, number = compared.place
+    changed = set(session.scalars(_CHANGED_SINCE, {"transaction": transaction, "number": number}))
+    known = {features.id: (features, reasons) for features, reasons in compared.alike if features.id}
+    seen = _recheck(session, caller, case, compared.keys, [*known.keys() | changed])
+    alike = [known[case_id] for case_id in seen - changed]
+    if seen & changed:
+        features, *others = _load(session, [case.id, *sorted(seen & changed, reverse=True)[:COMPARED]])
+        alike += _alike_to(features, others)
+    alike.sort(key=lambda pair: (len(pair[1]), pair[0].received_on, pair[0].id), reverse=True)
+    return [Duplicate(reference=features.reference, reasons=reasons) for features, reasons in alike[:SHOWN]]
+
+
+_CHANGED_SINCE = (
+    select(Change.case_id)
+    .where(after_position(Change.transaction_id, Change.id, bindparam("transaction"), bindparam("number")))
+    .order_by(Change.transaction_id.desc(), Change.id.desc())
+    .limit(CHANGED)
+)
+
+
+def _recheck(session: Session, caller: Caller, case: Case, keys: list[int], numbers: list[UUID]) -> set[UUID]:
+    """Those of some cases that the caller works on, of the same country and months, that share a key with the case."""
+    if not numbers:
+        return set()
+    values = {"country": case.country, "since": case.received_on - WITHIN, "until": case.received_on + WITHIN}
+    values |= {"numbers": numbers, "keys": keys, "now": caller.now}
+    return set(session.scalars(cached_statement(session, caller, _sharing_a_key), values))
+
+
+def _sharing_a_key(caller: Caller) -> Select[UUID]:
+    near = Case.received_on.between(bindparam("since"), bindparam("until"))
+    shares = select(BlockingKey.key).where(
+        BlockingKey.key.in_(select(elements_of_parameter("keys").c.value)),
+        BlockingKey.received_on == Case.received_on,
+        BlockingKey.case_id == Case.id,
+    )
+    alike = and_(Case.id.in_(_NUMBERS), Case.country == bindparam("country"), near, shares.correlate(Case).exists())
+    return select(Case.id).where(alike, work_view_filter(caller))
+
+
+# Comparing
+
+
+def _load(session: Session, numbers: list[UUID]) -> list[_Features]:
+    """What these cases are compared by, in their order. Plain columns: entities take ten times as long."""
+    if not numbers:
+        return []
+    connection, given = session.connection(), {"numbers": numbers}
+    known = {number: _Features(day, number, reference) for number, reference, day in connection.execute(_CASES, given)}
+    for case_id, role, row, *names in connection.execute(_PARTIES, given):
+        known[case_id].add(role, row, names)
+    for case_id, code, since in connection.execute(_VIOLATIONS, given):
+        known[case_id].codes.add(code)
+        if since:
+            known[case_id].since.add(since)
+    return [known[number] for number in numbers if number in known]
+
+
+_NUMBERS: BindParameter[UUID] = bindparam("numbers", expanding=True)
+_CASES = select(Case.id, Case.reference, Case.received_on).where(Case.id.in_(_NUMBERS))
+_VIOLATIONS = select(Violation.case_id, Violation.code, Violation.since).where(Violation.case_id.in_(_NUMBERS))
+
+
+def _first_parties() -> Select[*tuple[Any, ...]]:
+    """The first parties of cases in each role that is compared: case, role, row of the directory, names."""
+    rank = func.row_number().over(partition_by=(Party.case_id, Party.role), order_by=Party.id)
+    row = func.coalesce(Party.facility_id, Party.organisation_id)
+    names = (Party.named[name].as_string().label(name) for name in ("name", "name_local"))
+    parties = select(Party.case_id, Party.role, row.label("row"), *names, rank.label("rank"))
+    parties = parties.where(Party.case_id.in_(_NUMBERS), Party.role.in_([*COMPARED_ROLES, *_BUYERS]))
+    ranked = parties.subquery("ranked").c
+    columns = (ranked.case_id, ranked.role, ranked.row, ranked.name, ranked.name_local)
+    return select(*columns).where(ranked.rank <= COMPARED_PARTIES)
+
+
+_PARTIES = _first_parties()
+
+
+def _alike_to(features: _Features, others: Iterable[_Features]) -> list[tuple[_Features, list[str]]]:
+    return [(other, reasons) for other in others if (reasons := why(features, other))]
+
+
+def why(case: _Features, other: _Features) -> list[str]:
+    """Why two cases may be the same appeal; nothing where it takes more to think so."""
+    employers = (case.names.get(PartyRole.EMPLOYER), other.names.get(PartyRole.EMPLOYER))
+    if all(employers) and not _alike(PartyRole.EMPLOYER, case, other):
+        return []
+    met = {who: similarity for role, who in COMPARED_ROLES.items() if (similarity := _alike(role, case, other))}
+    beside = _beside(case, other)
+    if "same" not in met.values() and not (met and beside):
+        return []
+    same = sorted(who for who, similarity in met.items() if similarity == "same")
+    return [*(f"same {who}" for who in same), *(f"{who} of a like name" for who in sorted(met.keys() - same)), *beside]
+
+
+def _alike(role: PartyRole, case: _Features, other: _Features) -> Literal["same", "alike", ""]:
+    """Whether in this role both name the same row of the directory, or somebody of a like name."""
+    if case.rows.get(role, set()) & other.rows.get(role, set()):
+        return "same"
+    pairs = _sharing_keys(case.names.get(role, ()), other.names.get(role, ()))
+    return "alike" if any(are_alike(*pair) for pair in islice(pairs, COMPARED_NAMES)) else ""
+
+
+def _sharing_keys(names: Iterable[str], other_names: Collection[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        keys = set(blocking_keys(name))
+        yield from ((name, other) for other in other_names if not keys.isdisjoint(blocking_keys(other)))
+
+
+def _beside(case: _Features, other: _Features) -> list[str]:
+    """What makes it more likely, and is not enough alone."""
+    near = any(abs(one - another) <= SAME_DAYS for one in case.days for another in other.days)
+    shared = {"same violations": case.codes & other.codes, "same brand": case.buyers & other.buyers}
+    return [*(clue for clue, both in shared.items() if both), *(["same days"] if near else [])]

@@ -1,0 +1,520 @@
+"""The access log: a row before the answer leaves, or no answer; no content; rows only grow; auditors read it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, event, select, text, update
+from sqlalchemy.orm import Session, selectinload
+
+from appeals import app
+from appeals.access import access_log
+from appeals.access.access_log import AccessEntry, AccessEvent, write_events
+from appeals.accounts.api_key import Key
+from appeals.api import permissions
+from appeals.api.idempotency import IdempotentResponse
+from appeals.api.permissions import Policy
+from appeals.api.routing import AppContext, Operation, ReplayPolicy, RequestContext, Result, json_response
+from appeals.database.failures import Deadlock
+from appeals.errors import Forbidden
+from appeals.fields import Model
+from appeals.vocabulary import Logged, Role, View
+from tests.conftest import PEPPER, Template
+from tests.support.cast import Body, Person, World, action, intake, kept_as_written, organisation
+from tests.support.standing import ABSENT, NOBODY
+
+KEY = "c0ffee00-0000-4000-8000-000000000001"
+OTHER = "UA-BGD-2026-11111"
+CANARY = "Canary Stitchers"
+Row = dict[str, Any]
+_asked = count()
+
+
+class Shown(Model):
+    """Something different each time."""
+
+    number: int
+
+
+def opened(_: RequestContext) -> Result:
+    return json_response(Shown(number=next(_asked)), 201, Location="/v1/me")
+
+
+def named(call: RequestContext) -> Result:
+    """Says itself what it is about, as two kinds."""
+    call.log(Logged.OPENING, OTHER)
+    call.log(Logged.VIEW)
+    return opened(call)
+
+
+def refused(_: RequestContext) -> Result:
+    raise Forbidden
+
+
+def sample(noun: str, work: Callable[[RequestContext], Result], **given: Any) -> Operation:
+    """An operation on a case."""
+    path = f"/v1/cases/{{ref}}/{noun}"
+    return Operation("POST", path, f"sample_{noun}", "A sample.", work, Shown, 201, Model, **given)
+
+
+SAMPLES = [
+    sample("samples", opened, replay_policy=ReplayPolicy.REPEAT),
+    sample("keys", opened, replay_policy=ReplayPolicy.REFUSE),
+    sample("roles", opened),
+    sample("both", named),
+    sample("refusals", refused),
+    Operation("GET", "/v1/nothing", "sample_nothing", "A sample.", refused, Shown),
+]
+ORDINARY = app.operations()
+LOGGED = {"samples": Logged.OPENING, "keys": Logged.KEY, "roles": Logged.ROLE, "both": None, "refusals": None}
+POLICIES = {
+    **{name: replace(policy, logged=None) for name, policy in permissions.POLICY_OF.items()},
+    **{f"sample_{noun}": Policy(f"sample_{noun}", view=View.STATUS, logged=kind) for noun, kind in LOGGED.items()},
+    "sample_nothing": Policy("sample_nothing"),
+}
+"""Of the operations of the service only the view of a case is logged, by its own word; the samples as others are."""
+
+
+def logging_doors() -> list[Operation]:
+    """The operations of the service, and samples."""
+    return ORDINARY + SAMPLES
+
+
+@pytest.fixture
+def logged(template: Template, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A service of such operations on a fresh database."""
+    monkeypatch.setattr(app, "operations", logging_doors)
+    monkeypatch.setattr(permissions, "POLICY_OF", POLICIES)
+    world = World(database_url, PEPPER, template.cast)
+    yield world
+    world.end()
+
+
+def rows(world: World, *kinds: Logged) -> list[Row]:
+    """The rows of these kinds (without any, of all but the use of keys), oldest first."""
+    wanted = kinds or set(Logged) - {Logged.KEY}
+    with world.database.reading() as session:
+        query = select(AccessEntry).options(selectinload(AccessEntry.about)).order_by(AccessEntry.id)
+        found = list(session.scalars(query.where(AccessEntry.kind.in_(wanted))))
+        names = ("account_id", "key_id", "kind", "operation", "status", "subjects", "at")
+        return [{name: getattr(row, name) for name in names} for row in found]
+
+
+def told(world: World, *kinds: Logged) -> list[tuple[str, str, int, list[str]]]:
+    """Kind, operation, status and subjects of the rows."""
+    return [(row["kind"], row["operation"], row["status"], row["subjects"]) for row in rows(world, *kinds)]
+
+
+def broken(world: World) -> None:
+    """Take the table away."""
+    with world.owner() as owner, owner.writing() as session:
+        session.execute(text("ALTER TABLE access_log RENAME TO lost"))
+
+
+def mended(world: World) -> None:
+    """Put it back."""
+    with world.owner() as owner, owner.writing() as session:
+        session.execute(text("ALTER TABLE lost RENAME TO access_log"))
+
+
+def key_id(person: Person) -> str:
+    """The part of the key that is no secret."""
+    return str(person.key)[3:11]
+
+
+# What is a row
+
+
+def test_a_view_is_a_row_of_who_and_which_case_and_when(logged: World) -> None:
+    reference, before = logged.case(), datetime.now(UTC)
+    assert logged.caseworker.get(f"/v1/cases/{reference}").status_code == 200
+    (row,) = rows(logged)
+    assert before <= row.pop("at") <= datetime.now(UTC)
+    assert str(row.pop("account_id")) == logged.caseworker.account
+    assert row == {
+        "key_id": key_id(logged.caseworker),
+        "kind": "view",
+        "operation": "get_case",
+        "status": 200,
+        "subjects": [reference],
+    }
+
+
+def test_what_a_door_does_not_log_is_no_row(logged: World) -> None:
+    reference = logged.case()
+    logged.caseworker.get("/v1/cases")
+    logged.caseworker.get(f"/v1/cases/{reference}?view=status")
+    assert rows(logged) == []
+
+
+def test_who_has_it_already_is_sent_nothing_and_logged_for_nothing(logged: World) -> None:
+    path = f"/v1/cases/{logged.case()}"
+    tag = logged.coordinator.get(path).headers["ETag"]
+    assert logged.coordinator.get(path, If_None_Match=tag).status_code == 304
+    assert len(rows(logged)) == 1
+
+
+@pytest.mark.parametrize("accept", ["text/csv", "application/x-ndjson"])
+@pytest.mark.parametrize("path", ["/v1/cases", "/v1/cases/{ref}/history"])
+def test_a_list_as_a_table_or_as_lines_is_an_export(logged: World, path: str, accept: str) -> None:
+    path = path.format(ref=logged.case())
+    assert logged.coordinator.get(path, Accept=accept).status_code == 200
+    assert [(kind, status, len(about)) for kind, _, status, about in told(logged)] == [("export", 200, 1)]
+
+
+def test_a_write_takes_its_row_along(logged: World) -> None:
+    reference = logged.case()
+    assert logged.coordinator.add(reference, "roles", {}).status_code == 201
+    assert told(logged) == [("role", "sample_roles", 201, [reference])]
+
+
+def test_work_may_say_itself_what_it_is_about(logged: World) -> None:
+    reference = logged.case()
+    logged.coordinator.add(reference, "both", {})
+    assert told(logged) == [("opening", "sample_both", 201, [OTHER]), ("view", "sample_both", 201, [reference])]
+
+
+def test_an_answer_that_is_replayed_is_a_row_again(logged: World) -> None:
+    reference = logged.case()
+    for noun in ("roles", "both"):
+        for _ in range(2):
+            assert logged.coordinator.add(reference, noun, {}, Idempotency_Key=f"{noun}-{KEY}"[:64]).status_code == 201
+    once = [("opening", "sample_both", 201, [OTHER]), ("view", "sample_both", 201, [reference])]
+    assert told(logged) == [("role", "sample_roles", 201, [reference])] * 2 + once * 2
+
+
+# Denials
+
+
+def test_denials_are_rows_with_what_was_asked_for(logged: World) -> None:
+    reference = logged.case(visibility="sealed")
+    reader, noted = logged.as_("asia reader"), logged.as_("auditor")
+    record_id = logged.records(reference, "parties")[0]["id"]
+    logged.as_("partner").get(f"/v1/cases/{reference}/parties/{record_id}")
+    reader.get(f"/v1/cases/{ABSENT}")
+    reader.post(f"/v1/cases/{reference}/actions", action())
+    reader.post(f"/v1/cases/{reference}/actions", {"unknown": True})
+    reader.get("/v1/cases/somebody-by-name")
+    noted.get("/v1/cases")
+    logged.coordinator.get("/v1/nothing")
+    logged.coordinator.add(reference, "refusals", {})
+    assert told(logged) == [
+        ("denial", "get_parties", 404, sorted([reference, record_id])),
+        ("denial", "get_case", 404, [ABSENT]),
+        ("denial", "add_actions", 404, [reference]),
+        ("denial", "add_actions", 404, [reference]),
+        ("denial", "get_case", 404, []),
+        ("denial", "list_cases", 403, []),
+        ("denial", "sample_nothing", 403, []),
+        ("denial", "sample_refusals", 403, [reference]),
+    ]
+    assert {str(row["account_id"]) for row in rows(logged)[1:5]} == {reader.account}
+
+
+def test_a_dead_key_is_a_row_of_nobody_and_no_key_is_none(logged: World) -> None:
+    reference, before = logged.case(), rows(logged)
+    dead = logged.newcomer("once here", Role.READER)
+    with logged.database.writing() as session:
+        session.execute(update(Key).where(Key.id == key_id(dead)).values(revoked_at=datetime.now(UTC)))
+    assert dead.get(f"/v1/cases/{reference}").status_code == 401
+    for useless in (None, "ua_short", f"{dead.key}x", "a name"):
+        assert Person(logged.client, useless).get(f"/v1/cases/{reference}").status_code == 401
+    (row,) = rows(logged)[len(before) :]
+    assert (row["account_id"], row["key_id"], row["status"]) == (None, key_id(dead), 401)
+    assert row["subjects"] == [reference]
+
+
+# Use of keys
+
+
+def test_the_first_use_of_a_key_on_a_day_is_a_row(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[tuple[str, date]] = []
+    recorder = logged.app.state.context.access_log
+    monkeypatch.setattr(recorder, "_note_use", lambda _, used, day: noted.append((used, day)))
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    for now in (None, None, tomorrow, tomorrow):
+        if now:
+            monkeypatch.setattr(AppContext, "now", lambda _, now=now: now)
+        assert logged.coordinator.get("/v1/me").status_code == 200
+        assert logged.caseworker.post("/v1/cases", intake()).status_code == 201
+    used = [(row["key_id"], row["operation"], row["at"].date()) for row in rows(logged, Logged.KEY)]
+    days = (tomorrow.date() - timedelta(days=1), tomorrow.date())
+    pairs = [(logged.coordinator, "get_me"), (logged.caseworker, "create_case")]
+    assert used == [(key_id(person), operation, day) for day in days for person, operation in pairs]
+    assert noted == [(key_id(person), day) for day in days for person, _ in pairs]
+
+
+def test_a_key_whose_first_use_could_not_be_written_does_nothing(logged: World) -> None:
+    broken(logged)
+    assert logged.coordinator.post("/v1/cases", intake()).status_code == 503
+    assert logged.coordinator.get("/v1/me").status_code == 503
+    mended(logged)
+    assert logged.coordinator.get("/v1/cases").json()["items"] == []
+    assert len(rows(logged, Logged.KEY)) == 1
+
+
+# No row, no answer
+
+
+def test_where_the_log_cannot_be_written_nothing_is_told_and_nothing_done(logged: World) -> None:
+    reference = logged.case(title=f"Dismissals at {CANARY}")
+    shown = f"/v1/cases/{reference}"
+    assert CANARY in logged.coordinator.get(shown).text
+    hidden = logged.as_("europe reader")
+    assert hidden.get(shown).status_code == 404
+    before = told(logged)
+    broken(logged)
+    answers = [
+        logged.coordinator.get(shown),
+        logged.coordinator.get("/v1/cases", Accept="text/csv"),
+        hidden.get(shown),
+        hidden.get(f"/v1/cases/{ABSENT}"),
+        logged.coordinator.add(reference, "roles", {}, Idempotency_Key=KEY),
+    ]
+    mended(logged)
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+        assert "Retry-After" in answer.headers
+        assert CANARY not in answer.text
+        assert reference not in answer.text
+    assert told(logged) == before
+    again = logged.coordinator.add(reference, "roles", {}, Idempotency_Key=KEY)
+    assert (again.status_code, again.headers.get("Idempotency-Replayed")) == (201, None)
+
+
+def test_a_log_that_cannot_be_reached_in_time_is_503(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/v1/cases/{logged.case()}"
+    logged.coordinator.get(path)
+    monkeypatch.setattr(logged.database, "lock_timeout_s", 0.1)
+    ordinary = access_log.write_events
+
+    def slow(session: Session, events: list[AccessEvent]) -> None:
+        time.sleep(0.5)
+        ordinary(session, events)
+
+    monkeypatch.setattr(access_log, "write_events", slow)
+    assert logged.coordinator.get(path).status_code == 503
+
+
+def test_what_goes_wrong_besides_the_database_is_told_to_who_waits(
+    logged: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/v1/cases/{logged.case()}"
+
+    def fail(*_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(access_log, "_row", fail)
+    assert logged.coordinator.get(path).status_code == 503
+
+
+def test_the_row_stands_when_the_answer_is_read(logged: World) -> None:
+    path = f"/v1/cases/{logged.case()}"
+    for number in range(1, 20):
+        logged.coordinator.get(path)
+        assert len(rows(logged)) == number
+
+
+def test_rows_that_lost_in_a_deadlock_are_written_again(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/v1/cases/{logged.case()}"
+    for times, status in ((2, 200), (3, 503)):
+        with monkeypatch.context() as patched:
+            writing, left = logged.database.writing, [Deadlock()] * times
+            patched.setattr(logged.database, "writing", lambda: raised(left.pop()) if left else writing())  # noqa: B023
+            logged.app.state.context.fast_reads.clear()  # what the quick way cannot log is tried again at the operation
+            assert logged.coordinator.get(path).status_code == status
+    assert len(rows(logged)) == 1
+
+
+def raised(error: Exception) -> Any:
+    raise error
+
+
+# Many at once
+
+
+def test_a_hundred_reads_at_once_share_few_commits(logged: World) -> None:
+    path = f"/v1/cases/{logged.case()}"
+    logged.coordinator.get(path)
+    commits: list[object] = []
+    event.listen(logged.database.engine, "commit", commits.append)
+    with ThreadPoolExecutor(100) as callers:
+        answers = list(callers.map(lambda _: logged.coordinator.get(path).status_code, range(100)))
+    assert answers == [200] * 100
+    assert len(rows(logged)) == 101
+    assert 0 < len(commits) <= 50
+
+
+def test_reads_that_are_logged_get_through_a_crowd_of_writers(logged: World) -> None:
+    reference = logged.case()
+
+    def ask(number: int) -> int:
+        if number % 2:
+            return logged.coordinator.get(f"/v1/cases/{reference}").status_code
+        return logged.coordinator.add(reference, "actions", action()).status_code
+
+    with ThreadPoolExecutor(30) as callers:
+        assert set(callers.map(ask, range(60))) == {200, 201}
+    assert len(rows(logged)) == 30
+
+
+# What the log keeps
+
+
+def test_rows_hold_nothing_that_was_sent(logged: World) -> None:
+    reference = logged.case(title=f"Dismissals at {CANARY}", narrative=f"{CANARY} told us.")
+    logged.coordinator.get(f"/v1/cases/{reference}")
+    logged.coordinator.get(f"/v1/cases/{CANARY}")
+    logged.coordinator.get(f"/v1/cases/{reference}%0A")
+    logged.coordinator.get(f"/v1/cases/{reference}/parties/{CANARY}?x={CANARY}")
+    logged.coordinator.get("/v1/cases?q=Canary", Accept="text/csv")
+    logged.coordinator.get("/v1/organisations", Accept="text/csv", X_Forwarded_For="192.0.2.7", User_Agent=CANARY)
+    logged.coordinator.post("/v1/organisations", organisation(CANARY), Idempotency_Key=f"{CANARY}".replace(" ", ""))
+    logged.as_("reader").post("/v1/organisations", organisation(CANARY))
+    Person(logged.client, f"ua_12345678_{'Canary' * 8}x").get(f"/v1/cases/{CANARY}")
+    kept = rows(logged, *Logged)
+    assert {"view", "export", "denial", "key"} == {row["kind"] for row in kept}
+    assert "canary" not in json.dumps(kept, default=str).lower()
+    assert "testclient" not in json.dumps(kept, default=str)
+    assert "192.0.2.7" not in json.dumps(kept, default=str)
+
+
+def test_rows_can_be_neither_changed_nor_deleted(logged: World) -> None:
+    logged.coordinator.get(f"/v1/cases/{ABSENT}")
+    before = rows(logged, *Logged)
+    tries: list[Any] = [
+        update(AccessEntry).values(kind="view"),
+        delete(AccessEntry),
+        update(access_log.AccessSubject).values(subject=OTHER),
+        delete(access_log.AccessSubject),
+    ]
+    if not logged.database.embedded:
+        tries += [text("TRUNCATE access_log CASCADE"), text("TRUNCATE access_subject")]
+    for attempt in tries:
+        with kept_as_written(logged.database) as session:
+            session.execute(attempt)
+    assert rows(logged, *Logged) == before
+
+
+def test_nothing_to_log_asks_nothing_of_the_database(logged: World) -> None:
+    with logged.database.writing() as session:
+        write_events(session, [])
+    assert rows(logged, *Logged) == []
+
+
+# Answers that hold a secret
+
+
+def kept(world: World) -> list[IdempotentResponse]:
+    """The answers that are kept."""
+    with world.database.reading() as session:
+        return list(session.scalars(select(IdempotentResponse)))
+
+
+def test_an_opening_sent_again_is_done_again_and_logged_again(logged: World) -> None:
+    reference = logged.case()
+    first = logged.coordinator.add(reference, "samples", {}, Idempotency_Key=KEY)
+    again = logged.coordinator.add(reference, "samples", {}, Idempotency_Key=KEY)
+    assert first.status_code == again.status_code == 201
+    assert first.json() != again.json()
+    assert "Idempotency-Replayed" not in again.headers
+    assert told(logged) == [("opening", "sample_samples", 201, [reference])] * 2
+    (answer,) = kept(logged)
+    assert (answer.status, answer.body, answer.headers) == (201, b"", {})
+
+
+def test_a_secret_that_was_shown_once_is_not_made_again(logged: World) -> None:
+    reference = logged.case()
+    first = logged.coordinator.add(reference, "keys", {}, Idempotency_Key=KEY)
+    made = next(_asked)
+    again = logged.coordinator.add(reference, "keys", {}, Idempotency_Key=KEY)
+    assert (first.status_code, again.status_code) == (201, 409)
+    assert again.json()["code"] == "idempotency.secret_not_kept"
+    assert next(_asked) == made + 1
+    assert kept(logged)[0].body == b""
+
+
+@pytest.mark.parametrize("noun", ["samples", "keys"])
+def test_the_key_of_a_secret_answer_belongs_to_its_request(logged: World, noun: str) -> None:
+    one, two = logged.case(), logged.case()
+    logged.coordinator.add(one, noun, {}, Idempotency_Key=KEY)
+    other = logged.coordinator.add(two, noun, {}, Idempotency_Key=KEY)
+    assert other.json()["code"] == "idempotency.key_reused"
+
+
+# Reading it
+
+
+def read(person: Person, query: str = "", **headers: str) -> list[Body]:
+    """The entries a person reads."""
+    answer = person.get(f"/v1/access-log{query}", **headers)
+    assert answer.status_code == 200, answer.text
+    items: list[Body] = answer.json()["items"]
+    return items
+
+
+def test_auditors_read_it_newest_first_and_by_what_they_ask(logged: World) -> None:
+    one, two = logged.case(), logged.case()
+    auditor = logged.as_("auditor")
+    logged.coordinator.get(f"/v1/cases/{one}")
+    logged.caseworker.get(f"/v1/cases/{two}")
+    middle = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    logged.as_("reader").get(f"/v1/cases/{ABSENT}")
+    (name,) = read(auditor, "?kind=denial")[0]["subjects"]  # of no case, as of a sealed one, a keyed name
+    entries = read(auditor)
+    assert [entry["id"] for entry in entries] == sorted((entry["id"] for entry in entries), reverse=True)
+
+    def seen(query: str) -> list[tuple[str, list[str]]]:
+        params = f"?kind=view&kind=denial&{query}"
+        return [(entry["operation"], entry["subjects"]) for entry in read(auditor, params)]
+
+    denied, second, first = ("get_case", [name]), ("get_case", [two]), ("get_case", [one])
+    assert seen("") == [denied, second, first]
+    assert seen(f"subject={one}") == [first]
+    assert seen(f"subject={one}&subject={two}") == [second, first]
+    assert (seen(f"subject={ABSENT}"), seen(f"subject={name}")) == ([], [denied])
+    assert seen("account=caseworker") == [second]
+    assert seen(f"account={logged.coordinator.account}") == [first]
+    assert seen(f"account={NOBODY}") == []
+    assert seen(f"at_from={middle}") == [denied]
+    assert seen(f"at_to={middle}") == [second, first]
+    assert [entry["kind"] for entry in read(auditor, "?kind=denial")] == ["denial"]
+    assert logged.coordinator.get("/v1/access-log").status_code == 403
+
+
+def test_it_comes_in_pages_and_as_a_table_which_is_an_export(logged: World) -> None:
+    auditor, references = logged.as_("auditor"), [logged.case() for _ in range(5)]
+    for reference in references:
+        logged.coordinator.get(f"/v1/cases/{reference}")
+    found, path = [], "/v1/access-log?kind=view&limit=2"
+    while path:
+        answer = auditor.get(path)
+        found += [entry["subjects"][0] for entry in answer.json()["items"]]
+        path = answer.headers["Link"].partition(">")[0][1:] if "Link" in answer.headers else ""
+    assert found == references[::-1]
+    assert "get_case" in auditor.get("/v1/access-log?kind=view", Accept="text/csv").text
+    assert told(logged, Logged.EXPORT) == [("export", "list_access_log", 200, [])]
+
+
+def test_an_auditor_within_an_entity_reads_of_its_accounts_only(logged: World) -> None:
+    inside = logged.newcomer("asia auditor", Role.AUDITOR, entity="South Asia")
+    both = logged.newcomer("two auditor", Role.AUDITOR, entity="Garment Workers Centre")
+    for name in ("asia reader", "partner", "other partner", "europe reader", "coordinator"):
+        logged.as_(name).get(f"/v1/cases/{ABSENT}")
+    Person(logged.client, f"ua_12345678_{'x' * 49}").get(f"/v1/cases/{ABSENT}")
+    logged.coordinator.get("/v1/me")
+
+    def accounts(person: Person) -> set[str | None]:
+        return {entry["account_id"] for entry in read(person, "?kind=denial")}
+
+    asia = {logged.as_(name).account for name in ("asia reader", "partner", "other partner")}
+    assert accounts(inside) == asia
+    assert accounts(both) == {logged.as_("partner").account}
+    everybody = asia | {logged.as_(name).account for name in ("europe reader", "coordinator")} | {None}
+    assert accounts(logged.as_("auditor")) == everybody

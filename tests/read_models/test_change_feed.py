@@ -1,0 +1,493 @@
+"""The feed: every change that the caller may hear of, in the order of commits, none missed, none twice."""
+
+import asyncio
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+from sqlalchemy import func, insert, not_, select, update
+
+from appeals.accounts.account import grants_of
+from appeals.accounts.caller import Caller
+from appeals.accounts.entity import NetworkState
+from appeals.api.fast_reads import FastReads, ReadResult
+from appeals.api.long_polling import STREAM, LongPollMiddleware
+from appeals.cases.case import Case
+from appeals.cases.change_log import Change
+from appeals.database.engine import Database
+from appeals.database.raw_reads import ReadUnavailable
+from appeals.database.xid_order import below_xmin, current_xid
+from appeals.lifecycle.due_dates import process_due
+from appeals.read_models import change_feed
+from appeals.vocabulary import Role
+from tests.support.cast import Body, Person, World, settle
+from tests.support.live import Live, live
+from tests.support.newcomer import PATIENCE_S
+from tests.support.size import examples
+
+__all__ = ["live"]
+EVENTS = examples(240, share=10)
+WRITERS, READERS = 8, 10
+
+
+def told(person: Person, since: str | None = None, **params: Any) -> tuple[list[Body], str]:
+    """All that a reader hears from a place on, and the place after it."""
+    settle(person)
+    items: list[Body] = []
+    while True:
+        query = "&".join(f"{name}={value}" for name, value in {"since": since, **params}.items() if value)
+        answer = person.get(f"/v1/changes?{query}")
+        assert answer.status_code == 200, answer.text
+        since = answer.json()["next"]
+        assert since
+        if not answer.json()["items"]:
+            return items, since
+        items += answer.json()["items"]
+
+
+def test_a_reader_hears_of_each_write_once_with_the_case_as_it_stands(world: World) -> None:
+    first, second = world.case(), world.case()
+    items, place = told(world.coordinator)
+    assert [(item["kind"], item["reference"]) for item in items] == [("changed", first), ("changed", second)]
+    line = next(item for item in world.coordinator.get("/v1/cases").json()["items"] if item["reference"] == first)
+    assert items[0]["case"] == line
+    world.take(first, "screening")
+    items, place = told(world.coordinator, place)
+    assert [(item["reference"], item["version"], item["case"]["status"]) for item in items] == [(first, 2, "screening")]
+    assert told(world.coordinator, place)[0] == []
+
+
+def test_pages_and_whole_tell_the_same(world: World) -> None:
+    for _ in range(7):
+        world.case()
+    assert told(world.coordinator, limit=2)[0] == told(world.coordinator, limit=200)[0]
+
+
+def test_what_is_hidden_is_told_to_nobody_and_what_is_taken_out_of_sight_is_removed(world: World) -> None:
+    reader, hidden = world.as_("reader"), world.case(visibility="sealed")
+    reference = world.case()
+    items, place = told(reader)
+    assert [item["reference"] for item in items] == [reference]
+    world.coordinator.patch(f"/v1/cases/{hidden}", {"title": "Still hidden"}, If_Match="*")
+    assert told(reader, place)[0] == []
+    world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "sealed"}, If_Match="*")
+    world.coordinator.patch(f"/v1/cases/{reference}", {"title": "Unheard of"}, If_Match="*")
+    items, place = told(reader, place)
+    assert [{**item, "at": ""} for item in items] == [
+        {"kind": "removed", "at": "", "reference": reference, "version": None, "case": None}
+    ]
+    world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "network"}, If_Match="*")
+    items, _ = told(reader, place)
+    assert [(item["kind"], item["case"]["title"]) for item in items] == [("changed", "Unheard of")]
+
+
+def test_a_reader_from_the_beginning_hears_nothing_of_what_is_hidden_now(world: World) -> None:
+    """Also when their roles of today would have shown it to them then: they may not have held them."""
+    reference = world.case()
+    _, before = told(world.as_("reader"))
+    world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "sealed"}, If_Match="*")
+    newcomer = world.newcomer("somebody", Role.READER, entity="International Office")
+    for person in (world.as_("reader"), newcomer, world.as_("europe reader")):
+        assert told(person)[0] == []
+        assert told(person)[0] == []  # the quick way
+    assert [item["kind"] for item in told(world.as_("reader"), before)[0]] == ["removed"]
+
+
+def test_who_began_before_a_case_was_hidden_is_told_in_whatever_pages_they_read(world: World) -> None:
+    references, reader = [world.case() for _ in range(4)], world.as_("reader")
+    settle(reader)
+    first = reader.get("/v1/changes?limit=2").json()
+    world.coordinator.patch(f"/v1/cases/{references[0]}", {"visibility": "sealed"}, If_Match="*")
+    kinds = [(item["kind"], item["reference"]) for item in told(reader, first["next"], limit=2)[0]]
+    assert kinds == [("changed", references[2]), ("changed", references[3]), ("removed", references[0])]
+
+
+def test_a_poll_that_finds_nothing_names_the_place_it_has_read_up_to(world: World) -> None:
+    world.case(visibility="sealed")
+    person = world.as_("europe reader")
+    _, place = told(person)
+    for _ in range(3):
+        world.case(visibility="sealed")
+    settle(person)
+    tag = person.get(f"/v1/changes?since={place}").headers["etag"]
+    for _ in range(3):
+        answer = person.get(f"/v1/changes?since={place}", If_None_Match=tag)
+        assert answer.status_code == 304
+        named = answer.headers["link"].removeprefix("<").removesuffix('>; rel="next"')
+        assert named != f"/v1/changes?since={place}"
+        assert person.get(named).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["since=", "since={place}&since={place}", "wait=31", "wait=abc", "wait=1&wait=1", "since={place}&unknown=1"],
+)
+def test_what_the_door_refuses_is_refused_the_second_time_too(world: World, query: str) -> None:
+    world.case()
+    _, place = told(world.coordinator)
+    for _ in range(2):
+        assert world.coordinator.get(f"/v1/changes?since={place}").status_code == 200
+        assert world.coordinator.get(f"/v1/changes?{query.format(place=place)}").status_code == 422
+    assert world.coordinator.get(f"/v1/cases?since={place}").status_code == 422
+    assert world.coordinator.get("/v1/cases?wait=5").status_code == 422
+
+
+def test_a_place_is_taken_however_its_parameter_is_spelt(world: World) -> None:
+    world.case()
+    _, place = told(world.coordinator)
+    for _ in range(3):
+        assert world.coordinator.get(f"/v1/changes?%73ince={place}").json()["items"] == []
+
+
+def test_who_leaves_the_team_or_broke_the_glass_for_a_day_hears_that_it_is_gone(world: World) -> None:
+    reference = world.case(visibility="sealed")
+    other = world.newcomer("another coordinator", Role.COORDINATOR)
+    assert told(other)[0] == []
+    _, place = told(other)
+    assert other.post(f"/v1/cases/{reference}/break-glass", {"reason": "Nobody can be reached"}).status_code == 201
+    items, place = told(other, place)
+    assert [item["kind"] for item in items] == ["changed"]
+    with world.database.reading() as session:
+        until = max(member.until for member in session.scalars(select(Case)).one().team if member.until)
+    process_due(world.database, until)
+    items, _ = told(other, place)
+    assert [(item["kind"], item["reference"]) for item in items] == [("removed", reference)]
+
+
+@pytest.mark.parametrize("altered", ["", "x", "A" * 60, "ä"])
+def test_a_place_that_was_never_given_is_refused(world: World, altered: str) -> None:
+    _, place = told(world.coordinator)
+    assert world.coordinator.get(f"/v1/changes?since={place[:-2]}{altered or 'AA'}").status_code == 422
+    assert world.caseworker.get(f"/v1/changes?since={place}").status_code == 422
+
+
+def test_places_tell_nothing_of_what_others_did(world: World) -> None:
+    """They are as long after a thousand hidden changes as before, and hold no number that could be read."""
+    reader = world.as_("reader")
+    _, before = told(reader)
+    world.case(visibility="sealed")
+    _, after = told(reader)
+    assert len(before) == len(after)
+    assert before[:16] != after[:16]
+
+
+def test_whose_roles_changed_begins_anew(world: World) -> None:
+    person = world.newcomer("somebody", Role.READER, entity="Europe")
+    _, place = told(person)
+    world.give(person.account, "reader", "South Asia")
+    for _ in range(2):
+        answer = person.get(f"/v1/changes?since={place}")
+        assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")
+    assert told(person)[0] == []
+
+
+def test_a_poll_that_finds_nothing_new_is_a_304(world: World) -> None:
+    world.case()
+    _, place = told(world.coordinator)
+    for _ in range(3):
+        empty = world.coordinator.get(f"/v1/changes?since={place}")
+        again = world.coordinator.get(f"/v1/changes?since={place}", If_None_Match=empty.headers["etag"])
+        assert (again.status_code, again.content) == (304, b"")
+    world.case()
+    settle(world.coordinator)
+    assert len(world.coordinator.get(f"/v1/changes?since={place}", If_None_Match=empty.headers["etag"]).json()["items"])
+
+
+def test_nobody_hears_that_a_case_they_do_not_see_was_linked_to_one_they_see(world: World) -> None:
+    seen, hidden = world.case(visibility="network"), world.case(visibility="sealed")
+    follower, keeper = world.as_("europe reader"), world.coordinator
+    _, place = told(follower)
+    _, kept = told(keeper)
+    assert keeper.add(hidden, "links", {"kind": "same_event", "other": seen}).status_code == 201
+    items = keeper.get(f"/v1/changes?since={kept}&wait=10").json()["items"]
+    assert [item["reference"] for item in items] == [hidden]
+    assert told(follower, place)[0] == []
+
+
+# Many writers that commit out of order, many readers that pause and begin again
+
+
+class Log:
+    """What one reader heard: the changes in the order it was told of them."""
+
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+
+
+def write(database: Database, turns: threading.Semaphore, case_id: UUID, events: int, seed: int) -> None:
+    """Write changes, each in a transaction that stays open for up to 10 ms."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    for number in range(events):
+        with turns, database.writing() as session:
+            values = {"case_id": case_id, "at": datetime.now(UTC), "version": number + 1}
+            session.execute(insert(Change).values(transaction_id=current_xid(), **values))
+            time.sleep(chance.random() / 100)
+            if chance.random() < 0.05:
+                session.rollback()
+
+
+def read(database: Database, caller: Caller, log: Log, done: threading.Event, seed: int) -> None:
+    """Read on from where one was, with pauses, until all is written and settled: others use the same server."""
+    chance = random.Random(seed)  # noqa: S311
+    place, page = change_feed.BEGINNING, change_feed.changes_for(caller, change_feed.FROM_START, 50)
+    while True:
+        last = done.is_set()
+        with database.reading() as session:
+            rows = session.execute(
+                page, change_feed.parameters(change_feed.ReadRange(place, change_feed.BEGINNING))
+            ).all()
+            now = session.execute(select(*change_feed.head_position())).one()
+            running = session.scalar(select(func.count(Change.id)).where(not_(below_xmin(Change.transaction_id))))
+        log.heard += [row[1] for row in rows[:50]]
+        place = change_feed.next_position(rows, 50, (now[0], now[1]))
+        if last and not rows and not running:
+            return
+        time.sleep(chance.random() / 5)
+
+
+def race(world: World, reader: Callable[..., None] = read) -> tuple[list[int], list[list[int]]]:
+    """Let writers and readers go; the changes that were committed, in the feed's order, and what each reader heard."""
+    world.case()
+    with world.database.reading() as session:
+        case_id = session.scalars(select(Case.id)).one()
+        held = grants_of(session, UUID(world.coordinator.account))
+        caller = Caller(UUID(world.coordinator.account), "coordinator", held, datetime.now(UTC))
+    turns = threading.Semaphore(world.database.writes_at_once)  # those who write queue, as they do at the operations
+    logs, done = [Log() for _ in range(READERS)], threading.Event()
+    readers = [
+        threading.Thread(target=reader, args=(world.database, caller, log, done, seed)) for seed, log in enumerate(logs)
+    ]
+    writers = [
+        threading.Thread(target=write, args=(world.database, turns, case_id, EVENTS // WRITERS, seed))
+        for seed in range(WRITERS)
+    ]
+    for thread in (*readers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in readers:
+        thread.join()
+    with world.database.reading() as session:
+        written = list(session.scalars(select(Change.id).order_by(Change.transaction_id, Change.id)))
+    return written, [log.heard for log in logs]
+
+
+@pytest.mark.soak
+def test_no_change_is_missed_and_none_told_twice_in_one_order_for_all(world: World) -> None:
+    written, heard = race(world)
+    assert len(written) > EVENTS * 0.8
+    assert all(log == written for log in heard)
+
+
+def test_by_their_numbers_alone_changes_would_be_missed(world: World) -> None:
+    """The control: where several transactions write at once, who reads on from the highest number misses some."""
+
+    def by_number(database: Database, _: Caller, log: Log, done: threading.Event, seed: int) -> None:
+        while True:
+            last = done.is_set()
+            with database.reading() as session:
+                newer = select(Change.id).where(Change.id > (log.heard or [0])[-1]).order_by(Change.id)
+                found = list(session.scalars(newer))
+            log.heard += found
+            if last and not found:
+                return
+            time.sleep(seed / 100)
+
+    written, heard = race(world, by_number)
+    missing = any(set(log) != set(written) for log in heard)
+    assert missing is not world.database.embedded
+
+
+def test_who_had_no_role_for_a_while_begins_anew_and_hears_of_nothing_between(world: World) -> None:
+    reader, admin = world.as_("europe reader"), world.as_("admin")
+    _, place = told(reader)
+    (held,) = reader.get("/v1/me").json()["memberships"]
+    assert admin.post(f"/v1/memberships/{held['id']}/ending", {}).status_code == 201
+    reference = world.case(visibility="network")
+    world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "sealed"}, If_Match="*")
+    world.give(reader.account, held["role"], held["entity_name"])
+    settle(reader)
+    answer = reader.get(f"/v1/changes?since={place}")
+    assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")
+    assert told(reader)[0] == []
+
+
+# Waiting
+
+
+def test_a_stream_goes_on_when_the_network_changes(live: Live) -> None:
+    database = Database(live.database_url)
+    seen: list[Body] = []
+    listening = threading.Thread(target=streamed, args=(live, "caseworker", seen))
+    listening.start()
+    while not seen:
+        time.sleep(0.01)
+    with database.writing() as session:
+        session.execute(update(NetworkState).values(auth_version=NetworkState.auth_version + 1))
+    database.engine.dispose()
+    made = [live.world.case(), live.world.case()]
+    listening.join(PATIENCE_S)
+    assert [item.get("reference") for item in seen] == [None, *made]
+
+
+class Forgetful(FastReads):
+    """Knows how to answer only when it was asked often enough: the first use of a key on a day leaves no plan."""
+
+    def __init__(self, after: int) -> None:
+        self.left, self.told = after, 0
+        self.reader = None  # type: ignore[assignment]
+
+    def plan(self, _: Any) -> Any:
+        self.left -= 1
+        return self if self.left < 0 else None
+
+    def parameters(self, _: Any) -> dict[str, Any]:
+        self.left -= 1
+        return {"after_id": self.left}
+
+    def is_valid(self, _: Any) -> bool:
+        return True
+
+    async def execute(self, _: Any, params: Any) -> ReadResult | None:
+        self.told += 1
+        if self.told > 2:
+            raise ReadUnavailable
+        return ReadResult(b"id: x\nevent: change\ndata: {}\n\n", params.cursor)
+
+
+def sent_by(quick: FastReads, *answers: int) -> tuple[list[Any], list[int]]:
+    """What a stream sends, and what its operation answered: these statuses, and then the last of them again and
+    again.
+    """
+    sent, answered = list[Any](), list[int]()
+
+    async def operation(_: Any, __: Any, send: Any) -> None:
+        answered.append(answers[min(len(answered), len(answers) - 1)])
+        await send({"type": "http.response.start", "status": answered[-1], "headers": []})
+        await send({"type": "http.response.body", "body": b"id: a\nevent: begin\ndata: {}\n\n"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": STREAM, "query_string": b"", "headers": []}
+    asyncio.run(LongPollMiddleware(operation, quick)._stream(scope, send))
+    return sent, answered
+
+
+@pytest.mark.parametrize(("after", "told"), [(0, 2), (2, 2), (9, 0)])
+def test_a_stream_asks_the_door_again_where_it_left_no_plan_at_first(after: int, told: int) -> None:
+    sent, _ = sent_by(Forgetful(after), 200)
+    assert sum(b"change" in message.get("body", b"") for message in sent) == told
+
+
+class Ending(Forgetful):
+    """Answers by a key that ends while its reader waits."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.asked = 0
+
+    def is_valid(self, _: Any) -> bool:
+        self.asked += 1
+        return self.asked == 1
+
+
+def test_a_stream_ends_with_the_key_and_not_with_the_event_after() -> None:
+    quick = Ending()
+    sent, params = sent_by(quick, 200, 401)
+    assert (params, quick.told) == ([200, 401], 1)
+    assert sent[-1] == {"type": "http.response.body", "body": b""}
+
+
+def streamed(live: Live, person: str, seen: list[Body], **headers: str) -> None:
+    """Listen until the third event, or the service ends the stream."""
+    key = {"Authorization": f"Bearer {live.cast.keys[person]}", **headers}
+    place = ""
+    with httpx2.stream(
+        "GET", f"{live.url}/v1/changes/stream", headers=key, timeout=PATIENCE_S, trust_env=False
+    ) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("id: "):
+                place = line[4:]
+            if line.startswith("data: "):
+                seen.append({"place": place, **json.loads(line[6:])})
+                if len(seen) == 3:
+                    return
+
+
+def test_a_stream_tells_what_happens_and_goes_on_from_the_last_event(live: Live) -> None:
+    seen: list[Body] = []
+    listening = threading.Thread(target=streamed, args=(live, "coordinator", seen))
+    listening.start()
+    while not seen:
+        time.sleep(0.01)
+    hidden, made = live.world.case(), [live.world.case(), live.world.case()]
+    listening.join(PATIENCE_S)
+    assert [item.get("reference") for item in seen] == [None, hidden, made[0]]
+    rest: list[Body] = []
+    with suppress(httpx2.ReadTimeout):
+        headers = {"Last-Event-ID": seen[1]["place"]}
+        streamed(live, "coordinator", rest, **headers)
+    assert [item.get("reference") for item in rest] == [None, *made]
+
+
+def test_a_long_poll_ends_when_something_happens_and_only_for_those_who_may_know(live: Live) -> None:
+    reader, coordinator = live.world.as_("europe reader"), live.world.coordinator
+    _, unseen = told(reader)
+    _, place = told(coordinator)
+    answers: list[Any] = []
+
+    def wait(spelt: str) -> None:
+        headers = {"Authorization": f"Bearer {coordinator.key}"}
+        with httpx2.Client(base_url=live.url, timeout=PATIENCE_S, trust_env=False) as client:
+            answers.append(client.get(f"/v1/changes?since={place}&wait={spelt}", headers=headers))
+
+    waiting = [threading.Thread(target=wait, args=(spelt,)) for spelt in ("30", "030")]
+    for one in waiting:
+        one.start()
+    time.sleep(0.5)
+    assert answers == []
+    reference = live.world.case()
+    for one in waiting:
+        one.join(PATIENCE_S)
+    told_of = [[item["reference"] for item in answer.json()["items"]] for answer in answers]
+    assert told_of == [[reference], [reference]]
+    assert reader.get(f"/v1/changes?since={unseen}&wait=1").json()["items"] == []
+
+
+# A database restored from a copy
+
+
+def test_after_a_copy_was_restored_everybody_begins_anew(world: World) -> None:
+    first = world.case()
+    _, place = told(world.coordinator)
+    with world.database.writing() as session:
+        change_feed.reset_feed(session)
+    for _ in range(2):
+        answer = world.coordinator.get(f"/v1/changes?since={place}")
+        assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")
+    second = world.case()
+    assert [item["reference"] for item in told(world.coordinator)[0]] == [first, second]
+
+
+def test_changes_that_were_numbered_on_another_server_are_noticed(world: World) -> None:
+    world.case()
+    with world.unprotected() as session:
+        assert not change_feed.count_foreign_changes(session)
+        session.execute(update(Change).values(transaction_id=2**40))
+        assert change_feed.count_foreign_changes(session)
+    if not world.database.embedded:
+        assert world.coordinator.get("/v1/changes").json()["items"] == []
+    with world.database.writing() as session:
+        change_feed.reset_feed(session)
+        assert not change_feed.count_foreign_changes(session)
+    assert len(told(world.coordinator)[0]) == 1

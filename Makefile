@@ -58,7 +58,7 @@ migration: .venv/check ## Write the migration for a change of the model: make mi
 	@test -n '$(m)' || { echo 'say what it does: make migration m="…"'; exit 2; }
 	@set -e; place=$$(mktemp -d); trap 'rm -r "$$place"' EXIT; \
 	export APPEALS_DATABASE_URL="sqlite:///$$place/empty.db"; \
-	number=$$(ls migrations/versions/*.py | wc -l); \
+	number=$$(ls migrations/versions/*.py | sed -n '$$s:.*/0*\([0-9]*\)_.*:\1:p'); \
 	$(BIN)/appeals migrate; \
 	$(BIN)/alembic revision --autogenerate --rev-id "$$(printf %04d $$((number + 1)))" -m '$(m)'; \
 	$(BIN)/ruff check --quiet --fix migrations; $(BIN)/ruff format --quiet migrations

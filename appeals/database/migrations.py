@@ -3,17 +3,21 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
+from warnings import catch_warnings, simplefilter
 
-from alembic import command
+from alembic import command, context
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, inspect, text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError, SAWarning
 
 from appeals.database import protection
+from appeals.database.declarative import Base
 from appeals.database.engine import Database
 from appeals.database.failures import failure_from
-from appeals.database.schema_version import MIGRATIONS, head_revision
+from appeals.database.schema_version import LAST_SQUASHED, MIGRATIONS, head_revision, revisions
 
 USUAL_PORT = 5432
 OTHER_SCHEMA = "the database answers, but its schema is another than this release's; run: appeals migrate"
@@ -107,6 +111,10 @@ def _protected(connection: Connection, revision: str, service: URL | None) -> It
     user = str(service.username) if service else ""
     if service:
         _as_owner(connection, user, partial(protection.take_over, connection, user))
+    if revision == "head":
+        _adopt(connection)
+    elif revision.startswith("-"):
+        _require_so_many_before(connection, revision)
     if revision != "head" or _revision(connection) != head_revision():
         protection.lift(connection)
     yield
@@ -116,6 +124,46 @@ def _protected(connection: Connection, revision: str, service: URL | None) -> It
     if service:
         _as_owner(connection, user, partial(protection.make_user, connection, user, service.password))
         protection.grant(connection, user)
+
+
+def _adopt(connection: Connection) -> None:
+    """Stamp a database at the last squashed revision with the one that makes the same schema.
+
+    Raises: DatabaseNotReady, where it is older, or not as that revision leaves it.
+    """
+    current, first = _revision(connection), revisions()[0]
+    if current is None or current >= first:
+        return
+    if current != LAST_SQUASHED:
+        raise DatabaseNotReady(
+            f"the schema is at revision {current}, too old for this release: "
+            f"bring it to {LAST_SQUASHED} with the release before (appeals migrate), then migrate it with this one"
+        )
+    with catch_warnings():  # an index over an expression cannot be compared
+        simplefilter("ignore", SAWarning)
+        differences = compare_metadata(context.get_context(), Base.metadata)
+    if differences:
+        raise DatabaseNotReady(
+            f"the schema says it is at revision {current}, and is not as that leaves it "
+            f"({', '.join(map(_difference_text, differences))}); restore a backup, or mend that first"
+        )
+    connection.execute(text("UPDATE alembic_version SET version_num = :first"), {"first": first})
+
+
+def _difference_text(difference: Any) -> str:
+    """What Alembic would do, and to which table, column, constraint or index."""
+    change = difference[0] if isinstance(difference, list) else difference
+    names = [getattr(part, "name", part) for part in change]
+    return " ".join(name for name in names if isinstance(name, str))
+
+
+def _require_so_many_before(connection: Connection, steps: str) -> None:
+    """See that going back so many revisions leaves a schema. Raises: DatabaseNotReady."""
+    older = [revision for revision in revisions() if revision < (_revision(connection) or "")]
+    if steps[1:].isdigit() and int(steps[1:]) > len(older):
+        raise DatabaseNotReady(
+            f"there are {len(older)} older revisions to go back to, not {steps[1:]}; base drops the whole schema"
+        )
 
 
 def _as_owner(connection: Connection, user: str, act: Callable[[], None]) -> None:

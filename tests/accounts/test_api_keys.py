@@ -18,7 +18,6 @@ from appeals.accounts.authentication import authenticate
 from appeals.accounts.entity import auth_version
 from appeals.api.routing import AppContext
 from appeals.cases.case import Case
-from appeals.database.schema_version import MIGRATIONS
 from appeals.errors import Unauthenticated
 from appeals.lifecycle.due_dates import process_due
 from appeals.vocabulary import Role, Scope
@@ -659,20 +658,6 @@ def test_a_key_that_dies_while_its_call_waits_makes_no_other(world: World, monke
 
 
 # What is kept
-
-
-def test_going_down_a_revision_makes_no_key_open_more_or_live_longer(world: World) -> None:
-    narrow, old = given(world, "reader", Scope.READ), given(world, "reader", lasts=300 * DAY)
-    made(rotated(old))
-    names = sorted(path.name for path in (MIGRATIONS / "versions").glob("*.py"))
-    own = next(at for at, name in enumerate(names) if name.endswith("keys_with_scopes.py"))
-    world.migrate(f"-{len(names) - own}")
-    world.migrate()
-    assert status(world, narrow.key) == 401
-    kept = row(world, id_of(old.key))
-    assert kept.expires_at - kept.recorded_at < 8 * DAY
-    assert kept.granted_scopes == set(Scope)
-    assert status(world, world.cast.keys["reader"]) == 200
 
 
 def test_a_key_is_kept_with_all_its_scopes_in_one_order(world: World) -> None:

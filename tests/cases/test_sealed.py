@@ -14,7 +14,6 @@ from appeals.api.idempotency import IdempotentResponse
 from appeals.api.routing import AppContext
 from appeals.cases.team import TeamMember
 from appeals.vocabulary import Role
-from tests.database.test_migrations import VERSIONS
 from tests.support.cast import CONSENTS, PARTIES, Body, World
 from tests.support.standing import ABSENT
 
@@ -22,7 +21,6 @@ NARRATIVE = "What happened at the gate on Monday."
 RULE = "Only by messenger, after the shift."
 OPENED: Body = {"fields": ["narrative"], "reason": "The lawyer asks for the day."}
 SHOWN: Body = {"fields": {"narrative": NARRATIVE}, "safe_contact_rules": []}
-(KEPT_SINCE,) = (path.name for path in VERSIONS if path.name.endswith("safe_contact_rules.py"))
 GLASS: Body = {"reason": "Police are at the office and nobody of the team answers."}
 
 
@@ -150,18 +148,6 @@ def test_each_rule_for_a_person_stays_on_record(world: World) -> None:
     people = world.coordinator.add(reference, "openings", {**OPENED, "fields": ["people"]}).json()["fields"]["people"]
     assert [people[number]["safe_contact_rule"] for number in (made, other)] == ["Not at home.", RULE]
     assert rules(world, reference) == []
-
-
-def test_rules_from_before_each_was_kept_are_kept_by_the_migration(world: World) -> None:
-    reference = asian_case(world)
-    for rule in ("Never call.", RULE):
-        world.take(reference, "acknowledgement", safe_contact_rule=rule)
-    person = world.coordinator.add(reference, "people", {"pseudonym": "Worker Seven", "safe_contact_rule": RULE}).json()
-    world.migrate(f"-{sum(path.name >= KEPT_SINCE for path in VERSIONS)}")
-    world.migrate()
-    versions = rules(world, reference, "safe_contact_rule", "people")
-    assert [version[:2] for version in versions] == [(RULE, person["id"]), (RULE, None)]
-    assert versions[1][2:] == (world.history(reference)[-1]["recorded_at"], world.coordinator.account)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ from appeals.app import routes
 from appeals.cases.publication import SIGNED_FOR_DAYS
 from appeals.cli import generated_docs, lifecycle_page
 from appeals.fields import Language
-from appeals.lifecycle.guards import GUARDS, PUBLIC_WHILE_SUSPENDED, RISK_REVIEW_DAYS
+from appeals.lifecycle.guards import GUARDS
+from appeals.lifecycle.guards_publication import PUBLIC_WHILE_SUSPENDED
+from appeals.lifecycle.guards_risk_and_contact import RISK_REVIEW_DAYS
 from appeals.lifecycle.step_inputs import CaseChange
 from appeals.lifecycle.steps import STEPS
 from appeals.settings import ROOT, Settings

@@ -19,7 +19,8 @@ from appeals.errors import FieldError, Invalid
 from appeals.fields import earliest
 from appeals.lifecycle import record_kinds
 from appeals.lifecycle import step_inputs as asks
-from appeals.lifecycle.guards import Attempt, is_void_after_no, relied_on, second_signature, shown_records, stays_up
+from appeals.lifecycle.attempt import Attempt, is_void_after_no, second_signature, shown_records, stays_up
+from appeals.lifecycle.guards_publication import relied_on
 from appeals.lifecycle.record_kinds import WriteContext
 from appeals.vocabulary import (
     CloseReason,

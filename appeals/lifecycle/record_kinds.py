@@ -245,7 +245,7 @@ def _names(named: dict[str, Any]) -> set[str]:
     return {fold(name) for name in (named["name"], named.get("name_local")) if name}
 
 
-def _acted_by_anew(writing: WriteContext, data: action.ActionChange) -> dict[str, Any]:
+def _changed_actor(writing: WriteContext, data: action.ActionChange) -> dict[str, Any]:
     return _acted_by(writing, data.by, "/by") if "by" in data.model_fields_set else {}
 
 
@@ -661,7 +661,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "actions", action.Action, action.ActionInput, action.ActionOutput, action.ActionChange,
-        transitions=action.NEXT, derive=_of_action, alters=_acted_by_anew, check=_done_without_consent,
+        transitions=action.NEXT, derive=_of_action, alters=_changed_actor, check=_done_without_consent,
         asides=frozenset({"label", "reach", "result_note"}), after_write=_settle_action,
     ),
     Kind(

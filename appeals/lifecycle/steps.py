@@ -1,7 +1,7 @@
 """THE TABLE: every step a case can take, declared once.
 
 Read by the routes, OpenAPI, `GET …/steps`, the CHECK constraint, `docs/lifecycle.md`, `appeals lifecycle` and
-the tests. Source: domain.md 2 and 3. The guards are named here and written in `lifecycle/guards.py`.
+the tests. Source: domain.md 2 and 3. The guards are named here and written in `lifecycle/guards_….py`.
 """
 
 from dataclasses import dataclass

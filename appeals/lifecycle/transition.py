@@ -22,8 +22,10 @@ from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid, StepRe
 from appeals.fields import Sealed, annotated_fields
 from appeals.lifecycle import record_kinds
 from appeals.lifecycle import step_inputs as asks
+from appeals.lifecycle.attempt import Attempt
 from appeals.lifecycle.effects import CaseFinder, prepare, publish_signed, take_effect
-from appeals.lifecycle.guards import GUARDS, Attempt, reasons_against, resumable, unmet, up_until
+from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
+from appeals.lifecycle.guards_publication import up_until
 from appeals.lifecycle.record_kinds import WriteContext
 from appeals.lifecycle.steps import GOING_UP, MAY_BE_UP, STEP_OF_NOUN, TAKEN_UP, Step, open_in
 from appeals.read_models.public_statistics import update_batches

@@ -26,7 +26,7 @@ from appeals.cases.proceeding import OVER, Proceeding
 from appeals.cases.publication import Publication
 from appeals.cases.risk import RiskAssessment
 from appeals.fields import Model
-from appeals.lifecycle.guards import RISK_REVIEW_DAYS, RISK_REVIEW_DAYS_ELSEWHERE
+from appeals.lifecycle.guards_risk_and_contact import RISK_REVIEW_DAYS, RISK_REVIEW_DAYS_ELSEWHERE
 from appeals.lifecycle.steps import ENDED, TAKEN_UP
 from appeals.vocabulary import (
     ActedBy,

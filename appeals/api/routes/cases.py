@@ -22,7 +22,8 @@ from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid, NotFou
 from appeals.fields import Instant, Model
 from appeals.lifecycle import intake
 from appeals.lifecycle import transition as steps
-from appeals.lifecycle.guards import GUARDS, Attempt, reasons_against, resumable, unmet
+from appeals.lifecycle.attempt import Attempt
+from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
 from appeals.lifecycle.record_kinds import WriteContext, name_on_team, require_conditions
 from appeals.lifecycle.step_inputs import CaseChange, Intake
 from appeals.lifecycle.steps import STEP_OF_NOUN, STEPS, Step

@@ -29,58 +29,60 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
-    database_url: Annotated[str, Field(description="SQLite file (`sqlite:///…`) or PostgreSQL (`postgresql://…`).")] = (
-        "sqlite:///appeals.db"
-    )
+    database_url: Annotated[
+        str, Field(description="URL of the database: SQLite (`sqlite:///…`) or PostgreSQL (`postgresql://…`).")
+    ] = "sqlite:///appeals.db"
     database_password_file: Annotated[
-        Path | None, Field(description="A file holding the PostgreSQL password, kept out of the URL.")
+        Path | None, Field(description="File with the PostgreSQL password; it replaces a password in the URL.")
     ] = None
     migration_database_url: Annotated[
         str | None,
         Field(
-            description="Where `appeals migrate` connects to PostgreSQL, as the user who owns the tables; nothing else "
-            "uses it. Unset: as the service does, which then owns them."
+            description="URL with which `appeals migrate` alone connects to PostgreSQL, as the user that owns the "
+            "tables. Default: the database URL, whose user then owns them."
         ),
     ] = None
     migration_database_password_file: Annotated[
-        Path | None, Field(description="A file holding the password of that user.")
+        Path | None, Field(description="File with the password of the owner.")
     ] = None
     pepper: Annotated[
         SecretStr | None,
-        Field(description="The secret that keys and cursors are made with. Unset: `pepper_file`."),
+        Field(description="Secret that protects API keys, cursors and webhook secrets. Default: the pepper file."),
     ] = None
     pepper_file: Annotated[
-        Path, Field(description="A file holding the pepper; made on the first start if it is absent.")
+        Path, Field(description="File with the pepper; `appeals serve` creates it if it is missing.")
     ] = Path("appeals.pepper")
-    host: Annotated[str, Field(description="The address `appeals serve` listens on.")] = "127.0.0.1"
-    port: Annotated[int, Field(description="The port `appeals serve` listens on.", ge=1, le=65535)] = 8000
+    host: Annotated[str, Field(description="Address that `appeals serve` listens on.")] = "127.0.0.1"
+    port: Annotated[int, Field(description="Port that `appeals serve` listens on.", ge=1, le=65535)] = 8000
     proxy: Annotated[
         str | None,
         Field(
-            description="The address of the web server in front that speaks TLS, or its network (`10.0.0.0/8`), "
-            "several with commas: what it says of a caller's address is believed. Unset: only one on this machine is."
+            description="Reverse proxies (IP addresses or CIDR networks such as `10.0.0.0/8`, with commas) whose "
+            "`X-Forwarded-For` is trusted. Default: loopback only."
         ),
     ] = None
-    workers: Annotated[int, Field(description="Worker processes (SQLite: 1).", ge=1, le=64)] = 1
+    workers: Annotated[int, Field(description="Worker processes; 1 with SQLite.", ge=1, le=64)] = 1
     pool_size: Annotated[
         int,
         Field(
-            description=(
-                f"Connections each worker keeps to PostgreSQL. Writes take all but {RESERVED_CONNECTIONS} of them."
-            ),
+            description=(f"PostgreSQL connections of each worker. Writes use all but {RESERVED_CONNECTIONS} of them."),
             ge=MIN_CONNECTIONS,
             le=200,
         ),
     ] = 10
     lock_timeout_s: Annotated[
         float,
-        Field(description="Seconds a write waits, in the queue and for others in all, before 503 or 409.", gt=0, le=60),
+        Field(
+            description="How long a write may wait for the queue and for locks, in seconds, before 503 or 409.",
+            gt=0,
+            le=60,
+        ),
     ] = 10.0
     rate_per_minute: Annotated[
         int,
         Field(
-            description="Requests each account may make a minute of each worker, those of 100 s also at once. "
-            "0: no limit.",
+            description="Requests that an account may make per minute to each worker; after a rest, those of 100 s "
+            "at once. 0 disables the limit.",
             ge=0,
             le=1_000_000,
         ),
@@ -88,48 +90,50 @@ class Settings(BaseSettings):
     public_rate_per_minute: Annotated[
         int,
         Field(
-            description="The same for each address without a live key (of IPv6: each /64). 0: no limit.",
+            description="The same for an address without a live key (for IPv6 a /64 network). 0 disables the limit.",
             ge=0,
             le=1_000_000,
         ),
     ] = 300
     clock_every_s: Annotated[
         float,
-        Field(description="Seconds between two looks for due dates that have passed. 0: never.", ge=0, le=86_400),
+        Field(description="How often to process overdue dates, in seconds. 0 disables it.", ge=0, le=86_400),
     ] = 30.0
     webhooks_every_s: Annotated[
         float,
-        Field(description="Seconds between two looks for what webhooks are to be told. 0: never.", ge=0, le=86_400),
+        Field(description="How often to send pending webhook events, in seconds. 0 disables them.", ge=0, le=86_400),
     ] = 2.0
     webhooks_to_loopback: Annotated[
         bool,
-        Field(description="Whether webhooks may also go to this machine, without TLS: for tests and demonstrations."),
+        Field(description="Allow webhooks to this machine, without TLS; for tests and demonstrations."),
     ] = False
-    body_limit: Annotated[int, Field(description="The largest body taken, in bytes.", ge=1024)] = 1_048_576
+    body_limit: Annotated[int, Field(description="Maximum size of a request body, in bytes.", ge=1024)] = 1_048_576
     body_timeout_s: Annotated[
         float,
         Field(
-            description="Seconds a request has for its body, and a client to take in what it is sent.", gt=0, le=3600
+            description="How long a client may take to send a body, or pause in reading an answer, in seconds.",
+            gt=0,
+            le=3600,
         ),
     ] = 60.0
     body_rate: Annotated[
         int,
-        Field(description="Bytes a second in which a body comes at least, looked at after 5 s. 0: any.", ge=0),
+        Field(description="Minimum speed of a request body after 5 s, in bytes per second. 0 allows any.", ge=0),
     ] = 500
     header_limit: Annotated[
         int,
-        Field(description="The largest headers taken, all of them with the address, in bytes.", ge=1024, le=1_048_576),
+        Field(description="Maximum size of the address and all headers, in bytes.", ge=1024, le=1_048_576),
     ] = 16_384
     header_timeout_s: Annotated[
-        float, Field(description="Seconds a connection or request has for its headers.", gt=0, le=3600)
+        float, Field(description="How long a client may take to send its headers, in seconds.", gt=0, le=3600)
     ] = 15.0
     idle_timeout_s: Annotated[
-        float, Field(description="Seconds a connection may rest between two requests.", gt=0, le=3600)
+        float, Field(description="How long a connection may be idle between two requests, in seconds.", gt=0, le=3600)
     ] = 60.0
     connection_limit: Annotated[
         int,
         Field(
-            description="Connections each worker keeps, as far as the limit of open files allows. Beyond it, the one "
+            description="Maximum connections of each worker, within the limit of open files. Above it, the connection "
             "that has been unfinished longest is closed.",
             ge=10,
         ),

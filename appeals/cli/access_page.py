@@ -94,14 +94,15 @@ def page(places: Routes) -> str:
 Made from `appeals/access/visibility.py`, `appeals/access/record_writers.py` and `appeals/api/permissions.py` by `make
 docs`; do not edit.
 
-A role is held within an entity, and is good for it and all that lies below it. What nothing here gives does not exist:
-such a case is answered 404, stands in no list and counts nowhere. Why it is so:
-[one policy](decisions/0015-one-policy.md), [views](decisions/0017-views-are-lists.md).
+An account holds each role in an entity; the role is valid for that entity and all entities below it. A case that no
+rule on this page shows to you does not exist for you: it is 404, in no list and in no count. The reasons are in
+[one policy](decisions/0015-one-policy.md) and [views](decisions/0017-views-are-lists.md).
 
 ## Who sees a case
 
-A line gives a view of the cases of each visibility to those who hold one of the roles in that way. Where several fit,
-the fullest view holds. Who may act, may do what the operations below give to those roles; the others only look on.
+Each row of this table names roles, how an account reaches the case in them, and the view it gets for each visibility of
+the case. If several rows fit, the fullest view applies. "May act" means that the account may also call the operations
+that its roles allow; with "no" it can only read.
 
 {visibility_table()}
 
@@ -111,42 +112,44 @@ the fullest view holds. Who may act, may do what the operations below give to th
 | --- | --- |
 {views}
 
-Each is a list of its members in `appeals/read_models/views.py`, and what is not on the list is not shown. `GET
-/v1/cases/{{ref}}` gives the fullest view you have, or the one asked for by `?view=`; steps and changes answer in the
-fullest. The work view goes on the access log each time it is given. Outsiders get the public view: of published cases
-alone, what two people approved, for as long as [it may be up](consent.md#may-it-be-up-now).
+Each view is an explicit list of fields in `appeals/read_models/views.py`; a field that is not on the list is not shown.
+`GET /v1/cases/{{ref}}` returns the fullest view that you have, or a smaller one with `?view=`. Steps and changes return
+the fullest. Each time somebody gets the work view, the access log gets a row. Outsiders get the public view: of
+published cases alone, what two people approved, for as long as [it may be up](consent.md#may-it-be-up-now).
 
 ## The team of a case
 
-Whoever logs a case is named on its team, and so are the assignee and a coordinator who seals it. Coordinators name
-others. On a team one acts in the roles one holds anywhere; who is coordinator, but not over the lead entity, acts as
-caseworker. When a hand-over is accepted, who accepted it and the new assignee join, and all leave but who logged it.
+The account that logs a case is on its team, and so are the assignee and a coordinator who seals the case. Coordinators
+name other members. A member acts with the roles they hold anywhere; a coordinator who is not over the lead entity acts
+as a caseworker. When another entity accepts a handover, the account that accepts it and the new assignee join the team,
+and all others leave it but the account that logged the case.
 
 ## Sealed cases and sealed fields
 
-A `{Visibility.SEALED}` case is seen by those who are named on its team and by nobody else, coordinators included; the
-last of them cannot leave. Sealed fields, {sealed}, are in no view, list, export or
-log. They come from `POST /v1/cases/{{ref}}/openings` alone, with a reason; each opening is kept under the case for its
+A `{Visibility.SEALED}` case is visible to the members of its team and to nobody else, coordinators included. The last
+member cannot leave. The sealed fields {sealed} are in no view, list, export or
+log. Only `POST /v1/cases/{{ref}}/openings` returns them, with a reason; each opening is recorded under the case for its
 team, and on the access log.
 
 ## Breaking the glass
 
-A coordinator over the lead entity who has to see a sealed case, and knows its reference, gives a reason at
-`POST /v1/cases/{{ref}}/break-glass`, of at least {SHORTEST_REASON} characters, and reads it for {hours:.0f} hours.
-They act *only to protect*: besides opening sealed fields they take the steps `suspension` and `withdrawal`, take
-publications down, record a no, and a risk that is graver than what is on record. All else is 403 to them, and nothing
-they know from there can be named in another case ([why](decisions/0030-for-a-day.md)).
+Break-glass access is for emergencies: a coordinator over the lead entity, who knows the reference of a sealed case,
+calls `POST /v1/cases/{{ref}}/break-glass` with a reason of at least {SHORTEST_REASON} characters, and can read the case
+for {hours:.0f} hours. They can act *only to protect*: open sealed fields, take the steps `suspension` and `withdrawal`,
+take publications down, record a refusal or withdrawal of consent, and record a graver risk. Everything else is 403, and
+what they see there cannot be used in another case ([why](decisions/0030-for-a-day.md)).
 
-Everybody who is named on the team at that moment is told who and why at `GET /v1/alerts`, for good, also after they
-left; the access log has it as `{Logged.BREAK_GLASS}`.
+Every member of the team at that moment gets an alert at `GET /v1/alerts` with the name and the reason, which they can
+still read after they left the team. The access log has a row of the kind `{Logged.BREAK_GLASS}`.
 
-Where nobody who is named on the team is in service any more (their accounts are disabled, or hold no role that works on
-cases), who broke the glass proposes a member by `POST …/team`, and a second coordinator over the lead, who breaks it
-too, names them by `POST …/team/{{id}}/confirmation`. A proposal lapses with the day of who made it.
+If no member of the team is in service any more (their accounts are disabled, or hold no role that works on cases), the
+coordinator with break-glass access proposes a member with `POST …/team`. A second coordinator over the lead, also with
+break-glass access, confirms them with `POST …/team/{{id}}/confirmation`. A proposal lapses when the access of its
+proposer ends.
 
 ## Keys
 
-A key does no more than its scopes say, whatever the roles of its account.
+The scopes of a key limit what it can do, whatever the roles of its account.
 
 | Scope | What the key may be used for |
 | --- | --- |
@@ -154,26 +157,29 @@ A key does no more than its scopes say, whatever the roles of its account.
 
 ## Who writes which records
 
-Also where they come along with an intake or a step. Who acts only to protect writes of `consents` a no, of
-`risk-assessments` a graver one, and of `team` a proposal where nobody is in service.
+This table also applies to records that an intake or a step carries. An account that acts only to protect may write a
+consent that is a no, a graver risk assessment, and the proposal of a team member if nobody on the team is in service.
 
 {writers_table()}
 
 ## Operations of a case
 
-To those who do not see the case they answer 404; who sees it and may not pass gets 403. An assignee and a visibility
-are changed by coordinators alone. The names of operations are the `operationId`s of `/openapi.json`.
+These operations answer 404 if you cannot see the case, and 403 if you see it but may not call them. Only coordinators
+change the assignee and the visibility. The names of operations are the `operationId`s of `/openapi.json`.
 
 {_operation_rows(of_cases, places)}
 
 ## Other operations
 
-Some look closer than at the role. Admins act at and below their own entity, never on their own account, and disable an
-account or revoke its keys only where they are admin over every entity in which it holds a role or ever held one
-([why](decisions/0012-keys.md)). What they propose, another person confirms: [accounts](accounts.md). Auditors read of
-the accounts at and below their entity, and of sealed cases by
-[keyed names](decisions/0034-keyed-names-on-the-log.md). The glass is broken by those who coordinate the lead. Lists of
-cases hold those one sees; alerts are what one was told.
+Some of these operations check more than the role:
+
+- Admins act at and below their own entity, and never on their own account. They disable an account or revoke its keys
+  only if they are admin over every entity in which it holds or ever held a role ([why](decisions/0012-keys.md)).
+- Another person confirms what an admin proposes: [accounts](accounts.md).
+- Auditors read the rows of accounts at and below their entity. They read
+  [keyed names](decisions/0034-keyed-names-on-the-log.md) in place of sealed cases.
+- Only coordinators over the lead entity get break-glass access.
+- Lists of cases hold the cases that you see; alerts are your own.
 
 {_operation_rows(others, places)}
 
@@ -181,9 +187,11 @@ cases hold those one sees; alerts are what one was told.
 
 {_operation_rows(public, places)}
 
-## What the access log has besides
+## Further rows of the access log
 
-`get_case`, `get_steps` and `get_history` are a `view` where the caller gets the work view. Lists as CSV or NDJSON
-are an `export`. A step or a withdrawn consent that puts up or takes down a publication is a `publication` too. A
-refusal is a `denial`, and the first use of a key on a day a `key`. What is public is not on it, but for enrolment.
+- `get_case`, `get_steps` and `get_history` are a `view` when the caller gets the work view.
+- A list as CSV or NDJSON is an `export`.
+- A step or a withdrawn consent that publishes something or takes it down is also a `publication`.
+- A refusal is a `denial`; the first use of a key on a day is a `key`.
+- Public operations have no row, except enrolment.
 """

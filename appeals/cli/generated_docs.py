@@ -50,8 +50,8 @@ def vocabulary_page() -> str:
 
 Made from `appeals/vocabulary.py` {GENERATED_NOTICE}
 
-The service gives them out too: `GET /v1/vocabularies/<name>`. A code, once used, is never renamed or given another
-meaning. Where ILO conventions stand behind a code, they are named.
+The codes are the fixed values of records. `GET /v1/vocabularies/<name>` returns each list. A code in use is never
+renamed and never changes its meaning. The ILO conventions behind a code are named in brackets.
 
 {lists}"""
 
@@ -74,19 +74,20 @@ def configuration_page() -> str:
 
 Made from `appeals/settings.py` {GENERATED_NOTICE}
 
-Every setting is a variable of the environment; there is no file of settings. `make run` passes them on, and takes
-`PORT` as a short name of `APPEALS_PORT`.
+Every setting is an environment variable; there is no settings file. `make run` passes the variables on to the service,
+and accepts `PORT` as a short name of `APPEALS_PORT`.
 
 | Variable | Default | Meaning |
 | --- | --- | --- |
 {rows}
 
-**The pepper** is half of what a key is checked with; the other half is in the database. Whoever loses it has to make
-every key anew; whoever steals it and the database can try keys in peace. Keep a copy, apart from the backup of the
-database. Secrets belong in files (`…_FILE`), not in the environment, where every child process sees them.
+**The pepper** is the secret that API keys are hashed with; the hashes are in the database. If you lose the pepper,
+every key must be made again. A thief who has the pepper and the database can guess keys at leisure. So keep a copy of
+the pepper apart from the backup of the database. Put secrets into files (`…_FILE`) rather than into the environment,
+where every child process can read them.
 
-`appeals doctor` says what about these settings is not safe, and what to set instead. How to run the service on
-PostgreSQL, and in containers: [deployment](deployment.md).
+`appeals doctor` reports unsafe settings, and what to set instead. [Deployment](deployment.md) describes how to run the
+service on PostgreSQL and in containers.
 """
 
 

@@ -84,32 +84,33 @@ Made from the table in `appeals/lifecycle/steps.py` by `make docs`; do not edit.
 {diagram()}
 ```
 
-A resumption leads back to the state the case was suspended from, if that state's own guards hold now; if not, the
-answer names the nearest earlier one whose guards do.
+A resumption leads back to the state in which the case was suspended, if the guards of that state hold now. If they do
+not, the refusal names the nearest earlier state whose guards hold.
 
 ## Steps
 
 A case begins with intake, `POST /v1/cases`, by {", ".join(sorted(INTAKE_ROLES))}. Each step is
-`POST /v1/cases/{{ref}}/<step>`. `GET /v1/cases/{{ref}}/steps` tells which are open to you, and what is missing.
+`POST /v1/cases/{{ref}}/<step>`. `GET /v1/cases/{{ref}}/steps` lists the steps that are open to you, and what is
+missing.
 
 {table()}
 
-## What each takes
+## Input of each step
 
-Besides, every step takes `occurred_on` and `occurred_precision`, and every one but the withdrawal, which nothing may
-block, `records`, `conditions_met` and `overrides`; see [the interface](http.md).
+Every step accepts `occurred_on` and `occurred_precision`. Every step but the withdrawal, which nothing may block, also
+accepts `records`, `conditions_met` and `overrides`; see [the HTTP interface](http.md#steps).
 
-| Step | Needs | May have | History says |
+| Step | Required | Optional | Sentence in the history |
 | --- | --- | --- | --- |
 {_inputs()}
 
 ## Guards
 
-A refused step answers 409 and names every guard that does not hold. A soft guard may be overridden by a coordinator
-with a reason (`overrides: [{{"guard": …, "reason": …}}]`), which the history shows; some are lifted by the reason that
-the step itself gives.
+A refused step is answered 409 with every guard that does not hold. A coordinator can override a soft guard with a
+reason (`overrides: [{{"guard": …, "reason": …}}]`), which the history shows. Some guards do not apply when the step has
+a certain `reason`.
 
-| Guard | What a refusal says | Overridden by | Lifted by reason |
+| Guard | Sentence in a refusal | Overridden by | Does not apply with the reason |
 | --- | --- | --- | --- |
 {guards}
 """

@@ -780,10 +780,10 @@ def test_what_is_over_is_put_on_record_without_a_change_where_nothing_is(world: 
     made = brought_in(world)
     code_half(world.as_("admin"), made["account"])
     with world.database.reading() as session:
-        before = session.scalar(text("SELECT version FROM network_state"))
+        before = session.scalar(text("SELECT auth_version FROM network_state"))
     process_due(world.database, datetime.now(UTC))
     with world.database.reading() as session:
-        assert session.scalar(text("SELECT version FROM network_state")) == before
+        assert session.scalar(text("SELECT auth_version FROM network_state")) == before
         assert session.scalar(select(func.count()).where(EnrolmentHalf.ended_at.is_(None))) == 1
     with world.database.writing() as session:
         expire_keys_and_proposals(session, datetime.now(UTC))

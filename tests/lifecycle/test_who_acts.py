@@ -144,7 +144,7 @@ def test_what_no_rule_looks_at_can_still_be_told_of_an_act_that_would_be_refused
     (given, _) = world.records(reference, "consents")
     ended = {"state": "withdrawn", "withdrawn_on": day(5)}
     assert world.coordinator.patch(f"/v1/cases/{reference}/consents/{given['id']}", ended).status_code == 200
-    assert change(world, reference, made, result_note="Handed over.", via=40).json()["reach"] == 40
+    assert change(world, reference, made, result_note="Handed over.", reach=40).json()["reach"] == 40
     assert unmet(change(world, reference, made, done_on=day(2))) == {WORKERS}
 
 

@@ -50,7 +50,7 @@ from appeals.database.raw_reads import RawReader
 from appeals.database.readiness import READY, Readiness
 from appeals.lifecycle import due_dates
 from appeals.read_models import statistics
-from appeals.settings import Settings, pepper_of
+from appeals.settings import Settings, database_of, pepper_of
 from appeals.webhooks import delivery
 
 NOT_READY_FOR_S = 5
@@ -59,11 +59,6 @@ DOCS_POLICY = (
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 )
 """The page draws with inline styles, but runs no script than those of this service and the one line that starts it."""
-
-
-def database_of(settings: Settings) -> Database:
-    """The database the settings name."""
-    return Database(settings.database_dsn, pool_size=settings.pool_size, lock_timeout_s=settings.lock_timeout_s)
 
 
 def operations() -> list[Operation]:

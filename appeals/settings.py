@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 
-from appeals.database.engine import MIN_CONNECTIONS, RESERVED_CONNECTIONS
+from appeals.database.engine import MIN_CONNECTIONS, RESERVED_CONNECTIONS, Database
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "APPEALS_"
@@ -200,3 +200,8 @@ def _make_pepper(path: Path) -> None:
     with suppress(FileExistsError):
         path.hardlink_to(draft)
     draft.unlink()
+
+
+def database_of(settings: Settings) -> Database:
+    """The database the settings name."""
+    return Database(settings.database_dsn, pool_size=settings.pool_size, lock_timeout_s=settings.lock_timeout_s)

@@ -16,7 +16,7 @@ from appeals.accounts.account import account_named, grant, new_account
 from appeals.accounts.api_key import new_key
 from appeals.accounts.entity import Entity
 from appeals.cases.case import Case
-from appeals.cli import seed
+from appeals.cli import population as invented
 from appeals.database import migrations
 from appeals.database.engine import Database
 from appeals.vocabulary import AccountKind, Role, Visibility
@@ -132,7 +132,7 @@ def _found(database: Database, cases: int) -> None:
     now = datetime.now(UTC)
     migrations.migrate(database)
     bootstrap.bootstrap(database, PEPPER.encode(), now)
-    seed.populate(database, cases, 1, now, lambda _: None)
+    invented.populate(database, cases, 1, now, lambda _: None)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
     database.engine.dispose()

@@ -6,10 +6,10 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import Connection, TypeDecorator, text
 
-from appeals.app import database_of  # with the application come all its tables
+import appeals.app  # noqa: F401 - with the application come all its tables
 from appeals.database.declarative import Base
 from appeals.database.locks import AdvisoryLock
-from appeals.settings import Settings
+from appeals.settings import Settings, database_of
 
 
 def plainly(kind: str, thing: Any, _: Any) -> str | Literal[False]:

@@ -16,18 +16,18 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from appeals.__main__ import cli
-from appeals.app import database_of
-from appeals.cli import doctor
-from appeals.settings import ROOT, Settings, load_settings
+from appeals.cli import installation_checks
+from appeals.cli.checks import Installation
+from appeals.settings import ROOT, Settings, database_of, load_settings
 from tests.conftest import as_service
 from tests.support.cast import World
+from tests.support.commands import command_names
 from tests.support.newcomer import settings, started
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-COMMANDS = {command.name or getattr(command.callback, "__name__", "") for command in cli.registered_commands}
+COMMANDS = set(command_names())
 SETTINGS = {f"APPEALS_{name.upper()}" for name in Settings.model_fields}
 PORT = Settings.model_fields["port"].default
 
@@ -128,15 +128,15 @@ def test_only_the_service_is_published_and_only_on_this_machine() -> None:
 def test_the_doctor_finds_no_problem_with_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for the database, which is not there, and with the secrets mounted elsewhere."""
     monkeypatch.delenv("PGSSLMODE", raising=False)
-    monkeypatch.setattr(doctor, "MOUNTED_SECRETS", tmp_path)
+    monkeypatch.setattr(installation_checks, "MOUNTED_SECRETS", tmp_path)
     for secret in COMPOSE["secrets"]:
         (tmp_path / secret).write_text("kept in a file, nowhere else\n")
         (tmp_path / secret).chmod(0o444)
     for name, value in (image_environment() | OURS["app"]["environment"]).items():
         if name in SETTINGS:
             monkeypatch.setenv(name, value.replace("/run/secrets", str(tmp_path)))
-    at = doctor.Installation(load_settings(), database_of(load_settings()))
-    checks = [check for check in doctor.OF_THE_INSTALLATION if check is not doctor.UNREADABLE]
+    at = Installation(load_settings(), database_of(load_settings()))
+    checks = [check for check in installation_checks.OF_THE_INSTALLATION if check is not installation_checks.UNREADABLE]
     found = [finding for check in checks for finding in check.findings(at)]
     at.database.engine.dispose()
     assert [finding.says for finding in found if finding.is_problem] == []

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from appeals.__main__ import cli
 from appeals.access.record_writers import RECORD_WRITERS
 from appeals.access.visibility import VISIBILITY_RULES
 from appeals.api.permissions import POLICIES
@@ -18,6 +17,7 @@ from appeals.api.rate_limit import RateLimit
 from appeals.app import routes
 from appeals.cases.publication import SIGNED_FOR_DAYS
 from appeals.cli import generated_docs, lifecycle_page
+from appeals.cli.commands import cli
 from appeals.fields import Language
 from appeals.lifecycle.guards import GUARDS
 from appeals.lifecycle.guards_publication import PUBLIC_WHILE_SUSPENDED
@@ -27,6 +27,7 @@ from appeals.lifecycle.steps import STEPS
 from appeals.settings import ROOT, Settings
 from appeals.vocabulary import VOCABULARIES, AttentionReason, Role, Status
 from tests.support.cast import PARTIES, Person, World, consent, day
+from tests.support.commands import command_names
 from tests.test_architecture import HEIGHT
 
 DOCS = ROOT / "docs"
@@ -70,10 +71,7 @@ def test_every_variable_that_is_named_is_a_setting() -> None:
 
 
 def test_every_command_is_documented() -> None:
-    groups = {group.name: group.typer_instance for group in cli.registered_groups if group.typer_instance}
-    names = [command.name or getattr(command.callback, "__name__", "") for command in cli.registered_commands]
-    names += [f"{name} {command.name}" for name, group in groups.items() for command in group.registered_commands]
-    for name in names:
+    for name in command_names():
         assert re.search(rf"^##+ `appeals {name}`\n\n\S", said("command.md"), re.M), name
 
 

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import appeals
-from appeals.__main__ import cli
 from appeals.app import operations
 from appeals.database.declarative import Base
 from appeals.settings import ROOT
+from tests.support.commands import command_names
 
 PAGE = (ROOT / "docs/glossary.md").read_text()
 PACKAGE = Path(appeals.__file__).parent
@@ -51,10 +51,7 @@ def test_dropped_words_stay_out_of_identifiers() -> None:
 
 def test_dropped_words_stay_out_of_tables_operations_and_commands() -> None:
     tables = [name for table in Base.metadata.tables.values() for name in (table.name, *table.columns.keys())]
-    commands = [
-        str(command.name or command.callback.__name__) for command in cli.registered_commands if command.callback
-    ]
-    seen = [*tables, *(operation.name for operation in operations()), *commands]
+    seen = [*tables, *(operation.name for operation in operations()), *command_names()]
     assert [name for name in seen if is_dropped(name)] == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from appeals.__main__ import cli
+from appeals.cli.commands import cli
 from appeals.settings import ROOT
 from tests.support.newcomer import Started, settings, started
 

@@ -2,14 +2,27 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+import typer
+
 from appeals.access.record_writers import IMMUTABLE_RECORDS, RECORD_WRITERS
 from appeals.access.visibility import VISIBILITY_RULES, VisibilityRule, roles_receiving
 from appeals.api.permissions import POLICIES, Policy
+from appeals.app import routes
 from appeals.cases.team import GLASS_IS_BROKEN_FOR, SHORTEST_REASON
+from appeals.cli.terminal import print_line
 from appeals.vocabulary import Logged, Role, Scope, SealedField, View, Visibility
 
 Routes = Mapping[str, str]
 """Where each operation stands, as `POST /v1/cases`, by its name."""
+
+
+cli = typer.Typer()
+
+
+@cli.command()
+def access() -> None:
+    """Print the policy: who calls each operation, with which key, and what the access log calls it."""
+    print_line(table(routes()))
 
 
 def table(places: Routes) -> str:

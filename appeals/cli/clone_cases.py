@@ -11,10 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from itertools import chain
 from random import Random
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Table, insert, or_, select
@@ -22,37 +20,30 @@ from sqlalchemy.orm import Session
 
 from appeals.cases.case import Case, new_reference
 from appeals.cases.change_log import Change
-from appeals.cases.directory import Facility, Organisation, identity_of_organisation, identity_of_workplace
-from appeals.cases.party import Party
+from appeals.cases.directory import identity_of_organisation, identity_of_workplace
 from appeals.cases.publication import Publication, new_token
 from appeals.cli import fake_cases
+from appeals.cli.clone_tables import (
+    BLOCKING_KEYS,
+    CASE,
+    DIRECTORY,
+    KEPT,
+    ORGANISATIONS,
+    PARTIES,
+    WORKPLACES,
+    Row,
+    column_index,
+    leads_to_case,
+    tables,
+)
 from appeals.database.bulk import bulk_insert, dump_rows
-from appeals.database.declarative import Base, new_id_spelled
+from appeals.database.declarative import new_id_spelled
 from appeals.database.xid_order import current_xid
 from appeals.read_models import name_similarity, search
-from appeals.read_models.case_snapshot import CaseSnapshot
-from appeals.read_models.name_similarity import BlockingKey
 from appeals.read_models.views import tag_of
 
-Row = list[Any]
 TABLE, ROW, CELL, NULL = "\x1d", "\x1e", "\x1f", "\x00"
 """What stands between tables, rows and cells, and for null: controls, which are refused in every text."""
-CASE, KEPT, PARTIES, BLOCKING_KEYS, WORKPLACES, ORGANISATIONS = (
-    Base.metadata.tables[kind.__tablename__]
-    for kind in (Case, CaseSnapshot, Party, BlockingKey, Facility, Organisation)
-)
-DIRECTORY = ("organisation", "facility")
-LEFT_OUT = frozenset(
-    {
-        "change",
-        "suppression_batch_case",
-        "previous_team_member",
-        "previous_visibility",
-        "search_document",
-        "blocking_key",
-    }
-)
-"""Tables of which the rows of a case are not copied: they are written, counted or found anew."""
 MONTH = len("2026-11")
 TAGS = {"status_tag": "status_view", "work_tag": "work_view"}
 FIRST_DAY = date(1980, 1, 1).toordinal()
@@ -98,19 +89,6 @@ class CloneContext:
 # Reading
 
 
-@cache
-def tables() -> list[Table]:
-    """Every table of which rows are copied, in the order in which they may be written."""
-    ours = {table for table in Base.metadata.sorted_tables if _leads_to_case(table)}
-    below = {table for table in Base.metadata.sorted_tables if {fk.column.table for fk in table.foreign_keys} & ours}
-    copied = {"case", *DIRECTORY, *(table.name for table in ours | below)} - LEFT_OUT
-    return [table for table in Base.metadata.sorted_tables if table.name in copied]
-
-
-def _leads_to_case(table: Table) -> bool:
-    return "case_id" in table.columns and table.name not in LEFT_OUT
-
-
 def template_of(session: Session, cases: Sequence[UUID], workplace: str) -> Template:
     """These cases with all that belongs to them, at a workplace that no other case speaks of."""
     found = [(table, dump_rows(session, table, _of(table, cases, workplace))) for table in tables()]
@@ -140,19 +118,13 @@ def _of(table: Table, cases: Sequence[UUID], workplace: str) -> ColumnElement[bo
     ways = (
         fk.parent.in_(select(fk.column).where(fk.column.table.c.case_id.in_(cases)))
         for fk in table.foreign_keys
-        if _leads_to_case(fk.column.table)
+        if leads_to_case(fk.column.table)
     )
     return or_(*ways)
 
 
 def _ids(table: Table, rows: list[Row]) -> list[UUID]:
-    return [UUID(row[_at(table, "id")]) for row in rows] if "id" in table.columns else []
-
-
-@cache
-def _at(table: Table, column: str) -> int:
-    """The place of a column in the rows of a table."""
-    return [found.name for found in table.columns].index(column)
+    return [UUID(row[column_index(table, "id")]) for row in rows] if "id" in table.columns else []
 
 
 def _cut(text: str, workplace: str, tokens: Iterable[str]) -> tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...]]:
@@ -250,10 +222,10 @@ def _free_reference(copier: CloneContext, country: str, received_on: date) -> st
 
 def _mend_views(rows: dict[str, list[Row]], words: dict[UUID, list[str]]) -> None:
     """Of what is kept of a case the tags follow from what is shown, the months it is counted in from its days."""
-    number, *dates = (_at(CASE, name) for name in ("id", "received_on", "closed_on"))
+    number, *dates = (column_index(CASE, name) for name in ("id", "received_on", "closed_on"))
     days = {case[number]: [case[at] for at in dates] for case in rows["case"]}
-    case_id, counted, indexed = (_at(KEPT, name) for name in ("case_id", "counted", "indexed"))
-    tags = [(_at(KEPT, tag), _at(KEPT, view)) for tag, view in TAGS.items()]
+    case_id, counted, indexed = (column_index(KEPT, name) for name in ("case_id", "counted", "indexed"))
+    tags = [(column_index(KEPT, tag), column_index(KEPT, view)) for tag, view in TAGS.items()]
     for row in rows["case_snapshot"]:
         for tag, view in tags:
             row[tag] = tag_of(int(row[tag][1:].partition("-")[0]), row[view].encode())
@@ -267,13 +239,14 @@ def _mend_views(rows: dict[str, list[Row]], words: dict[UUID, list[str]]) -> Non
 
 def _identify_workplaces(rows: list[Row]) -> None:
     """A workplace of another name is another workplace."""
-    at, country, name = (_at(WORKPLACES, column) for column in ("identity", "country", "name"))
+    at, country, name = (column_index(WORKPLACES, column) for column in ("identity", "country", "name"))
     for row in rows:
         row[at] = identity_of_workplace(row[country], row[name])
 
 
 def _identify_organisations(rows: list[Row]) -> None:
-    at, kind, country, name = (_at(ORGANISATIONS, column) for column in ("identity", "kind", "country", "name"))
+    names = ("identity", "kind", "country", "name")
+    at, kind, country, name = (column_index(ORGANISATIONS, column) for column in names)
     for row in rows:
         row[at] = identity_of_organisation(row[kind], row[country], row[name])
 
@@ -286,11 +259,11 @@ IDENTIFIED: dict[str, Callable[[list[Row]], None]] = {
 
 def _blocking_keys(rows: dict[str, list[Row]]) -> list[Row]:
     """The keys of copies, by what their parties are called."""
-    number, case_id, role, named = (_at(PARTIES, name) for name in ("id", "case_id", "role", "named"))
+    number, case_id, role, named = (column_index(PARTIES, name) for name in ("id", "case_id", "role", "named"))
     names: dict[str, list[name_similarity.PartyNames]] = {}
     for row in sorted(rows["party"], key=lambda row: str(row[number])):
         names.setdefault(row[case_id], []).append(name_similarity.names_of_party(row[role], json.loads(row[named])))
-    at, country, received_on = (_at(CASE, name) for name in ("id", "country", "received_on"))
+    at, country, received_on = (column_index(CASE, name) for name in ("id", "country", "received_on"))
     return [
         [key, row[received_on], row[at]]
         for row in rows["case"]
@@ -300,7 +273,7 @@ def _blocking_keys(rows: dict[str, list[Row]]) -> list[Row]:
 
 def _note_changes(session: Session, rows: list[Row]) -> None:
     """Tell of each copy in the feed, once."""
-    number, version, updated = (_at(CASE, name) for name in ("id", "version", "updated_at"))
+    number, version, updated = (column_index(CASE, name) for name in ("id", "version", "updated_at"))
     transaction = session.scalars(select(current_xid())).one()
     told = [
         {

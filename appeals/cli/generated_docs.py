@@ -3,18 +3,33 @@
 import inspect
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.cli import get_docs_for_click
 
-from appeals.cli import access_page, lifecycle_page
+from appeals.app import routes
+from appeals.cli import access_page, commands, lifecycle_page
 from appeals.cli.access_page import Routes
+from appeals.cli.terminal import fail
 from appeals.settings import ROOT, Settings
 from appeals.vocabulary import VOCABULARIES, Code
 
 DOCS = ROOT / "docs"
 GENERATED_NOTICE = "by `make docs`; do not edit."
+
+
+cli = typer.Typer()
+
+
+@cli.command()
+def docs(check: Annotated[bool, typer.Option("--check", help="Only tell which are out of date.")] = False) -> None:
+    """Write the pages that come from the code. For those who change the code: `make docs`."""
+    outdated = stale(commands.cli, routes())
+    if check and outdated:
+        raise fail(f"out of date, run make docs: {', '.join(outdated)}")
+    if not check:
+        write(commands.cli, routes())
 
 
 def pages(command: typer.Typer, places: Routes) -> dict[str, str]:
@@ -108,4 +123,4 @@ def command_page(command: typer.Typer) -> str:
     group = typer.main.get_command(command)
     text = get_docs_for_click(obj=group, ctx=typer.Context(group, info_name="appeals"), name="appeals")
     _, _, rest = text.partition("\n")
-    return f"# The `appeals` command\n\nMade from `appeals/__main__.py` {GENERATED_NOTICE}\n{rest}"
+    return f"# The `appeals` command\n\nMade from `appeals/cli/` {GENERATED_NOTICE}\n{rest}"

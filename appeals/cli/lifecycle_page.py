@@ -1,10 +1,21 @@
 """The table of steps as people read it: for the terminal, and as `docs/lifecycle.md` with its diagram."""
 
+import typer
+
 from appeals.access.roles import INTAKE_ROLES
+from appeals.cli.terminal import print_line
 from appeals.lifecycle.guards import GUARDS
 from appeals.lifecycle.step_inputs import GuardedInput
 from appeals.lifecycle.steps import OPEN, STEPS, Step
 from appeals.vocabulary import GROUP, Status
+
+cli = typer.Typer()
+
+
+@cli.command()
+def lifecycle() -> None:
+    """Print the table of steps."""
+    print_line(table())
 
 
 def table() -> str:

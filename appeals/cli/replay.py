@@ -1,342 +1,60 @@
-"""Play recorded cases over HTTP into a running service, at their real dates. The format: docs/replay.md.
+"""The command that plays recorded cases into a running service."""
 
-Every write carries an idempotency key made of the case's key and the call's place in its line, so that playing a
-file again is answered from what the service kept and changes nothing.
-"""
-
-import time
-import uuid
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from enum import StrEnum
+import sys
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-import httpx2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from rich.box import SIMPLE_HEAD
+import typer
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Column, Table
 
-from appeals.vocabulary import GROUP, CloseReason, Status, StatusGroup
+from appeals.accounts import entity as entities
+from appeals.accounts.api_key import new_key
+from appeals.cli import replay_player
+from appeals.cli.accounts import account_with_role
+from appeals.cli.database_and_pepper import current_time, open_network, required_pepper
+from appeals.cli.terminal import fail
+from appeals.settings import Settings, load_settings
+from appeals.vocabulary import Role
 
-Json = dict[str, Any]
-PATIENCE_S = 60
-TRIES = 5
-SETTLED = frozenset({CloseReason.DEMANDS_MET, CloseReason.SETTLED_PARTIAL})
-REMEDY = frozenset({Status.REMEDIATION, Status.MONITORING})
-UNDONE = frozenset({"breach", "reopening"})
-"""Steps that open a case again after a remedy."""
+cli = typer.Typer()
 
-
-class Published(StrEnum):
-    """What the sources say has become of a case."""
-
-    OPEN = "open"
-    RESOLVED = "resolved"
-    PARTIALLY_RESOLVED = "partially_resolved"
-    CLOSED_WITHOUT_RESULT = "closed_without_result"
-    UNKNOWN = "unknown"
+REPLAY_ROLES = {"coordinator": Role.COORDINATOR, "caseworker": Role.CASEWORKER, "reviewer": Role.REVIEWER}
 
 
-class _Line(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+@cli.command()
+def replay(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Cases in the replay format, one a line; see docs/replay.md.", exists=True, dir_okay=False),
+    ],
+    url: Annotated[str, typer.Option(help="The service to play them into.")] = "",
+    coordinator_key: Annotated[str, typer.Option(envvar="APPEALS_COORDINATOR_KEY")] = "",
+    caseworker_key: Annotated[str, typer.Option(envvar="APPEALS_CASEWORKER_KEY")] = "",
+    reviewer_key: Annotated[str, typer.Option(envvar="APPEALS_REVIEWER_KEY")] = "",
+) -> None:
+    """Play real cases over HTTP. They keep their real dates; without keys, some are made for a day, here."""
+    settings = load_settings()
+    keys = {"coordinator": coordinator_key, "caseworker": caseworker_key, "reviewer": reviewer_key}
+    if any(keys.values()) and not all(keys.values()):
+        raise fail("give all three keys, or none")
+    url = url or f"http://{settings.host}:{settings.port}"
+    replay_player.check(file, url)
+    if not all(keys.values()):
+        keys = _temporary_keys(settings)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    results = replay_player.replay(file, url, keys, console)
+    if not all(result.fine for result in results):
+        raise typer.Exit(1)
 
 
-class CallLine(_Line):
-    """One request: who makes it, to which path under the case, with what body."""
-
-    by: Annotated[Literal["coordinator", "caseworker", "reviewer"], Field(alias="as")]
-    to: str
-    method: Literal["POST", "PATCH"] = "POST"
-    body: Json
-
-
-class EventLine(_Line):
-    """One event of the sources, and where it went: `actions/#label`, `step closure`, `note narrative` …"""
-
-    date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}){0,2}$")]
-    kind: str
-    coded: Annotated[list[str], Field(min_length=1)]
-
-
-class CaseLine(_Line):
-    """One line of a file: a published case, and the requests that put it on record."""
-
-    key: str
-    title: str
-    sources: list[str]
-    status_as_published: Published
-    coding: str
-    events: list[EventLine]
-    calls: Annotated[list[CallLine], Field(min_length=1)]
-
-
-class Unplayable(Exception):
-    """A file or a service that nothing can be played with; the message says why, and holds nothing of the file."""
-
-
-@dataclass(eq=False)
-class Refused(Exception):
-    """The service said no, or nothing: to which call, with which codes. Never holds a value of the input."""
-
-    place: int
-    to: str
-    code: str
-    unmet: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"call {self.place} {self.to or 'intake'}: {', '.join((self.code, *self.unmet))}"
-
-
-@dataclass
-class Result:
-    """What came of playing one case."""
-
-    key: str
-    published: Published
-    status: Status | None = None
-    close_reason: CloseReason | None = None
-    made: list[str] = field(default_factory=list)
-    recorded: Counter[str] = field(default_factory=Counter)
-    changed: int = 0
-    replayed: int = 0
-    refusal: Refused | None = None
-    reference: str | None = None
-
-    @property
-    def agrees(self) -> bool:
-        """True when the case ended where the sources say it stands."""
-        return self.status is not None and _agree(self.published, self.status, self.close_reason, set(self.made))
-
-    @property
-    def fine(self) -> bool:
-        """True when nothing was refused and the end agrees."""
-        return self.refusal is None and self.agrees
-
-
-def replay(path: Path, url: str, keys: Mapping[str, str], console: Console) -> list[Result]:
-    """Play every case of a file, one after the other, and print what came of it. `keys`: an API key for each role."""
-    cases = read(path)
-    with ExitStack() as stack, Progress(console=console, transient=True) as progress:
-        clients = {role: stack.enter_context(_client(url, key)) for role, key in keys.items()}
-        results = [_Play(clients, case).run() for case in progress.track(cases, description="Playing")]
-    console.print(_table(results))
-    console.print(_totals(results), soft_wrap=True)
-    return results
-
-
-def check(path: Path, url: str) -> None:
-    """See that the file is in the format and the service answers, before anything is made. Raises: Unplayable."""
-    read(path)
-    try:
-        answer = httpx2.get(f"{url.rstrip('/')}/readyz", timeout=PATIENCE_S)
-    except (httpx2.TransportError, httpx2.InvalidURL):
-        raise Unplayable(f"nothing answers at {url}; is the service running? --url names another") from None
-    if answer.is_server_error:  # another refusal may come from a server in front that keeps this address inside
-        raise Unplayable(f"the service at {url} is not ready ({answer.status_code})")
-
-
-def read(path: Path) -> list[CaseLine]:
-    """The cases of a file, one a line. Raises: Unplayable."""
-    lines = enumerate(path.read_bytes().split(b"\n"), 1)
-    return [_case(path.name, number, line) for number, line in lines if line.strip()]
-
-
-def _case(name: str, number: int, line: bytes) -> CaseLine:
-    try:
-        return CaseLine.model_validate_json(line)
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        unknown = fault["type"] == "extra_forbidden"  # its last member is a word of the file
-        at = "".join(f"/{part}" for part in (fault["loc"][:-1] if unknown else fault["loc"]))
-        where = f"{name}, line {number}{at and f', at {at},'}"
-        raise Unplayable(f"{where} is not in the replay format; docs/replay.md has it") from None
-
-
-def _client(url: str, key: str) -> httpx2.Client:
-    return httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_S)
-
-
-class _Play:
-    """One case while it is played: its reference, its ETag as last seen, the ids behind its labels."""
-
-    def __init__(self, clients: Mapping[str, httpx2.Client], case: CaseLine) -> None:
-        self.clients = clients
-        self.case = case
-        self.result = Result(case.key, case.status_as_published)
-        self.at = "/v1/cases"
-        self.tag: str | None = None
-        self.steps: frozenset[str] = frozenset()
-        self.ids: dict[str, str] = {}
-
-    def run(self) -> Result:
-        """Make every call in order, until one is refused; then see where the case stands."""
-        try:
-            for place, call in enumerate(self.case.calls):
-                self._make(place, call)
-        except Refused as refusal:
-            self.result.refusal = refusal
-        if self.steps:
-            self._look()
-        return self.result
-
-    def _make(self, place: int, call: CallLine) -> None:
-        headers = {"Idempotency-Key": str(uuid.uuid5(uuid.NAMESPACE_URL, f"replay:{self.case.key}:{place}"))}
-        if place and self._needs_tag(call):
-            headers["If-Match"] = self.tag or self._ask(call.by, self.at, place).headers["ETag"]
-        answer = self._send(call, place, headers)
-        again = answer.headers.get("Idempotency-Replayed") == "true"
-        self.result.replayed += again
-        self.result.changed += not again
-        # The ETag of an answer given before may be an old one by now; any record moves the case on.
-        self.tag = answer.headers.get("ETag") if self._needs_tag(call) and not again else None
-        self._note(call, answer.json())
-
-    def _needs_tag(self, call: CallLine) -> bool:
-        """True for intake, steps and changes of the case itself: their answers carry its ETag."""
-        return call.to == "" or call.to in self.steps
-
-    def _send(self, call: CallLine, place: int, headers: dict[str, str]) -> httpx2.Response:
-        path = f"{self.at}/{self._resolved(call, place)}".rstrip("/")
-        body = {name: self._account(value, place) for name, value in call.body.items()}
-        client = self.clients[call.by]
-        for _ in range(TRIES):
-            try:
-                answer = client.request(call.method, path, json=body, headers=headers)
-            except httpx2.TransportError as error:
-                raise Refused(place, call.to, f"unreachable.{type(error).__name__}") from error
-            if "Retry-After" not in answer.headers:
-                break
-            time.sleep(float(answer.headers["Retry-After"]))
-        return _accepted(answer, place, call.to)
-
-    def _resolved(self, call: CallLine, place: int) -> str:
-        """The path with the id that the service gave in place of `#label`."""
-        parts = call.to.split("/")
-        known = [self._id(call.by, parts[0], part, place) if part.startswith("#") else part for part in parts]
-        return "/".join(known)
-
-    def _id(self, role: str, noun: str, reference: str, place: int) -> str:
-        wanted = noun + reference
-        if wanted not in self.ids:
-            self._learn(noun, self._all(role, f"{self.at}/{noun}", place))
-        if wanted not in self.ids:
-            raise Refused(place, noun, "label.unknown")
-        return self.ids[wanted]
-
-    def _all(self, role: str, path: str, place: int) -> Iterable[Json]:
-        cursor: dict[str, str] = {}
-        while True:
-            page = self._ask(role, path, place, limit="200", **cursor).json()
-            yield from page["items"]
-            if page["next"] is None:
-                return
-            cursor = {"cursor": page["next"]}
-
-    def _learn(self, noun: str, records: Iterable[Json]) -> None:
-        self.ids |= {f"{noun}#{record['label']}": record["id"] for record in records if record.get("label")}
-
-    def _account(self, value: Any, place: int) -> Any:
-        """The account id behind `@role`; any other value as it is."""
-        if not (isinstance(value, str) and value.removeprefix("@") in self.clients and value.startswith("@")):
-            return value
-        return self._ask(value[1:], "/v1/me", place).json()["id"]
-
-    def _ask(self, role: str, path: str, place: int, **query: str) -> httpx2.Response:
-        try:
-            answer = self.clients[role].get(path, params=query)
-        except httpx2.TransportError as error:
-            raise Refused(place, path, f"unreachable.{type(error).__name__}") from error
-        return _accepted(answer, place, path)
-
-    def _note(self, call: CallLine, answer: Json) -> None:
-        """Remember what the answer says of the case or of the record, and count what was written."""
-        if call.to == "":
-            if call.method == "POST":
-                self.result.reference = answer["reference"]
-                self.at = f"/v1/cases/{self.result.reference}"
-            steps = self._ask(call.by, f"{self.at}/steps", 0).json()["items"]
-            self.steps = frozenset(step["noun"] for step in steps)
-        if call.method == "POST":
-            self.result.recorded += _written(call)
-            if self._needs_tag(call):
-                self.result.made.append(call.to or "intake")
-            else:
-                self._learn(call.to, [answer])
-
-    def _look(self) -> None:
-        """See where the case stands now."""
-        try:
-            case = self._ask(self.case.calls[0].by, self.at, len(self.case.calls)).json()
-        except Refused as refusal:
-            self.result.refusal = self.result.refusal or refusal
-            return
-        self.result.status = Status(case["status"])
-        self.result.close_reason = CloseReason(case["close_reason"]) if case["close_reason"] else None
-
-
-def _accepted(answer: httpx2.Response, place: int, to: str) -> httpx2.Response:
-    """The answer, if it is a success. Raises: Refused, with codes only."""
-    if answer.is_success:
-        return answer
-    is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
-    problem = answer.json() if is_problem else {}
-    unmet = [item["code"] for item in problem.get("unmet") or []]
-    where = [item["pointer"] for item in problem.get("errors") or []]
-    raise Refused(place, to, problem.get("code") or f"http.{answer.status_code}", (*unmet, *where))
-
-
-def _written(call: CallLine) -> Counter[str]:
-    """How many records of each kind a call writes."""
-    brought = call.body.get("records", {})
-    written = Counter({noun: len(records) for noun, records in brought.items()})
-    for noun in ("violations", "demands", "commitments"):
-        written[noun] += len(call.body.get(noun, []))
-    written["actions"] += "first_action" in call.body
-    written["tallies"] += isinstance(call.body.get("affected"), dict)
-    written[call.to.rsplit("/", 1)[-1]] += call.to != ""
-    return +written
-
-
-def _agree(published: Published, status: Status, reason: CloseReason | None, made: set[str]) -> bool:
-    is_open = GROUP[status] is not StatusGroup.ENDED
-    answers = {
-        Published.OPEN: is_open,
-        Published.RESOLVED: reason in SETTLED,
-        Published.PARTIALLY_RESOLVED: (
-            reason is CloseReason.SETTLED_PARTIAL or status in REMEDY or (is_open and bool(UNDONE & made))
-        ),
-        Published.CLOSED_WITHOUT_RESULT: status is Status.CLOSED and reason not in SETTLED,
-        Published.UNKNOWN: True,
-    }
-    return answers[published]
-
-
-def _table(results: Iterable[Result]) -> Table:
-    """One row a case; where it is narrow words are folded, not cut short."""
-    names = ("Steps", "Actions", "Answers", "Tallies", "Now", "Published", "Agrees", "Refused")
-    columns = [Column(name, overflow="fold", min_width=4) for name in names]
-    reference = Column("Reference", no_wrap=True)
-    table = Table(Column("Case", overflow="fold"), reference, *columns, box=SIMPLE_HEAD, padding=0)
-    for result in results:
-        counts = [result.recorded[noun] for noun in ("actions", "responses", "tallies")]
-        stands = " ".join(filter(None, (result.status, result.close_reason and f"({result.close_reason})"))) or "–"
-        verdict = "yes" if result.agrees else "NO"
-        numbers = map(str, (len(result.made), *counts))
-        why = str(result.refusal or "")
-        table.add_row(result.key, result.reference or "–", *numbers, stands, result.published, verdict, why)
-    return table
-
-
-def _totals(results: list[Result]) -> str:
-    changed, replayed = (sum(getattr(result, name) for result in results) for name in ("changed", "replayed"))
-    refused = sum(result.refusal is not None for result in results)
-    disagree = sum(not result.agrees for result in results)
-    return (
-        f"{len(results)} cases: {changed} writes changed something, {replayed} were answered as before; "
-        f"{refused} cases refused, {disagree} disagree with what was published."
-    )
+def _temporary_keys(settings: Settings) -> dict[str, str]:
+    """A key for each role, good for a day."""
+    database, pepper = open_network(settings), required_pepper(settings)
+    now = current_time()
+    keys = {}
+    with database.writing() as session:
+        for name, role in REPLAY_ROLES.items():
+            holder = account_with_role(session, role, entities.ROOT_NAME, f"replay {name}")
+            keys[name] = new_key(session, holder.id, pepper, now, now + timedelta(days=1)).text
+    return keys

@@ -13,17 +13,17 @@ from sqlalchemy import make_url, select, update
 from typer.testing import CliRunner, Result
 
 from appeals import __main__ as command
-from appeals import app
 from appeals.accounts import bootstrap
 from appeals.accounts.account import Account
 from appeals.accounts.api_key import OVERLAP, Key, note_use
 from appeals.accounts.entity import Entity
-from appeals.cli import generated_docs, replay
+from appeals.cli import commands, database_and_pepper, generated_docs, replay_player, replay_results, serve
 from appeals.database import migrations
 from appeals.database.engine import Database
 from appeals.lifecycle.steps import STEPS
 from appeals.read_models.case_snapshot import CaseSnapshot
 from appeals.settings import ROOT, Settings, SettingsError, pepper_of
+from appeals.settings import database_of as settings_database_of
 from tests.conftest import PEPPER
 from tests.support.cast import Person, World, as_owner, intake
 
@@ -68,11 +68,11 @@ def appeals(monkeypatch: pytest.MonkeyPatch) -> Iterator[Appeals]:
     opened: list[Database] = []
 
     def database_of(settings: Settings) -> Database:
-        opened.append(app.database_of(settings))
+        opened.append(settings_database_of(settings))
         return opened[-1]
 
-    monkeypatch.setattr(command, "database_of", database_of)
-    yield lambda *said: CliRunner().invoke(command.cli, said)
+    monkeypatch.setattr(database_and_pepper, "database_of", database_of)
+    yield lambda *said: CliRunner().invoke(commands.cli, said)
     for database in opened:
         database.engine.dispose()
 
@@ -95,7 +95,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, appeals: Appeals) -> Refused:
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a service answered wherever it is asked."""
-    monkeypatch.setattr(replay, "check", lambda _file, _url: None)
+    monkeypatch.setattr(replay_player, "check", lambda _file, _url: None)
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_the_server_keeps_the_limits_that_are_set(
 
 
 def test_each_server_process_builds_the_application_from_the_environment(here: str) -> None:
-    made = command.application()
+    made = serve.application()
     assert str(made.state.database.engine.url.database) in here
     made.state.database.engine.dispose()
 
@@ -669,11 +669,11 @@ def test_replay_without_keys_makes_three_for_a_day(
 ) -> None:
     given: list[dict[str, str]] = []
 
-    def played(_file: Path, _url: str, keys: dict[str, str], _console: object) -> list[replay.Result]:
+    def played(_file: Path, _url: str, keys: dict[str, str], _console: object) -> list[replay_results.Result]:
         given.append(keys)
         return []
 
-    monkeypatch.setattr(replay, "replay", played)
+    monkeypatch.setattr(replay_player, "replay", played)
     assert appeals("replay", CASES).exit_code == 0
     (keys,) = given
     names = [Person(world.client, key).get("/v1/me").json()["name"] for key in keys.values()]

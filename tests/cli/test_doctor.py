@@ -17,18 +17,18 @@ from sqlalchemy import make_url, text, update
 from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
-from appeals import __main__ as command
 from appeals.accounts import bootstrap
 from appeals.accounts.account import Account, Membership, account_named, grant
 from appeals.accounts.api_key import Key
 from appeals.accounts.entity import Entity, entity_named
-from appeals.app import database_of
-from appeals.cli import doctor
-from appeals.cli.doctor import OF_THE_INSTALLATION, OF_THE_NETWORK
+from appeals.cli import commands, database_and_pepper, doctor, installation_checks
+from appeals.cli.checks import Installation, Network
+from appeals.cli.installation_checks import OF_THE_INSTALLATION, UNREADABLE
+from appeals.cli.network_checks import OF_THE_NETWORK, first_keys
 from appeals.database import migrations
 from appeals.database.engine import Database
 from appeals.database.schema_version import head_revision
-from appeals.settings import Settings
+from appeals.settings import Settings, database_of
 from appeals.vocabulary import Role
 from tests.conftest import PEPPER
 from tests.support.cast import World
@@ -73,7 +73,7 @@ def with_(settings: Settings, **changed: object) -> Settings:
 def of_settings(settings: Settings) -> dict[str, str]:
     """What is said of the settings alone."""
     database = database_of(settings)
-    at = doctor.Installation(settings, database)
+    at = Installation(settings, database)
     checks = [check for check in OF_THE_INSTALLATION if check.name != "database.unreadable"]
     said = {finding.check: finding.says for check in checks for finding in check.findings(at)}
     database.engine.dispose()
@@ -177,7 +177,7 @@ def test_a_database_and_a_file_with_a_password_are_closed_to_others(safe: Settin
 def test_the_secrets_of_a_container_are_its_own(safe: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     safe.pepper_file.chmod(0o444)
     assert list(of_settings(safe)) == ["secret.open"]
-    monkeypatch.setattr(doctor, "MOUNTED_SECRETS", safe.pepper_file.resolve().parent)
+    monkeypatch.setattr(installation_checks, "MOUNTED_SECRETS", safe.pepper_file.resolve().parent)
     assert of_settings(safe) == {}
 
 
@@ -266,7 +266,7 @@ def test_who_listens_to_all_names_the_web_server_in_front(
 @pytest.fixture
 def network(safe: Settings, world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, str]]:
     """What the doctor says of the network, whose keys last for a usual time."""
-    monkeypatch.setattr(doctor, "OF_THE_INSTALLATION", (doctor.UNREADABLE,))
+    monkeypatch.setattr(doctor, "OF_THE_INSTALLATION", (UNREADABLE,))
     change(world, Key, expires_at=NOW + 200 * DAY)
     return lambda: found(safe, world.database)
 
@@ -398,8 +398,8 @@ def test_the_keys_that_serve_prints_are_first_keys(empty_url: str) -> None:
     migrations.migrate(database)
     assert bootstrap.bootstrap(database, PEPPER.encode(), NOW)
     with database.reading() as session:
-        at = doctor.Network(session, NOW)
-        assert sorted(line.split(" of ")[1] for line in doctor.first_keys(at)) == [
+        at = Network(session, NOW)
+        assert sorted(line.split(" of ")[1] for line in first_keys(at)) == [
             f"first {role} (until {(NOW + bootstrap.FIRST_KEYS_LAST).date()})" for role in ("admin", "coordinator")
         ]
     database.engine.dispose()
@@ -448,9 +448,9 @@ def test_doctor_tells_a_line_each_and_ends_with_one_if_there_is_a_problem(
     monkeypatch.chdir(tmp_path)
     for name, value in {"DATABASE_URL": database_url, "PEPPER": PEPPER, "HOST": "0.0.0.0"}.items():  # noqa: S104
         monkeypatch.setenv(f"APPEALS_{name}", value)
-    monkeypatch.setattr(command, "database_of", lambda _: world.database)
+    monkeypatch.setattr(database_and_pepper, "database_of", lambda _: world.database)
     change(world, Key, expires_at=NOW + 20 * DAY)
-    done = CliRunner().invoke(command.cli, ["doctor"])
+    done = CliRunner().invoke(commands.cli, ["doctor"])
     assert done.exit_code == 1
     lines = done.output.splitlines()
     assert all(line.startswith(("problem: ", "note: ")) for line in lines)
@@ -458,8 +458,8 @@ def test_doctor_tells_a_line_each_and_ends_with_one_if_there_is_a_problem(
     assert sum(" of reader (until " in line for line in lines if line.startswith("note: ")) == 1
     for secret in (PEPPER, *(key[12:] for key in world.cast.keys.values()), make_url(database_url).password or PEPPER):
         assert secret not in done.output
-    monkeypatch.setattr(doctor, "OF_THE_INSTALLATION", (doctor.UNREADABLE,))
-    done = CliRunner().invoke(command.cli, ["doctor"])
+    monkeypatch.setattr(doctor, "OF_THE_INSTALLATION", (UNREADABLE,))
+    done = CliRunner().invoke(commands.cli, ["doctor"])
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "no problems")
 
 

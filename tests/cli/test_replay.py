@@ -13,15 +13,15 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from appeals.cases.action import ResponseBody
-from appeals.cli import replay
-from appeals.cli.replay import CallLine, CaseLine, Published
+from appeals.cli import replay_format, replay_player, replay_results
+from appeals.cli.replay_format import CallLine, CaseLine, Published
 from appeals.fields import earliest, latest
 from appeals.lifecycle import record_kinds, step_inputs
 from appeals.lifecycle.steps import STEP_OF_NOUN, Step
 from appeals.vocabulary import CloseReason, Status
 
 ROOT = Path(__file__).parents[2]
-CASES = replay.read(ROOT / "examples" / "real_cases.jsonl")
+CASES = replay_format.read(ROOT / "examples" / "real_cases.jsonl")
 PAGE = (ROOT / "docs" / "replay.md").read_text("utf-8")
 KEYS = [
     "id-pt-kizone-severance", "kh-free-the-23-2014", "bd-ashulia-2016", "th-brilliant-alliance", "kh-hulu-garment",
@@ -212,7 +212,7 @@ def test_a_reopened_case_brings_a_new_consent(case: CaseLine) -> None:
 def test_where_a_case_stands_agrees_with_what_was_published(
     published: Published, status: Status, reason: CloseReason | None, made: set[str], expected: bool
 ) -> None:
-    result = replay.Result("a-case", published, status, reason, sorted(made))
+    result = replay_results.Result("a-case", published, status, reason, sorted(made))
     assert result.agrees is expected
     assert result.fine is expected
 
@@ -276,8 +276,8 @@ def test_a_file_in_another_format_is_told_by_its_line_and_not_by_what_it_holds(t
         ("a secret \udcff", ""),
     ):
         path.write_bytes(f"{good}\n\n{bad}\n".encode("utf-8", "surrogateescape"))
-        with pytest.raises(replay.Unplayable) as told:
-            replay.read(path)
+        with pytest.raises(replay_format.Unplayable) as told:
+            replay_format.read(path)
         assert str(told.value) == f"cases.jsonl, line 3{says} is not in the replay format; docs/replay.md has it"
 
 
@@ -285,7 +285,7 @@ def test_a_file_in_another_format_is_told_by_its_line_and_not_by_what_it_holds(t
 def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path, mark: str) -> None:
     path = tmp_path / "cases.jsonl"
     path.write_text(line().replace("A case", f"A{mark}case") + "\r\n", "utf-8")
-    assert len(replay.read(path)) == 1
+    assert len(replay_format.read(path)) == 1
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response | Exception) -> list[str]:
@@ -306,7 +306,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response | Exception) 
 def test_a_service_that_answers_is_played_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     (tmp_path / "cases.jsonl").write_text(line())
     addresses = asked(monkeypatch, httpx2.Response(status))
-    replay.check(tmp_path / "cases.jsonl", "http://service/")
+    replay_player.check(tmp_path / "cases.jsonl", "http://service/")
     assert addresses == ["http://service/readyz"]
 
 
@@ -329,16 +329,16 @@ def test_a_service_that_is_not_there_or_not_ready_is_told(
 ) -> None:
     (tmp_path / "cases.jsonl").write_text(line())
     asked(monkeypatch, answer)
-    with pytest.raises(replay.Unplayable) as told:
-        replay.check(tmp_path / "cases.jsonl", "http://service")
+    with pytest.raises(replay_format.Unplayable) as told:
+        replay_player.check(tmp_path / "cases.jsonl", "http://service")
     assert str(told.value) == says
 
 
 def test_a_file_is_looked_at_before_the_service_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cases.jsonl").write_text("no case")
     addresses = asked(monkeypatch, httpx2.Response(200))
-    with pytest.raises(replay.Unplayable):
-        replay.check(tmp_path / "cases.jsonl", "http://service")
+    with pytest.raises(replay_format.Unplayable):
+        replay_player.check(tmp_path / "cases.jsonl", "http://service")
     assert addresses == []
 
 
@@ -350,25 +350,27 @@ def test_the_pages_say_from_how_many_countries_the_cases_come() -> None:
 
 
 @pytest.fixture
-def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Service, str], tuple[list[replay.Result], str]]:
+def play(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Service, str], tuple[list[replay_results.Result], str]]:
     """Plays lines into a service and gives the results, and what the console showed."""
 
-    def go(service: Service, text: str) -> tuple[list[replay.Result], str]:
+    def go(service: Service, text: str) -> tuple[list[replay_results.Result], str]:
         def client(url: str, key: str) -> httpx2.Client:
             return httpx2.Client(base_url=url, transport=httpx2.MockTransport(service), headers={"x-key": key})
 
-        monkeypatch.setattr(replay, "_client", client)
+        monkeypatch.setattr(replay_player, "_client", client)
         monkeypatch.setattr("time.sleep", lambda _: None)
         path = tmp_path / "cases.jsonl"
         path.write_text(text + "\n", "utf-8")
         shown = StringIO()
         keys = {"coordinator": "c", "caseworker": "w", "reviewer": "r"}
-        return replay.replay(path, "http://service", keys, Console(file=shown, width=200)), shown.getvalue()
+        return replay_player.replay(path, "http://service", keys, Console(file=shown, width=200)), shown.getvalue()
 
     return go
 
 
-Play = Callable[[Service, str], tuple[list[replay.Result], str]]
+Play = Callable[[Service, str], tuple[list[replay_results.Result], str]]
 SCREENING = {"as": "coordinator", "to": "screening", "body": {"assignee": "@coordinator", "lead_entity": "@nobody"}}
 
 
@@ -455,9 +457,9 @@ def test_the_table_tells_under_which_reference_a_case_is_found(play: Play) -> No
 
 
 def test_a_narrow_table_folds_words_and_cuts_none_short() -> None:
-    result = replay.Result("a-case-with-a-long-key", Published.PARTIALLY_RESOLVED, Status.PUBLIC_CAMPAIGN)
-    result.reference, result.refusal = "UA-XXX-2020-AAAAA", replay.Refused(3, "screening", "step.refused")
-    Console(file=(shown := StringIO()), width=80).print(replay._table([result]))
+    result = replay_results.Result("a-case-with-a-long-key", Published.PARTIALLY_RESOLVED, Status.PUBLIC_CAMPAIGN)
+    result.reference, result.refusal = "UA-XXX-2020-AAAAA", replay_results.Refused(3, "screening", "step.refused")
+    Console(file=(shown := StringIO()), width=80).print(replay_results.table([result]))
     assert "UA-XXX-2020-AAAAA" in shown.getvalue()
     assert "…" not in shown.getvalue()
 
@@ -498,10 +500,10 @@ def test_a_service_that_stays_busy_stops_the_case(play: Play) -> None:
     busy.headers["Retry-After"] = "1"
     service = Service(post_screening=lambda _: busy)
     results, _ = play(service, line(SCREENING))
-    assert len(service.sent("POST", "/screening")) == replay.TRIES
+    assert len(service.sent("POST", "/screening")) == replay_player.TRIES
     assert str(results[0].refusal) == "call 1 screening: idempotency.still_running"
 
 
 def test_the_key_goes_into_the_header() -> None:
-    with replay._client("http://service", "a-key") as client:
+    with replay_player._client("http://service", "a-key") as client:
         assert client.headers["Authorization"] == "Bearer a-key"

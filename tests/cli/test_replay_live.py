@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from appeals.cases.case import Case
 from appeals.cases.history import HistoryEntry
-from appeals.cli import replay
+from appeals.cli import replay_player, replay_results
 from appeals.database.engine import Database
 from appeals.settings import ROOT
 from tests.support.cast import Body, World
@@ -19,10 +19,10 @@ __all__ = ["live"]
 CASES = ROOT / "examples" / "real_cases.jsonl"
 
 
-def play(service: Live, said: Path) -> list[replay.Result]:
+def play(service: Live, said: Path) -> list[replay_results.Result]:
     keys = {name: service.cast.keys[name] for name in ("coordinator", "caseworker", "reviewer")}
     with said.open("w") as out:
-        return replay.replay(CASES, service.url, keys, Console(file=out, width=160))
+        return replay_player.replay(CASES, service.url, keys, Console(file=out, width=160))
 
 
 def rows(service: Live) -> tuple[int | None, int | None, int | None]:

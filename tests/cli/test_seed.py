@@ -13,13 +13,13 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from appeals.__main__ import cli
 from appeals.cases.case import Case
 from appeals.cases.change_log import Change
 from appeals.cases.directory import Organisation
 from appeals.cases.due_date import DueDate
 from appeals.cases.history import HistoryEntry
-from appeals.cli import clone_cases, fake_cases, seed
+from appeals.cli import clone_tables, fake_acts, fake_cases, population, scenario_acts, scenarios
+from appeals.cli.commands import cli
 from appeals.cli.doctor import findings
 from appeals.database.declarative import Base
 from appeals.database.engine import Database
@@ -42,9 +42,9 @@ def sown_url(template: Template) -> Iterator[str]:
     url, told = template.copy(), list[int]()
     database = Database(url)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seed, "TEMPLATES", 0)  # one of each way
-        patch.setattr(seed, "MEMBERS", 2 * len(fake_cases.COUNTRIES))
-        seed.populate(database, CASES, 7, datetime.now(UTC), told.append)
+        patch.setattr(population, "TEMPLATES", 0)  # one of each way
+        patch.setattr(population, "MEMBERS", 2 * len(fake_cases.COUNTRIES))
+        population.populate(database, CASES, 7, datetime.now(UTC), told.append)
     database.engine.dispose()
     assert sum(told) == CASES
     yield url
@@ -216,11 +216,11 @@ def test_the_doctor_finds_nothing_wrong_and_would_see_it(own: World) -> None:
 
 def test_as_many_as_wanted_by_their_shares() -> None:
     for wanted in (1, 2, 7, 300, 800, 100_000):
-        numbers = seed.quotas(wanted)
+        numbers = population.quotas(wanted)
         assert sum(number * way.cases for way, number in numbers.items()) == wanted
         assert min(numbers.values()) >= 0
-    assert sum(number for way, number in seed.quotas(800).items() if way.is_open) == pytest.approx(60, abs=3)
-    assert sum(way.share for way in seed.SCENARIOS) == 1000
+    assert sum(number for way, number in population.quotas(800).items() if way.is_open) == pytest.approx(60, abs=3)
+    assert sum(way.share for way in scenarios.SCENARIOS) == 1000
 
 
 def test_the_same_number_invents_the_same() -> None:
@@ -237,23 +237,23 @@ def test_the_same_number_invents_the_same() -> None:
 
 
 def test_every_act_has_its_words() -> None:
-    acts = {act for way in seed.SCENARIOS for act in (*way.acts, *(way.second or ()))} - {seed.SECOND}
+    acts = {act for way in scenarios.SCENARIOS for act in (*way.acts, *(way.second or ()))} - {scenarios.SECOND}
     nouns = {step.noun for step in STEPS}
-    assert acts - nouns <= seed.WORK.keys()
-    assert acts & nouns == {*fake_cases.STEPS, "breach", "closure", "merger"} - {"information"}
+    assert acts - nouns <= scenario_acts.WORK.keys()
+    assert acts & nouns == {*fake_acts.STEPS, "breach", "closure", "merger"} - {"information"}
 
 
 def test_every_table_of_a_case_is_copied_or_left_out_knowingly() -> None:
-    copied = {table.name for table in clone_cases.tables()}
+    copied = {table.name for table in clone_tables.tables()}
     of_a_case = {table.name for table in Base.metadata.sorted_tables if "case_id" in table.columns}
-    assert of_a_case <= copied | clone_cases.LEFT_OUT
+    assert of_a_case <= copied | clone_tables.LEFT_OUT
     assert {"case", "revision", "publication_consent", "due_date", "case_snapshot"} <= copied
-    assert copied.isdisjoint(clone_cases.LEFT_OUT | {"account", "entity", "access_log", "key"})
+    assert copied.isdisjoint(clone_tables.LEFT_OUT | {"account", "entity", "access_log", "key"})
 
 
 def test_the_command_prints_keys_and_mixes_nothing_by_mistake(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appeals.__main__._database_with_network", lambda _: world.database)
-    monkeypatch.setattr("appeals.__main__._required_pepper", lambda _: b"a pepper for tests only")
+    monkeypatch.setattr("appeals.cli.seed.open_network", lambda _: world.database)
+    monkeypatch.setattr("appeals.cli.seed.required_pepper", lambda _: b"a pepper for tests only")
     made = CliRunner().invoke(cli, ["seed", "--cases", "3"])
     assert made.exit_code == 0, made.output
     keys = dict(re.findall(r"^(.+) key: (ua_\S+)$", made.output, re.MULTILINE))

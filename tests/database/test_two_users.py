@@ -9,7 +9,9 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from appeals.cli import doctor
-from appeals.cli.seed import populate
+from appeals.cli.checks import Network
+from appeals.cli.network_checks import OF_THE_NETWORK
+from appeals.cli.population import populate
 from appeals.database import migrations, protection
 from appeals.database.append_only import TABLES, Working
 from appeals.database.engine import Database
@@ -225,8 +227,8 @@ def test_who_migrates_takes_over_what_was_the_service_users(
 def said_of_rights(database: Database) -> set[str]:
     """What the checks of the tables find, where no network was founded yet."""
     with database.reading() as session:
-        at = doctor.Network(session, NOW)
-        checks = [check for check in doctor.OF_THE_NETWORK if check.name.startswith(("schema.", "database."))]
+        at = Network(session, NOW)
+        checks = [check for check in OF_THE_NETWORK if check.name.startswith(("schema.", "database."))]
         return {finding.check for check in checks for finding in check.findings(at)}
 
 

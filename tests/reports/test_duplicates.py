@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, event, func, select
 
-from appeals.__main__ import _rebuild_missing
 from appeals.api.routes import cases
 from appeals.cases.case import Case
+from appeals.cli.maintenance import rebuild_missing
 from appeals.read_models import name_similarity
 from appeals.read_models.name_similarity import BlockingKey, are_alike, blocking_keys, keys_of_case, names_of_party
 from appeals.reports import duplicates as duplicates_report
@@ -120,7 +120,7 @@ def test_cases_of_an_older_release_get_their_keys_with_the_migration(world: Worl
     with world.unprotected() as session:
         session.execute(delete(BlockingKey))
     assert duplicates(world) == {}
-    _rebuild_missing(world.database)
+    rebuild_missing(world.database)
     assert first in duplicates(world)
     with world.database.reading() as session:
         for case in session.scalars(select(Case)):

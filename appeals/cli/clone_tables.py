@@ -1,0 +1,53 @@
+"""The tables of which clones of cases have rows, and where their columns stand in those rows."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Table
+
+from appeals.cases.case import Case
+from appeals.cases.directory import Facility, Organisation
+from appeals.cases.party import Party
+from appeals.database.declarative import Base
+from appeals.read_models.case_snapshot import CaseSnapshot
+from appeals.read_models.name_similarity import BlockingKey
+
+Row = list[Any]
+
+
+CASE, KEPT, PARTIES, BLOCKING_KEYS, WORKPLACES, ORGANISATIONS = (
+    Base.metadata.tables[kind.__tablename__]
+    for kind in (Case, CaseSnapshot, Party, BlockingKey, Facility, Organisation)
+)
+DIRECTORY = ("organisation", "facility")
+LEFT_OUT = frozenset(
+    {
+        "change",
+        "suppression_batch_case",
+        "previous_team_member",
+        "previous_visibility",
+        "search_document",
+        "blocking_key",
+    }
+)
+"""Tables of which the rows of a case are not copied: they are written, counted or found anew."""
+
+
+@cache
+def tables() -> list[Table]:
+    """Every table of which rows are copied, in the order in which they may be written."""
+    ours = {table for table in Base.metadata.sorted_tables if leads_to_case(table)}
+    below = {table for table in Base.metadata.sorted_tables if {fk.column.table for fk in table.foreign_keys} & ours}
+    copied = {"case", *DIRECTORY, *(table.name for table in ours | below)} - LEFT_OUT
+    return [table for table in Base.metadata.sorted_tables if table.name in copied]
+
+
+def leads_to_case(table: Table) -> bool:
+    """Whether the rows of a table belong to a case each."""
+    return "case_id" in table.columns and table.name not in LEFT_OUT
+
+
+@cache
+def column_index(table: Table, column: str) -> int:
+    """The place of a column in the rows of a table."""
+    return [known.name for known in table.columns].index(column)

@@ -1,0 +1,73 @@
+"""The replay format: recorded cases, one a line of a file. Described in docs/replay.md."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Json = dict[str, Any]
+
+
+class Published(StrEnum):
+    """What the sources say has become of a case."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    PARTIALLY_RESOLVED = "partially_resolved"
+    CLOSED_WITHOUT_RESULT = "closed_without_result"
+    UNKNOWN = "unknown"
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CallLine(_Line):
+    """One request: who makes it, to which path under the case, with what body."""
+
+    by: Annotated[Literal["coordinator", "caseworker", "reviewer"], Field(alias="as")]
+    to: str
+    method: Literal["POST", "PATCH"] = "POST"
+    body: Json
+
+
+class EventLine(_Line):
+    """One event of the sources, and where it went: `actions/#label`, `step closure`, `note narrative` …"""
+
+    date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}){0,2}$")]
+    kind: str
+    coded: Annotated[list[str], Field(min_length=1)]
+
+
+class CaseLine(_Line):
+    """One line of a file: a published case, and the requests that put it on record."""
+
+    key: str
+    title: str
+    sources: list[str]
+    status_as_published: Published
+    coding: str
+    events: list[EventLine]
+    calls: Annotated[list[CallLine], Field(min_length=1)]
+
+
+class Unplayable(Exception):
+    """A file or a service that nothing can be played with; the message says why, and holds nothing of the file."""
+
+
+def read(path: Path) -> list[CaseLine]:
+    """The cases of a file, one a line. Raises: Unplayable."""
+    lines = enumerate(path.read_bytes().split(b"\n"), 1)
+    return [_case(path.name, number, line) for number, line in lines if line.strip()]
+
+
+def _case(name: str, number: int, line: bytes) -> CaseLine:
+    try:
+        return CaseLine.model_validate_json(line)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        unknown = fault["type"] == "extra_forbidden"  # its last member is a word of the file
+        at = "".join(f"/{part}" for part in (fault["loc"][:-1] if unknown else fault["loc"]))
+        where = f"{name}, line {number}{at and f', at {at},'}"
+        raise Unplayable(f"{where} is not in the replay format; docs/replay.md has it") from None

@@ -1,0 +1,78 @@
+"""The command that serves the API, and the application that each of its processes loads."""
+
+import asyncio
+import gc
+from typing import cast
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from appeals.accounts import bootstrap
+from appeals.api.connection import Connections, Limits
+from appeals.app import create_app
+from appeals.cli.database_and_pepper import (
+    any_pepper,
+    current_time,
+    existing_pepper,
+    open_database,
+)
+from appeals.cli.maintenance import prepare_schema
+from appeals.cli.terminal import fail, print_line
+from appeals.database import disk_reserve
+from appeals.process import end_with_parent, raise_file_limit
+from appeals.read_models.change_feed import count_foreign_changes, reset_feed
+from appeals.settings import load_settings
+
+ENDS_WITHIN_S = 5
+"""How long those are waited for who are still answered when the service ends; a stream would never end by itself."""
+LOOPBACK = "127.0.0.1"
+
+
+cli = typer.Typer()
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the API. An embedded database is migrated first; a new network's first keys are printed, once."""
+    settings = load_settings()
+    database = open_database(settings)
+    if database.embedded and settings.workers > 1:
+        raise fail("SQLite has one writing process: set APPEALS_WORKERS=1, or use PostgreSQL")
+    disk_reserve.release(database)
+    existing_pepper(settings)  # one that cannot be used is told before anything is made
+    prepare_schema(database)
+    keys = bootstrap.bootstrap(database, any_pepper(settings), current_time())
+    if keys:
+        print_line("A new network was founded. These keys are shown this once; keep them safe.")
+        print_line(f"admin key: {keys.admin}")
+        print_line(f"coordinator key: {keys.coordinator}")
+    with database.writing() as session:
+        if count_foreign_changes(session):
+            reset_feed(session)
+    database.engine.dispose()
+    raise_file_limit()
+    print_line(f"serving on http://{settings.host}:{settings.port}")
+    uvicorn.run(
+        "appeals.cli.serve:application",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        forwarded_allow_ips=settings.proxy or LOOPBACK,
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        http=cast(type[asyncio.Protocol], Connections(Limits.of(settings))),  # what makes a protocol, as that does
+        ws="none",
+        timeout_graceful_shutdown=ENDS_WITHIN_S,
+    )
+
+
+def application() -> FastAPI:
+    """The application for the settings of the environment; what each worker process loads."""
+    end_with_parent()
+    app = create_app(load_settings())
+    gc.collect()
+    gc.freeze()  # what stands for good is not looked through again with every large body
+    return app

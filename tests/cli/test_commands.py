@@ -1,0 +1,64 @@
+"""The list of commands is made without them: a module is imported when its command runs."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from appeals.cli.commands import COMMANDS
+from tests.conftest import PEPPER
+from tests.support.commands import subcommand
+from tests.support.newcomer import settings
+
+DEAR = ("alembic", "appeals.app", "appeals.settings", "fastapi", "pydantic", "sqlalchemy", "starlette", "uvicorn")
+"""What takes long to import, and what imports it."""
+SERVING = ("appeals.app", "fastapi", "starlette", "uvicorn")
+PROGRAM = """
+import runpy, sys
+try:
+    runpy.run_module("appeals", run_name="__main__", alter_sys=True)
+finally:
+    sys.stderr.write(" ".join(sys.modules))
+"""
+
+
+def run(*arguments: str, **given: str) -> tuple[int, set[str]]:
+    """Run the command in a process of its own: with what it ends, and what it imported."""
+    environment = {**settings(**given), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(  # noqa: S603 - the program above
+        [sys.executable, "-c", PROGRAM, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_of_a_command_what_the_command_says_of_itself(name: str) -> None:
+    """The help of a command, up to the first empty line."""
+    says = inspect.cleandoc(subcommand(name).help or "").partition("\n\n")[0]
+    assert COMMANDS[name].says == says.replace("\n", " ")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], []], ids=["help", "nothing"])
+def test_the_list_of_commands_imports_none_of_them(arguments: list[str]) -> None:
+    _, modules = run(*arguments)
+    assert modules.isdisjoint(DEAR)
+    assert {name for name in modules if name.startswith("appeals.")} == {"appeals.cli", "appeals.cli.commands"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["entity", "new", "A member", "--kind", "working_group"],
+        ["account", "new", "a-handle", "--role", "caseworker"],
+        ["key", "new", "--role", "reader"],
+        ["key", "list"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_command_of_the_network_imports_nothing_that_serves(database_url: str, arguments: list[str]) -> None:
+    """And yet the tables that its own refer to: of those not imported SQLAlchemy knows nothing."""
+    code, modules = run(*arguments, database_url=database_url, pepper=PEPPER)
+    assert code == 0
+    assert modules.isdisjoint(SERVING)

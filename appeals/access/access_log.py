@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from anyio import to_thread
-from sqlalchemy import ColumnElement, ForeignKey, Index, false, insert, or_, select, true
+from sqlalchemy import ColumnElement, Connection, ForeignKey, Index, false, insert, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from sqlalchemy.orm.util import AliasedClass
@@ -78,11 +78,10 @@ class AccessEvent:
     subjects: tuple[str, ...] = ()
 
 
-def write_events(session: Session, events: Sequence[AccessEvent]) -> None:
+def write_events(connection: Connection, events: Sequence[AccessEvent]) -> None:
     """Write rows in the transaction at hand. Raises: AccessLogUnavailable; then the transaction has to be given up."""
     if not events:
         return
-    session.flush()  # what fails from here on is the log, not what it speaks of
     numbered = [(new_id(), event) for event in events]
     subjects = [
         {"subject": subject, "entry_id": entry_id}
@@ -90,7 +89,6 @@ def write_events(session: Session, events: Sequence[AccessEvent]) -> None:
         for subject in sorted(set(event.subjects))
     ]
     try:
-        connection = session.connection()  # plain inserts: each view waits for this
         connection.execute(_INSERT_ENTRY, [_row(entry_id, event) for entry_id, event in numbered])
         if subjects:
             connection.execute(_INSERT_SUBJECT, subjects)
@@ -220,7 +218,7 @@ class AccessLogWriter:
     def _commit_once(self, together: Sequence[_Batch]) -> Exception | None:
         try:
             with self._database.writing() as session:
-                write_events(session, [event for waiting in together for event in waiting.events])
+                write_events(session.connection(), [event for waiting in together for event in waiting.events])
                 self._note_uses(session, {used for waiting in together for used in waiting.used})
         except Unavailable as error:
             return error

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Select, and_, or_, select
+from sqlalchemy import CheckConstraint, ColumnElement, Connection, ForeignKey, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals.accounts import api_key as keys
@@ -302,15 +302,18 @@ def administers(session: Session, caller: Caller, account: Account) -> bool:
     return all(Role.ADMIN in caller.roles_over(path) for path in entity_paths_of(session, account))
 
 
-def grants_of(session: Session, account_id: UUID) -> tuple[RoleGrant, ...]:
+def grants_of(reading: Session | Connection, account_id: UUID) -> tuple[RoleGrant, ...]:
     """Every role the account holds."""
-    rows = session.execute(
-        select(Membership.role, Entity.id, Entity.path, Membership.id)
-        .join(Entity, Entity.id == Membership.entity_id)
-        .where(Membership.account_id == account_id, is_active_membership())
-        .order_by(Membership.id)
-    )
+    rows = reading.execute(_GRANTS, {"account_id": account_id})
     return tuple(RoleGrant(Role(role), entity_id, path, row_id) for role, entity_id, path, row_id in rows)
+
+
+_GRANTS = (
+    select(Membership.role, Entity.id, Entity.path, Membership.id)
+    .join(Entity, Entity.id == Membership.entity_id)
+    .where(Membership.account_id == bindparam("account_id"), is_active_membership())
+    .order_by(Membership.id)
+)
 
 
 def membership_output(membership: Membership, entity: Entity) -> MembershipOutput:

@@ -15,8 +15,10 @@ from appeals.access.visibility import cached_statement, is_on_team, visible_filt
 from appeals.accounts.caller import Caller
 from appeals.api.permissions import Policy
 from appeals.cases.case import WITH_ENTITIES, Case
+from appeals.cases.case_rows import case_row
 from appeals.errors import Forbidden, NotFound
 from appeals.fields import CASE_REFERENCE
+from appeals.transaction import Transaction
 from appeals.vocabulary import View
 
 Params = dict[str, str]
@@ -26,13 +28,18 @@ Condition = Callable[[Caller], ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class AuthorizationContext:
-    """Who stands at the operation, in which transaction, and what the path names."""
+    """Who stands at the operation, in which transaction, and what the path names. `tx` is that of a write."""
 
     session: Session
     caller: Caller
     params: Params
     now: datetime
-    writes: bool
+    tx: Transaction | None = None
+
+    @property
+    def writes(self) -> bool:
+        """True where what is found is about to be written to."""
+        return self.tx is not None
 
 
 def authorize(authorization: AuthorizationContext, policy: Policy) -> Case | None:
@@ -68,19 +75,26 @@ def case_in_path(authorization: AuthorizationContext, policy: Condition) -> Case
     """The case in the path, if the condition holds of it for the caller. Raises: NotFound."""
     reference = authorization.params["ref"]
     match = fullmatch(CASE_REFERENCE, reference)
-    case = (
-        _case(authorization.session, authorization.caller, reference, policy, lock=authorization.writes)
-        if match
-        else None
-    )
+    tx, caller = authorization.tx, authorization.caller
+    if not match:
+        case = None
+    elif tx is None:
+        case = _case(authorization.session, caller, reference, policy)
+    else:
+        case = _locked_case(tx, caller, reference, policy)
     if case is None:
         raise NotFound
     return case
 
 
-def visible_case(session: Session, caller: Caller, reference: str, *, lock: bool) -> Case | None:
+def visible_case(session: Session, caller: Caller, reference: str) -> Case | None:
     """The case of this reference, if the caller may see it."""
-    return _case(session, caller, reference, visible_filter, lock=lock)
+    return _case(session, caller, reference, visible_filter)
+
+
+def lock_visible_case(tx: Transaction, caller: Caller, reference: str) -> Case | None:
+    """The case of this reference, if the caller may see it, to be written to."""
+    return _locked_case(tx, caller, reference, visible_filter)
 
 
 # What an answer that was kept told, and may be told again
@@ -88,7 +102,7 @@ def visible_case(session: Session, caller: Caller, reference: str, *, lock: bool
 
 def require_work_view(authorization: AuthorizationContext, reference: str) -> None:
     """See that the caller works on the case of this reference, as when it was answered. Raises: NotFound, Forbidden."""
-    case = visible_case(authorization.session, authorization.caller, reference, lock=False)
+    case = visible_case(authorization.session, authorization.caller, reference)
     if case is None:
         raise NotFound
     if not is_on_team(authorization.caller, case):
@@ -136,14 +150,22 @@ _NAMED_CASE = re.compile(f'"(?:{"|".join((*_ITSELF, *_BESIDE))})":"(UA-[^"]+)"'.
 """A member that names a case. Within a text its quotes would be escaped."""
 
 
-def _case(session: Session, caller: Caller, reference: str, policy: Condition, *, lock: bool) -> Case | None:
-    query = cached_statement(session, caller, _one_case, policy, lock)
+def _case(session: Session, caller: Caller, reference: str, policy: Condition) -> Case | None:
+    query = cached_statement(session, caller, _one_case, policy)
     case: Case | None = session.scalar(query, {"reference": reference, "now": caller.now})
-    if case is not None and lock:
-        case.load(session)
     return case
 
 
-def _one_case(caller: Caller, policy: Condition, lock: bool) -> Select[Case]:
+def _one_case(caller: Caller, policy: Condition) -> Select[Case]:
     query = select(Case).where(Case.reference == bindparam("reference"), policy(caller))
-    return query.with_for_update(of=Case) if lock else query.options(*WITH_ENTITIES)
+    return query.options(*WITH_ENTITIES)
+
+
+def _locked_case(tx: Transaction, caller: Caller, reference: str, policy: Condition) -> Case | None:
+    query = cached_statement(tx.session, caller, _one_locked_case, policy)
+    return tx.lock(query, reference=reference, now=caller.now)
+
+
+def _one_locked_case(caller: Caller, policy: Condition) -> Select[Any]:
+    query = case_row(Case.reference == bindparam("reference"), policy(caller))
+    return query.with_for_update(of=Case)

@@ -5,10 +5,10 @@ Kept without end: a request that was lost on a bad line may be sent again days l
 
 import hashlib
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import Connection, ForeignKey, Table, bindparam, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -63,7 +63,7 @@ def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: date
         "recorded_at": now,
     }
     try:
-        if insert_ignore(session, IdempotentResponse, values):
+        if insert_ignore(session.connection(), IdempotentResponse, values):
             return None
     except OperationalError as error:
         if type(failure_from(error)) is not Busy:  # a deadlock is no sign of it: it is tried again
@@ -72,9 +72,14 @@ def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: date
     return session.get_one(IdempotentResponse, (account_id, key))
 
 
-def store_response(
-    session: Session, account_id: UUID, key: str, status: int, headers: dict[str, str], body: bytes, logged: list[Any]
-) -> None:
-    """Keep the answer to a key claimed in this transaction."""
-    stored = session.get_one(IdempotentResponse, (account_id, key))
-    stored.status, stored.headers, stored.body, stored.logged = status, headers, body, logged
+def store_response(connection: Connection, account_id: UUID, key: str, response: dict[str, Any]) -> None:
+    """Keep the answer to a key claimed in this transaction: its status, headers, body, and what was logged of it."""
+    connection.execute(_KEEP, {"of": account_id, "under": key, **response})
+
+
+_TABLE = cast(Table, IdempotentResponse.__table__)
+_KEEP = (
+    update(_TABLE)
+    .where(_TABLE.c.account_id == bindparam("of"), _TABLE.c.key == bindparam("under"))
+    .values({name: bindparam(name) for name in ("status", "headers", "body", "logged")})
+)

@@ -25,10 +25,11 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from appeals.access.access_log import AccessEvent, AccessLogWriter, write_events
+from appeals.access.access_log import AccessEvent, AccessLogWriter
 from appeals.accounts.authentication import CallerCache, expire_keys_and_proposals
 from appeals.accounts.caller import Caller, anonymous_caller
 from appeals.api import request_body as body_reading
@@ -67,7 +68,7 @@ from appeals.errors import (
     Unauthenticated,
 )
 from appeals.fields import CASE_REFERENCE
-from appeals.read_models.case_snapshot import track_writes
+from appeals.transaction import Transaction, transaction
 from appeals.vocabulary import Logged
 
 BEARER = HTTPBearer(auto_error=False, description="A key: `ua_<id>_<secret><checksum>`.")
@@ -96,7 +97,7 @@ class AppContext:
 
     def clear_caches(self) -> None:
         """Forget all that was learnt of a database: another is served now."""
-        self.database.statements.clear()
+        self.database.clear_caches()
         for knows in (self.callers, self.access_log, self.fast_reads, self.readiness):
             knows.clear()
 
@@ -134,6 +135,13 @@ class RequestContext:
     def session(self) -> Session:
         """The transaction."""
         return self.authorization.session
+
+    @property
+    def tx(self) -> Transaction:
+        """The transaction of a write."""
+        if self.authorization.tx is None:
+            raise RuntimeError("a read writes nothing")
+        return self.authorization.tx
 
     @property
     def caller(self) -> Caller:
@@ -471,14 +479,14 @@ class _Handler:
         if self.operation.prepare is None or self.operation.body_model is None:
             return
         with suppress(ValidationError), self.context.database.reading() as session:
-            authorization, _ = self._authorized(request, session, self._caller(request, session), writes=False)
+            authorization, _ = self._authorized(request, session, self._caller(request, session))
             body = self.operation.body_model.model_validate(getattr(request, "_json", None))
             _request_state(request).prepared = self.operation.prepare(authorization, body)
 
     def authorize(self, request: Request) -> None:
         """Only see whether the caller may pass. Raises: Unauthenticated, NotFound, Forbidden."""
         with self.context.database.reading() as session:
-            self._authorized(request, session, self._caller(request, session), writes=False)
+            self._authorized(request, session, self._caller(request, session))
 
     async def expire(self, request: Request) -> None:
         """Put on record that a key's time has passed, so that it stays dead when the clock is set back."""
@@ -530,9 +538,9 @@ class _Handler:
         return noted.caller
 
     def _authorized(
-        self, request: Request, session: Session, caller: Caller, *, writes: bool
+        self, request: Request, session: Session, caller: Caller, tx: Transaction | None = None
     ) -> tuple[AuthorizationContext, Any]:
-        authorization = AuthorizationContext(session, caller, dict(request.path_params), self.context.now(), writes)
+        authorization = AuthorizationContext(session, caller, dict(request.path_params), self.context.now(), tx)
         subject = self.operation.authorize(authorization)
         # Who waited at the gate for another's write acts after it: its time is taken then.
         return replace(authorization, now=self.context.now()), subject
@@ -540,7 +548,7 @@ class _Handler:
     def read(self, request: Request, query: Any) -> Response:
         """Answer a GET from one snapshot; 304 when the caller has it already."""
         with self.context.database.reading() as session:
-            authorization, subject = self._authorized(request, session, self._caller(request, session), writes=False)
+            authorization, subject = self._authorized(request, session, self._caller(request, session))
             call = RequestContext(authorization, subject, None, query, request, self.context)
             answer = self.operation.handler(call)
             if self.operation.fast_read:
@@ -568,17 +576,16 @@ class _Handler:
     def _write(self, request: Request, body: Any) -> Response:
         """Do it once: the effect, the idempotency key and the answer are committed together, then sent."""
         patience_s = _request_state(request).waits_until - time.monotonic()
-        with self.context.database.writing(patience_s=max(patience_s, 0)) as session:
-            caller = self._caller(request, session)
+        with transaction(self.context.database, patience_s=max(patience_s, 0)) as tx:
+            caller = self._caller(request, tx.session)
             # The key is taken before the gate locks the case: a second try waits for the first one's key alone.
-            stored = self._claim(request, session, caller)
-            track_writes(session, self.context.now(), caller.account_id)
-            authorization, subject = self._authorized(request, session, caller, writes=True)
+            stored = self._claim(request, tx.session, caller)
+            authorization, subject = self._authorized(request, tx.session, caller, tx)
             call = RequestContext(
                 authorization, subject, body, None, request, self.context, _request_state(request).prepared
             )
-            answer = self._respond_once(request, call, stored)
-            write_events(session, self._access_events(call, answer))
+            answer, store = self._respond_once(request, call, stored)
+            tx.commit(authorization.now, caller.account_id, self._access_events(call, answer), store)
         return Response(answer.content, answer.status, answer.headers, answer.media_type)
 
     def _claim(self, request: Request, session: Session, caller: Caller) -> IdempotentResponse | None:
@@ -591,20 +598,27 @@ class _Handler:
         """The key under which the answer is kept: with an account, so that strangers share none."""
         return None if self.operation.policy.public else request.headers.get("idempotency-key")
 
-    def _respond_once(self, request: Request, call: RequestContext, stored: IdempotentResponse | None) -> Result:
+    def _respond_once(
+        self, request: Request, call: RequestContext, stored: IdempotentResponse | None
+    ) -> tuple[Result, Callable[[Connection], None] | None]:
+        """The answer, and what keeps it under the key that it was asked with."""
         if stored is not None:
             stored.require_same(_request_fingerprint(request))
             if self.operation.replay_policy is None:
-                return self._replay(call, stored)
+                return self._replay(call, stored), None
             if self.operation.replay_policy is ReplayPolicy.REFUSE:
                 raise SecretNotKept
         answer = self.operation.handler(call)
         key = self._idempotency_key(request)
-        if key:
-            told = {} if self.operation.replay_policy else answer.headers
-            content = b"" if self.operation.replay_policy else answer.content
-            store_response(call.session, call.caller.account_id, key, answer.status, told, content, call.logged)
-        return answer
+        if not key:
+            return answer, None
+        kept = {
+            "status": answer.status,
+            "headers": {} if self.operation.replay_policy else answer.headers,
+            "body": b"" if self.operation.replay_policy else answer.content,
+            "logged": call.logged,
+        }
+        return answer, partial(store_response, account_id=call.caller.account_id, key=key, response=kept)
 
     def _replay(self, call: RequestContext, stored: IdempotentResponse) -> Result:
         """The first answer again, as far as the caller may still have it. Raises: NotFound, Forbidden."""

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Select,
     Uuid,
     bindparam,
-    event,
     exists,
     inspect,
     literal_column,
@@ -27,17 +26,17 @@ from sqlalchemy.orm import (
     class_mapper,
     joinedload,
     mapped_column,
-    object_session,
     relationship,
 )
 from sqlalchemy.orm.attributes import set_committed_value
 
 from appeals.accounts.entity import Entity
-from appeals.cases.action import Action
+from appeals.cases.action import Action, Response
 from appeals.cases.commitment import Commitment
 from appeals.cases.consent import Consent, Met
 from appeals.cases.demand import Demand, current
 from appeals.cases.directory import CROCKFORD, Organisation
+from appeals.cases.due_date import DueDate
 from appeals.cases.history import HistoryEntry
 from appeals.cases.last_word import Words
 from appeals.cases.link import Link
@@ -55,6 +54,7 @@ from appeals.cases.tally import Charges, Detention, Headline, Tally, charges, de
 from appeals.cases.team import TeamMember
 from appeals.cases.violation import Violation
 from appeals.database.declarative import Base, deferred_fk, new_id, partial_index
+from appeals.database.row_shape import shape_of
 from appeals.fields import COUNTRIES
 from appeals.vocabulary import (
     GROUP,
@@ -92,7 +92,7 @@ def list_index(*order: str) -> Index:
 
 
 _list = partial(relationship, viewonly=True)
-"""A list of a case: SQLAlchemy loads it, and does not look through it for what changed. See `_add_to_session`."""
+"""A list of a case, for those who read it. What a write adds or changes is found in `cases/case_transaction.py`."""
 
 
 class Case(Base):
@@ -179,6 +179,7 @@ class Case(Base):
     team: Mapped[list[TeamMember]] = _list(order_by=TeamMember.id)
     safe_contact_rules: Mapped[list[SafeContactRule]] = _list(order_by=SafeContactRule.id)
     openings: Mapped[list[Opening]] = _list(order_by=Opening.id)
+    due_dates: Mapped[list[DueDate]] = _list(order_by=DueDate.id)
 
     def load(self, session: Session) -> None:
         """Load its entities; ask once which lists of the case hold anything, and load those of records.
@@ -208,6 +209,7 @@ class Case(Base):
     def move(self, entry: HistoryEntry, now: datetime) -> None:
         """Take the status of a new history entry, and keep the entry: the only way a status changes."""
         entry.case_id, entry.sequence = self.id, len(self.history) + 1
+        shape_of(HistoryEntry).complete(entry)
         self.history.append(entry)
         if entry.moved:
             self.suspended_from = entry.from_status if entry.to_status == Status.SUSPENDED else None
@@ -215,6 +217,26 @@ class Case(Base):
         self.status = entry.to_status
         self.version += 1
         self.touch(now)
+
+    def add(self, record: Record) -> None:
+        """Put a record into the list of its kind, with its defaults; what answers an action stands under that."""
+        shape_of(type(record)).complete(record)
+        if isinstance(record, Response):
+            next(action for action in self.actions if action.id == record.action).responses.append(record)
+        else:
+            getattr(self, _list_names()[type(record)]).append(record)
+
+    def lead_by(self, entity: Entity) -> None:
+        """Have an entity lead the case, in the region that it belongs to."""
+        self.lead_entity, self.lead_entity_id, self.region_id = entity, entity.id, entity.region_id
+
+    def offer_to(self, entity: Entity | None) -> None:
+        """Offer the case to an entity, or to none."""
+        self.handover_to, self.handover_to_id = entity, entity.id if entity else None
+
+    def merge_into(self, survivor: "Case | None") -> None:
+        """Have the case go on in another, or again in itself."""
+        self.merged_into, self.merged_into_id = survivor, survivor.id if survivor else None
 
     def touch(self, now: datetime) -> None:
         """Note that something about the case changed; that was not before its last change, whatever clocks say."""
@@ -402,6 +424,13 @@ class Case(Base):
 
 
 @cache
+def _list_names() -> dict[type[Base], str]:
+    """The list of each kind of record; links of other cases to this one are theirs."""
+    lists = [relation for relation in class_mapper(Case).relationships if relation.uselist]
+    return {of.mapper.class_: of.key for of in lists if of.key != "links_here"}
+
+
+@cache
 def _which_lists_exist() -> Select[*tuple[Any, ...]]:
     """For each list of a case, whether anything is in it; of the case in the parameter `case_id`."""
     number = bindparam("case_id", type_=Uuid())
@@ -409,18 +438,6 @@ def _which_lists_exist() -> Select[*tuple[Any, ...]]:
     return select(
         *(exists().where(*(there == number for _, there in of.local_remote_pairs)).label(of.key) for of in lists)
     )
-
-
-def _add_to_session(holder: Any, row: Base, _: object) -> None:
-    """Have a row written that was put into a list: looking for such rows takes a tenth of every write."""
-    session = object_session(holder)
-    if session is not None:  # a case as it was belongs to none
-        session.add(row)
-
-
-for _held in (*inspect(Case).relationships, *inspect(Action).relationships):
-    if _held.uselist:
-        event.listen(_held.class_attribute, "append", _add_to_session)
 
 
 _ENTITY_RELATIONS = (Case.lead_entity, Case.intake_entity, Case.handover_to)

@@ -119,19 +119,76 @@ class FacilityOutput(Model):
     status: FacilityStatus
 
 
-def organisation(session: Session, given: UUID | OrganisationInput, *, listed: bool = False) -> Organisation:
-    """The organisation of this id, which the caller was found to know; or of this kind, country and name, even new."""
-    if isinstance(given, UUID):
-        return session.get_one(Organisation, given)
-    return _one(session, Organisation, _identity_of_organisation(given), given.model_dump(), listed=listed)
+Row = TypeVar("Row", Organisation, Facility)
 
 
-def facility(session: Session, given: UUID | FacilityInput, *, listed: bool = False) -> Facility:
-    """The facility of this id, which the caller was found to know; or of this OS ID, or name and country, even new."""
-    if isinstance(given, UUID):
-        return session.get_one(Facility, given)
-    owner = organisation(session, given.owner, listed=listed) if given.owner else None
-    return _one(session, Facility, _identity_of_facility(given), _details(given, owner), listed=listed)
+class Directory:
+    """The directory as one transaction names its rows. What is looked up, or found missing, is not looked up again."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: dict[tuple[type[Base], str], Any] = {}
+
+    def look_up(self, given: Iterable[UUID | OrganisationInput | FacilityInput | None]) -> None:
+        """Look up at once those that are named in full: each alone would be a statement."""
+        named = list(given)
+        organisations = {_identity_of_organisation(one) for one in named if isinstance(one, OrganisationInput)}
+        facilities = {_identity_of_facility(one) for one in named if isinstance(one, FacilityInput)}
+        for table, identities in ((Organisation, organisations), (Facility, facilities)):
+            if identities:
+                self._known |= dict.fromkeys((table, identity) for identity in identities)
+                rows: Iterable[Any] = self._session.scalars(select(table).where(table.identity.in_(sorted(identities))))
+                self._known |= {(table, row.identity): row for row in rows}
+
+    def existing_id(self, given: UUID | OrganisationInput | FacilityInput) -> UUID | None:
+        """The id of a row that was looked up; None where there is none yet."""
+        if isinstance(given, UUID):
+            return given
+        if isinstance(given, OrganisationInput):
+            row = self._known.get((Organisation, _identity_of_organisation(given)))
+        else:
+            row = self._known.get((Facility, _identity_of_facility(given)))
+        return row.id if row else None
+
+    def organisation(self, given: UUID | OrganisationInput, *, listed: bool = False) -> Organisation:
+        """The organisation of this id, which the caller may know; or of this kind, country and name, even new."""
+        if isinstance(given, UUID):
+            return self._session.get_one(Organisation, given)
+        return self._one(Organisation, _identity_of_organisation(given), given.model_dump(), listed=listed)
+
+    def facility(self, given: UUID | FacilityInput, *, listed: bool = False) -> Facility:
+        """The facility of this id, which the caller may know; or of this OS ID, or name and country, even new."""
+        if isinstance(given, UUID):
+            return self._session.get_one(Facility, given)
+        owner = self.organisation(given.owner, listed=listed) if given.owner else None
+        return self._one(Facility, _identity_of_facility(given), _details(given, owner), listed=listed)
+
+    def in_the_words_of(
+        self, given: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
+    ) -> dict[str, Any]:
+        """What was said of a row where it was named in full."""
+        details: dict[str, Any] = {}
+        if isinstance(given, OrganisationInput):
+            details = {**given.model_dump(), "id": row.id}
+        if isinstance(given, FacilityInput):
+            owner = self.organisation(given.owner) if given.owner else None
+            details = {**_details(given, owner), "id": row.id}
+        return FORMS[type(row)].model_validate(details).model_dump(mode="json")
+
+    def _one(self, table: type[Row], identity: str, details: dict[str, Any], *, listed: bool) -> Row:
+        query = select(table).where(table.identity == identity)
+        if (table, identity) not in self._known:
+            self._known[table, identity] = self._session.scalar(query)
+        row: Row | None = self._known[table, identity]
+        if row is None:
+            values = {"id": uuid4(), "identity": identity, "listed": listed, **details}
+            insert_if_absent(self._session.connection(), table, values)
+            row = self._known[table, identity] = self._session.scalars(query).one()
+        if listed and not row.listed:
+            # What cases said of it stays theirs: it is listed as whoever lists it knows it.
+            for name, value in {**details, "listed": True}.items():
+                setattr(row, name, value)
+        return row
 
 
 def _identity_of_organisation(data: OrganisationInput) -> str:
@@ -156,68 +213,8 @@ def _details(data: FacilityInput, owner: Organisation | None) -> dict[str, Any]:
     return {**data.model_dump(exclude={"owner"}), "owner_id": owner.id if owner else None}
 
 
-def in_the_words_of(
-    session: Session, given: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
-) -> dict[str, Any]:
-    """What was said of a row where it was named in full."""
-    details: dict[str, Any] = {}
-    if isinstance(given, OrganisationInput):
-        details = {**given.model_dump(), "id": row.id}
-    if isinstance(given, FacilityInput):
-        owner = organisation(session, given.owner) if given.owner else None
-        details = {**_details(given, owner), "id": row.id}
-    return FORMS[type(row)].model_validate(details).model_dump(mode="json")
-
-
 FORMS: dict[type[Base], type[Model]] = {Organisation: OrganisationOutput, Facility: FacilityOutput}
 
 
 def _identity(*parts: str) -> str:
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
-
-
-Row = TypeVar("Row", Organisation, Facility)
-
-
-def look_up(session: Session, given: Iterable[UUID | OrganisationInput | FacilityInput | None]) -> None:
-    """Find at once those of these rows that are there, for this transaction to name: each alone is a statement."""
-    known = session.info.setdefault(_KNOWN, {})
-    named = list(given)
-    organisations = {_identity_of_organisation(one) for one in named if isinstance(one, OrganisationInput)}
-    facilities = {_identity_of_facility(one) for one in named if isinstance(one, FacilityInput)}
-    for table, identities in ((Organisation, organisations), (Facility, facilities)):
-        if identities:
-            rows: Iterable[Any] = session.scalars(select(table).where(table.identity.in_(sorted(identities))))
-            known.update({(table, row.identity): row for row in rows})
-
-
-_KNOWN = "rows of the directory, by table and identity, that this transaction has found"
-
-
-def existing_id(session: Session, given: UUID | OrganisationInput | FacilityInput) -> UUID | None:
-    """The id of a row that was looked up; None where there is none yet."""
-    if isinstance(given, UUID):
-        return given
-    if isinstance(given, OrganisationInput):
-        key: tuple[type[Base], str] = Organisation, _identity_of_organisation(given)
-    else:
-        key = Facility, _identity_of_facility(given)
-    row = session.info.setdefault(_KNOWN, {}).get(key)
-    return row.id if row else None
-
-
-def _one(session: Session, table: type[Row], identity: str, details: dict[str, Any], *, listed: bool) -> Row:
-    known = session.info.setdefault(_KNOWN, {})
-    row: Row | None = known.get((table, identity))
-    found = select(table).where(table.identity == identity)
-    if row is None:
-        row = session.scalar(found)
-    if row is None:
-        insert_if_absent(session, table, {"id": uuid4(), "identity": identity, "listed": listed, **details})
-        row = session.scalars(found).one()
-    known[table, identity] = row
-    if listed and not row.listed:
-        # What cases said of it stays theirs: it is listed as whoever lists it knows it.
-        for name, value in {**details, "listed": True}.items():
-            setattr(row, name, value)
-    return row

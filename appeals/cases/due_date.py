@@ -7,8 +7,8 @@ what follows from that was done, or when nothing follows any more.
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
 from appeals.cases.record import Record
 from appeals.database.declarative import Base, deferred_fk, new_id, partial_index
@@ -35,11 +35,12 @@ class DueDate(Base):
     acted_at: Mapped[datetime | None]
 
 
-def set_due(session: Session, kind: DueKind, record: Record, due_on: date | None, now: datetime) -> None:
+def set_due(due_dates: list[DueDate], kind: DueKind, record: Record, due_on: date | None, now: datetime) -> None:
     """Have something follow for a record when this day has passed; with None, nothing. What followed stays."""
-    query = select(DueDate).where(DueDate.kind == kind, DueDate.subject_id == record.id)
-    due_date = None if record in session.new else session.scalar(query)
+    due_date = next((due for due in due_dates if due.kind == kind and due.subject_id == record.id), None)
     if due_date is None and due_on is not None:
-        session.add(DueDate(kind=kind, case_id=record.case_id, subject_id=record.id, due_on=due_on, set_at=now))
+        due_dates.append(
+            DueDate(id=new_id(), kind=kind, case_id=record.case_id, subject_id=record.id, due_on=due_on, set_at=now)
+        )
     elif due_date is not None and due_date.acted_at is None:
         due_date.due_on = due_on or NEVER

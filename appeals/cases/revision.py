@@ -5,30 +5,29 @@ times must not be mixed up: a revision tells since when something was on record,
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Index, Uuid, event, func, insert, select
+from sqlalchemy import Connection, Index, func, insert, select
 from sqlalchemy.orm import Mapped, RelationshipDirection, Session, class_mapper, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.types import TypeEngine
 
 from appeals.accounts.entity import Entity
 from appeals.cases.case import Case
+from appeals.cases.case_transaction import CaseChange
 from appeals.cases.history import HistoryEntry
 from appeals.cases.link import Link
 from appeals.cases.record import Record
 from appeals.database.declarative import Base, deferred_fk, new_id
-from appeals.database.types import DecimalText, UtcDateTime
+from appeals.database.row_shape import shape_of
 
 SEALED = {
-    "case": {"narrative"},
-    "person": {"name", "contacts"},
-    "proceeding": {"number"},
-    "safe_contact_rule": {"rule"},
+    "case": frozenset({"narrative"}),
+    "person": frozenset({"name", "contacts"}),
+    "proceeding": frozenset({"number"}),
+    "safe_contact_rule": frozenset({"rule"}),
 }
 """What is kept in its own place alone, by table."""
 
@@ -48,46 +47,33 @@ class Revision(Base):
     holds: Mapped[dict[str, Any]]
 
 
-def track_revisions(session: Session, now: datetime, by: UUID) -> None:
-    """Have this transaction keep a revision of every case and record that it writes, as often as it does."""
+def write_revisions(connection: Connection, changes: Iterable[CaseChange], now: datetime, by: UUID) -> None:
+    """Keep every row of a case that a transaction writes, as it then is: each once.
 
-    def keep(_: Session, __: object) -> None:
-        written = [row for row in (*session.new, *session.dirty) if isinstance(row, Case | Record)]
-        written = [row for row in written if session.is_modified(row, include_collections=False)]
-        if not written:
-            return
-        # Who waited for another's write to the case wrote after it, whenever they came.
-        last = {row.id: row.updated_at for row in session if isinstance(row, Case)}
-        revised = [_revision(row, max(now, last.get(_case_of(row), now)), by) for row in written]
-        session.connection().execute(_REVISED, revised)
-
-    # Before it is flushed, a row does not know the ids of what it was given as objects.
-    event.listen(session, "after_flush", keep)
+    Who waited for another's write to the case wrote after it, whenever they came.
+    """
+    revisions = [
+        _revision(row, max(now, change.case.updated_at), by)
+        for change in changes
+        for row in change.rows
+        if isinstance(row, Case | Record)
+    ]
+    if revisions:
+        connection.execute(_INSERT, revisions)
 
 
-_REVISED = insert(Revision)
-
-
-def _case_of(row: Case | Record) -> UUID:
-    return row.id if isinstance(row, Case) else row.case_id
+_INSERT = insert(Revision)
 
 
 def _revision(row: Case | Record, at: datetime, by: UUID) -> dict[str, Any]:
-    kept = {"case_id": _case_of(row), "kind": row.__tablename__, "record_id": row.id, "at": at, "by": by}
+    case_id = row.id if isinstance(row, Case) else row.case_id
+    kept = {"case_id": case_id, "kind": row.__tablename__, "record_id": row.id, "at": at, "by": by}
     return {"id": new_id(), **kept, "holds": state_of(row)}
 
 
 def state_of(row: Case | Record) -> dict[str, Any]:
     """The columns of a row that may be kept, as JSON has them."""
-    sealed = SEALED.get(row.__tablename__, set())
-    columns = class_mapper(type(row)).column_attrs
-    return {column.key: _plain(getattr(row, column.key)) for column in columns if column.key not in sealed}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID | Decimal) else value
+    return shape_of(type(row)).document(row, SEALED.get(row.__tablename__, frozenset()))
 
 
 def as_of(session: Session, case: Case, at: datetime) -> Case | None:
@@ -198,27 +184,6 @@ def _newest(session: Session, case_id: UUID, at: datetime) -> Iterable[Any]:
     return session.execute(newest.where(known.c.turn == 1))
 
 
-def _row_of(table: type[Any], holds: dict[str, Any]) -> Any:
-    """A row that belongs to no session. A column that came after its revision was kept has its default."""
-    columns = {attribute.key: attribute.columns[0] for attribute in class_mapper(table).column_attrs}
-    defaults = {
-        name: column.default.arg for name, column in columns.items() if column.default and column.default.is_scalar
-    }
-    values = {name: _typed(columns[name].type, value) for name, value in holds.items() if name in columns}
-    return table(**defaults | values)
-
-
-def _typed(kind: TypeEngine[Any], value: Any) -> Any:
-    """A value as its column has it."""
-    for column, read in _READ:
-        if isinstance(kind, column) and value is not None:
-            return read(value)
-    return value
-
-
-_READ: tuple[tuple[type[TypeEngine[Any]], Callable[[str], Any]], ...] = (
-    (Uuid, UUID),
-    (Date, date.fromisoformat),
-    (UtcDateTime, datetime.fromisoformat),
-    (DecimalText, Decimal),
-)
+def _row_of(table: Any, holds: dict[str, Any]) -> Any:
+    """A row that belongs to no session."""
+    return shape_of(table).row_of_document(holds)

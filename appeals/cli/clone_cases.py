@@ -171,7 +171,7 @@ def write(session: Session, clones: Clones) -> None:
     for table in tables():
         bulk_insert(session, table, clones.rows[table.name])
     # Not before: while rows lead to cases that are still to come, each row that is added has to be looked for there.
-    search.index_new(session, clones.received, clones.words)
+    search.index_new(session.connection(), clones.received, clones.words)
     bulk_insert(session, BLOCKING_KEYS, _blocking_keys(clones.rows))
     _note_changes(session, clones.rows["case"])
 

@@ -26,14 +26,13 @@ from appeals.vocabulary import (
 def step(play: Play, writing: WriteContext, noun: str) -> None:
     row = STEP_OF_NOUN[noun]
     data = row.input.model_validate({**fake_acts.STEPS.get(noun, _nothing)(play.case), **_named(play, writing, noun)})
-    survivor = writing.session.get_one(Case, play.cases[0])
     steps.make(
         writing,
         row,
         data,
         Role.COORDINATOR,
         require_current=lambda: None,
-        coordinated=lambda _: survivor,
+        coordinated=lambda _: writing.tx.lock_id(play.cases[0]),
     )
 
 
@@ -45,7 +44,7 @@ def _named(play: Play, writing: WriteContext, noun: str) -> Body:
     """What a step names of the case itself."""
     case = writing.case
     if noun == "merger":
-        return {"survivor": writing.session.get_one(Case, play.cases[0]).reference}
+        return {"survivor": writing.tx.see(play.cases[0]).reference}
     if noun == "breach":
         broken = next(promise for promise in case.commitments if promise.is_open)
         facts = {"facts": "Nobody was let in.", "breached_on": play.case.ago(0), "contrary_act": True}
@@ -139,7 +138,7 @@ def _campaign(play: Play, writing: WriteContext) -> None:
 
 
 def _link(play: Play, writing: WriteContext) -> None:
-    other = writing.session.get_one(Case, play.cases[-1]).reference
+    other = writing.tx.see(play.cases[-1]).reference
     _bring(writing, links=[{"kind": "same_event", "other": other}])
 
 

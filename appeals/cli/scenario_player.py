@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appeals.cases.case import Case
 from appeals.cases.due_date import DueDate
 from appeals.cli import fake_cases
 from appeals.cli.clone_cases import Template, template_of
@@ -19,10 +18,8 @@ from appeals.database.engine import Database
 from appeals.lifecycle import due_dates, intake
 from appeals.lifecycle.record_kinds import WriteContext
 from appeals.lifecycle.step_inputs import Intake
-from appeals.read_models.case_snapshot import track_writes
-from appeals.vocabulary import (
-    Visibility,
-)
+from appeals.transaction import transaction
+from appeals.vocabulary import Visibility
 
 IN_DANGER = 0.12
 
@@ -104,10 +101,10 @@ def _most_days(session: Session, play: Play, begin: datetime) -> int:
 def _create_case(play: Play, moment: datetime) -> None:
     caller = replace(play.coordinator, now=moment)
     play.case = replace(play.case, on=moment.date())
-    with play.database.writing() as session:
-        track_writes(session, moment, caller.account_id)
+    with transaction(play.database) as tx:
         data = Intake.model_validate(fake_cases.intake(play.case))
-        play.cases.append(intake.create_case(session, caller, data, moment).id)
+        play.cases.append(intake.create_case(tx, caller, data, moment).id)
+        tx.commit(moment, caller.account_id)
 
 
 def _act(play: Play, case_id: UUID, act: str, moment: datetime) -> None:
@@ -120,14 +117,14 @@ def _act(play: Play, case_id: UUID, act: str, moment: datetime) -> None:
         _act(play, case_id, APPROVE, moment - timedelta(minutes=5))
     caller = replace(play.context.reviewer if act == APPROVE else play.coordinator, now=moment)
     play.case = replace(play.case, on=moment.date())
-    with play.database.writing() as session:
-        track_writes(session, moment, caller.account_id)
-        writing = WriteContext(session, session.get_one(Case, case_id), caller, moment)
+    with transaction(play.database) as tx:
+        writing = WriteContext(tx, tx.lock_id(case_id), caller, moment)
         work = WORK.get(act)
         if work is not None:
             work(play, writing)
         else:
             step(play, writing, act)
+        tx.commit(moment, caller.account_id)
 
 
 def _play_second(play: Play, moment: datetime) -> None:

@@ -1,8 +1,9 @@
 """Upserts, and rows read and written in bulk."""
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, String, Table, cast, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Executable, LargeBinary, String, Table, cast, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -10,33 +11,38 @@ from appeals.database.declarative import Base
 from appeals.database.locks import AdvisoryLock, acquire_lock
 
 
-def insert_if_absent(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
+def insert_if_absent(connection: Connection, table: type[Base], values: dict[str, Any]) -> bool:
     """Insert a row unless one with the same key stands already; True if it was inserted.
 
     Whoever adds such rows does so alone until the end of the transaction: two that add the same rows, each in an
     order of its own, would wait for each other for ever.
     """
-    acquire_lock(session, AdvisoryLock.LISTING)
-    return insert_ignore(session, table, values)
+    acquire_lock(connection, AdvisoryLock.LISTING)
+    return insert_ignore(connection, table, values)
 
 
-def insert_ignore(session: Session, table: type[Base], values: dict[str, Any]) -> bool:
+def insert_ignore(connection: Connection, table: type[Base], values: dict[str, Any]) -> bool:
     """Insert a row unless one with the same key stands already; True if it was inserted.
 
     Waits for a transaction that is inserting the same key, so that afterwards the row can be read.
     """
-    return bool(insert_ignore_all(session, table, [values], next(iter(table.__table__.primary_key))))
+    return bool(insert_ignore_all(connection, table, [values], next(iter(table.__table__.primary_key))))
 
 
-def insert_ignore_all(session: Session, table: type[Base], rows: list[dict[str, Any]], told_by: Any) -> set[Any]:
+def insert_ignore_all(connection: Connection, table: type[Base], rows: list[dict[str, Any]], told_by: Any) -> set[Any]:
     """Insert those of some rows of which no key stands already; what the column `told_by` holds in those inserted.
 
     Waits for transactions that are inserting the same keys, so that afterwards their rows can be read.
     """
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table.__table__).on_conflict_do_nothing()
     # RETURNING tells for certain; the count of rows is -1 with some drivers.
-    return set(session.connection().execute(insert.returning(told_by), rows).scalars())
+    return set(connection.execute(_insert_ignore(connection.dialect.name, table, told_by), rows).scalars())
+
+
+@cache
+def _insert_ignore(dialect: str, table: type[Base], told_by: Any) -> Executable:
+    insert: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table.__table__)
+    ignoring: Executable = insert.on_conflict_do_nothing().returning(told_by)
+    return ignoring
 
 
 def dump_rows(session: Session, table: Table, condition: ColumnElement[bool]) -> list[list[Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     URL,
+    Connection,
     Engine,
     create_engine,
     event,
@@ -24,6 +25,7 @@ from sqlalchemy.orm import Session
 from appeals.database.failures import Busy, Full, Unavailable, Unreachable, failure_code, failure_from
 from appeals.database.schema_version import head_revision
 from appeals.database.statement_cache import _STATEMENTS, StatementCache
+from appeals.database.versioned_cache import VersionedCache
 
 MAX_TRIES = 3  # of a transaction that was rolled back only because another and it waited for each other
 DRIVER_STATEMENTS_CACHED = 200  # of each connection, ready to be run again
@@ -49,6 +51,8 @@ class Database:
         self.engine = self._sqlite(url) if self.embedded else self._postgresql(url, pool_size)
         self.writes_at_once = 1 if self.embedded else max(1, pool_size - RESERVED_CONNECTIONS)
         self.statements = StatementCache()
+        self.network = VersionedCache()
+        """What is known of the network, by its version: see `accounts/network.py`."""
         self._info = {_STATEMENTS: self.statements}
 
     def _sqlite(self, url: str) -> Engine:
@@ -161,6 +165,27 @@ class Database:
         session = Session(bind, expire_on_commit=False, autoflush=False, info=self._info)
         with self._translating_failures(), session, session.begin():
             yield session
+
+    @contextmanager
+    def transaction(self, *, patience_s: float | None = None) -> Iterator[Connection]:
+        """A connection in a transaction that writes, rolled back unless the block commits it. Raises: Unavailable.
+
+        For `patience_s` see `writing`.
+        """
+        patience = {} if patience_s is None else {"patience_s": patience_s}
+        engine = self.engine.execution_options(writing=True, **patience)
+        with self._translating_failures(), engine.connect() as connection:
+            connection.begin()
+            yield connection
+
+    def session_on(self, connection: Connection) -> Session:
+        """A session within the transaction of a connection, which it neither commits nor ends."""
+        return Session(connection, expire_on_commit=False, autoflush=False, info=self._info)
+
+    def clear_caches(self) -> None:
+        """Forget what was built for it and read from it: another database is served now."""
+        self.statements.clear()
+        self.network.clear()
 
     @contextmanager
     def _translating_failures(self) -> Iterator[None]:

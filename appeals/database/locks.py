@@ -1,10 +1,10 @@
 """Advisory locks: what one transaction at a time may do."""
 
 from enum import IntEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy import BigInteger, Connection, Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session
 
 
 class AdvisoryLock(IntEnum):
@@ -16,18 +16,26 @@ class AdvisoryLock(IntEnum):
     MIGRATING = 20_260_104
 
 
-def acquire_lock(session: Session, turn: AdvisoryLock) -> None:
+def acquire_lock(connection: Connection, turn: AdvisoryLock) -> None:
     """Wait until no other transaction has this turn, and keep it to the end of one's own.
 
     What others wrote in theirs is seen afterwards. A transaction that takes both turns takes LISTING first. SQLite has
     one writer at a time anyway.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(turn)))
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(turn)))
 
 
-def acquire_locks(session: Session, keys: list[int]) -> None:
+def acquire_locks(connection: Connection, keys: list[int]) -> None:
     """Wait until no other transaction has a turn of these keys, and keep them to the end of one's own."""
-    if session.get_bind().dialect.name == "postgresql":
-        ordered = select(func.unnest(cast(keys, postgresql.ARRAY(BigInteger))).label("key")).order_by("key").subquery()
-        session.execute(select(func.pg_advisory_xact_lock(ordered.c.key)))
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK_ALL, {"keys": keys})
+
+
+def _lock_all() -> Select[*tuple[Any, ...]]:
+    keys = bindparam("keys", type_=postgresql.ARRAY(BigInteger))
+    ordered = select(func.unnest(keys).label("key")).order_by("key").subquery()
+    return select(func.pg_advisory_xact_lock(ordered.c.key))
+
+
+_LOCK_ALL = _lock_all()

@@ -7,13 +7,12 @@ from functools import cached_property
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from appeals.access.record_writers import RECORD_WRITERS
 from appeals.access.visibility import roles_on
-from appeals.accounts.account import Account, grants_of
+from appeals.accounts.account import Account
 from appeals.accounts.caller import Caller, RoleGrant
 from appeals.accounts.entity import Entity
+from appeals.accounts.network import Network
 from appeals.cases.action import Action
 from appeals.cases.case import Case
 from appeals.cases.commitment import Commitment
@@ -44,7 +43,7 @@ class Attempt:
     `page` is the publication of which is asked whether it may stay up; None where one is to go up.
     """
 
-    session: Session
+    network: Network
     case: Case
     step: Step
     caller: Caller
@@ -63,7 +62,7 @@ class Attempt:
     @cached_property
     def held_by_assignee(self) -> tuple[RoleGrant, ...]:
         """The roles of who is to be the assignee."""
-        return grants_of(self.session, self.assignee.id) if self.assignee else ()
+        return self.network.grants_of(self.assignee.id) if self.assignee else ()
 
     @property
     def today(self) -> date:
@@ -93,11 +92,11 @@ class Attempt:
     def may_sign(self) -> frozenset[UUID]:
         """Those whose unused signatures are on record and who may still sign: in service, in a role to do so."""
         signers = {approval.recorded_by for approval in self.case.approvals if approval.used_at is None}
-        accounts = [self.session.get_one(Account, account_id) for account_id in signers]
+        accounts = [self.network.account(account_id) for account_id in signers]
         return frozenset(account.id for account in accounts if account.active and self._is_reviewer(account))
 
     def _is_reviewer(self, account: Account) -> bool:
-        signer = Caller(account.id, account.name, grants_of(self.session, account.id), self.now)
+        signer = Caller(account.id, account.name, self.network.grants_of(account.id), self.now)
         return bool(roles_on(signer, self.case) & RECORD_WRITERS["approvals"])
 
     @property

@@ -23,7 +23,6 @@ from appeals.accounts.authentication import expire_keys_and_proposals
 from appeals.accounts.caller import Caller, RoleGrant
 from appeals.accounts.entity import Entity
 from appeals.cases.action import Action, silence_of
-from appeals.cases.case import Case
 from appeals.cases.due_date import DueDate
 from appeals.cases.team import TeamMember
 from appeals.database.bulk import insert_ignore
@@ -31,7 +30,7 @@ from appeals.database.engine import Database
 from appeals.database.failures import Busy
 from appeals.lifecycle import transition
 from appeals.lifecycle.record_kinds import KIND_OF_NOUN, WriteContext
-from appeals.read_models.case_snapshot import track_writes
+from appeals.transaction import Transaction, transaction
 from appeals.vocabulary import AccountKind, DueKind, Role, TeamStatus
 
 SYSTEM_ACCOUNT = UUID(int=0)
@@ -96,22 +95,22 @@ def expire_break_glass(database: Database, now: datetime) -> None:
     )
     with database.reading() as session:
         found = session.execute(ended.limit(BATCH_SIZE)).all()
-    for due_date_id, case_id in found:
+    for member_id, case_id in found:
         try:
-            with database.writing() as session:
-                _end_break_glass(session, case_id, due_date_id, now)
+            with transaction(database) as tx:
+                _end_break_glass(tx, case_id, member_id, now)
         except Exception as error:  # the next time; nobody else's time waits for it
             log.error("who broke the glass could not be let go: %s", type(error).__name__)
 
 
-def _end_break_glass(session: Session, case_id: UUID, due_date_id: UUID, now: datetime) -> None:
-    locked = select(Case.id).where(Case.id == case_id).with_for_update(of=Case, skip_locked=True)
-    if session.scalar(locked) is None:
+def _end_break_glass(tx: Transaction, case_id: UUID, member_id: UUID, now: datetime) -> None:
+    case = tx.lock_if_free(case_id)
+    if case is None:
         return
-    member = session.get_one(TeamMember, due_date_id, populate_existing=True)
-    track_writes(session, now, _caller(session, now).account_id)
+    member = next(member for member in case.team if member.id == member_id)
     if member.status != TeamStatus.LEFT and member.until:
         member.status, member.left_at = TeamStatus.LEFT, member.until
+    tx.commit(now, _caller(tx.session, now).account_id)
 
 
 def expire_rights(database: Database, now: datetime) -> None:
@@ -127,8 +126,8 @@ def expire_rights(database: Database, now: datetime) -> None:
 def process_date(database: Database, due_date_id: UUID, now: datetime) -> bool:
     """Do what follows from one due date; True if it was done here and now."""
     try:
-        with database.writing() as session:
-            return _act(session, due_date_id, now)
+        with transaction(database) as tx:
+            return _act(tx, due_date_id, now)
     except Busy:
         return False
     except Exception as error:
@@ -136,18 +135,18 @@ def process_date(database: Database, due_date_id: UUID, now: datetime) -> bool:
         return False
 
 
-def _act(session: Session, due_date_id: UUID, now: datetime) -> bool:
+def _act(tx: Transaction, due_date_id: UUID, now: datetime) -> bool:
     """The case is locked before its due date is read: whoever writes to a case sets its due dates under that lock."""
-    of_it = select(DueDate.case_id).where(DueDate.id == due_date_id).scalar_subquery()
-    case = session.scalar(select(Case).where(Case.id == of_it).with_for_update(of=Case, skip_locked=True))
-    due = session.get(DueDate, due_date_id, populate_existing=True)
+    case_id = tx.session.scalar(select(DueDate.case_id).where(DueDate.id == due_date_id))
+    case = tx.lock_if_free(case_id) if case_id else None
+    due = next((due for due in case.due_dates if due.id == due_date_id), None) if case else None
     if case is None or due is None or due.acted_at is not None or due.due_on >= now.date():
         return False
     now = max(now, case.updated_at)  # others wrote to the case since this look began
-    caller = _caller(session, now)
-    track_writes(session, now, caller.account_id)
-    ON_DUE[DueKind(due.kind)](WriteContext(session, case, caller, now), due)
+    caller = _caller(tx.session, now)
+    ON_DUE[DueKind(due.kind)](WriteContext(tx, case, caller, now), due)
     due.acted_at = now
+    tx.commit(now, caller.account_id)
     return True
 
 
@@ -161,7 +160,7 @@ def _caller(session: Session, now: datetime) -> Caller:
         "recorded_at": now,
     }
     if session.get(Account, SYSTEM_ACCOUNT) is None:
-        insert_ignore(session, Account, account)
+        insert_ignore(session.connection(), Account, account)
     root = session.scalars(select(Entity).where(Entity.parent_id.is_(None))).one()
     return Caller(SYSTEM_ACCOUNT, "the clock", (RoleGrant(Role.COORDINATOR, root.id, root.path, SYSTEM_ACCOUNT),), now)
 

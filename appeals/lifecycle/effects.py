@@ -5,13 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from appeals.accounts.account import existing_account
-from appeals.accounts.entity import existing_entity
 from appeals.cases.case import MONITORING_DAYS, Case
 from appeals.cases.commitment import Commitment
 from appeals.cases.consent import ConsentInput, day_of_no
 from appeals.cases.demand import Demand
-from appeals.cases.directory import Organisation, organisation
+from appeals.cases.directory import Organisation
 from appeals.cases.last_word import ALL_WORKERS
 from appeals.cases.publication import Publication, new_token
 from appeals.database.declarative import new_id
@@ -59,15 +57,15 @@ def take_effect(writing: WriteContext, attempt: Attempt) -> None:
 
 def _prepare_screening(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
     data = a.said(asks.Screening)
-    a.lead = existing_entity(writing.session, data.lead_entity, "/lead_entity")
-    a.assignee = existing_account(writing.session, data.assignee, "/assignee")
+    a.lead = writing.network.existing_entity(data.lead_entity, "/lead_entity")
+    a.assignee = writing.network.existing_account(data.assignee, "/assignee")
 
 
 def _prepare_verification(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
     data = a.said(asks.Verification)
     given, at = data.verifying_organisation, "/verifying_organisation"
     record_kinds.require_known(writing.session, writing.caller, Organisation, given, at)
-    a.verifier = organisation(writing.session, given).name
+    a.verifier = writing.tx.directory.organisation(given).name
     for index, grading in enumerate(data.grades):
         found = record_kinds.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
         found.grade = grading.grade
@@ -157,14 +155,14 @@ def _prepare_merger(_writing: WriteContext, a: Attempt, coordinated: CaseFinder)
 
 def _prepare_handover(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
     data = a.said(asks.Handover)
-    a.lead = existing_entity(writing.session, data.receiving_entity, "/receiving_entity")
+    a.lead = writing.network.existing_entity(data.receiving_entity, "/receiving_entity")
 
 
 def _prepare_handover_acceptance(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
     data = a.said(asks.HandoverAcceptance)
     a.lead = a.case.handover_to
     named = data.assignee or str(a.caller.account_id)
-    a.assignee = existing_account(writing.session, named, "/assignee")
+    a.assignee = writing.network.existing_account(named, "/assignee")
 
 
 PREPARE: dict[str, Callable[[WriteContext, Attempt, CaseFinder], None]] = {
@@ -192,9 +190,10 @@ def _effect_acknowledgement(writing: WriteContext, a: Attempt) -> None:
 
 def _effect_lead(writing: WriteContext, a: Attempt) -> None:
     if a.lead is not None and a.assignee is not None:
-        a.case.lead_entity, a.case.region_id, a.case.assignee_id = a.lead, a.lead.region_id, a.assignee.id
+        a.case.lead_by(a.lead)
+        a.case.assignee_id = a.assignee.id
         record_kinds.name_on_team(writing, a.assignee.id)
-    a.case.handover_to = None
+    a.case.offer_to(None)
 
 
 def _effect_handover_acceptance(writing: WriteContext, a: Attempt) -> None:
@@ -237,8 +236,7 @@ def publish_signed(writing: WriteContext, a: Attempt) -> None:
     )
     a.case.take_down(writing.now, "replaced by a new publication")
     signed.used_at = writing.now
-    writing.session.flush()  # the one before gives its token up
-    a.case.publications.append(publication)
+    a.case.add(publication)
     a.case.publication = a.level
 
 
@@ -271,7 +269,7 @@ def _effect_breach(writing: WriteContext, a: Attempt) -> None:
 def _revive(writing: WriteContext, broken: Demand) -> None:
     """A demand that was met and is broken stands again as a new version; the old one is kept as it was."""
     again = {name: getattr(broken, name) for name in ("kind", "text", "language", "addressees", "made_by", "case_id")}
-    writing.case.demands.append(
+    writing.case.add(
         Demand(
             **again,
             id=new_id(),
@@ -330,11 +328,13 @@ def _effect_closure(_: WriteContext, a: Attempt) -> None:
 
 
 def _close(a: Attempt, reason: CloseReason) -> None:
-    a.case.closed_on, a.case.close_reason, a.case.handover_to = a.on, reason, None
+    a.case.closed_on, a.case.close_reason = a.on, reason
+    a.case.offer_to(None)
 
 
 def _effect_ending(_: WriteContext, a: Attempt) -> None:
-    a.case.closed_on, a.case.handover_to = a.on, None
+    a.case.closed_on = a.on
+    a.case.offer_to(None)
 
 
 def _effect_reopening(writing: WriteContext, a: Attempt) -> None:
@@ -342,14 +342,15 @@ def _effect_reopening(writing: WriteContext, a: Attempt) -> None:
     if a.case.merged_into is not None:
         record_kinds.carry_noes(writing, a.case.merged_into)
     a.case.reopen_count += 1
-    a.case.closed_on, a.case.close_reason, a.case.merged_into = None, None, None
+    a.case.closed_on, a.case.close_reason = None, None
+    a.case.merge_into(None)
 
 
 def _effect_merger(writing: WriteContext, a: Attempt) -> None:
     survivor = a.survivor
     _close(a, CloseReason.MERGED)
     if survivor is not None:
-        a.case.merged_into = survivor
+        a.case.merge_into(survivor)
         _tighten(writing, survivor, a.case.visibility)
         record_kinds.carry_noes(replace(writing, case=survivor), a.case)
         survivor.version += 1
@@ -366,7 +367,7 @@ def _tighten(writing: WriteContext, survivor: Case, other: str) -> None:
 
 
 def _effect_handover(_: WriteContext, a: Attempt) -> None:
-    a.case.handover_to = a.lead
+    a.case.offer_to(a.lead)
 
 
 EFFECT: dict[str, Callable[[WriteContext, Attempt], None]] = {

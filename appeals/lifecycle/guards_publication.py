@@ -205,7 +205,7 @@ def somebody_signed(a: Attempt) -> bool:
 def two_people_sign(a: Attempt) -> bool:
     if stays_up(a) or not approvals(a):
         return True
-    by_a_person = a.session.get_one(Account, a.caller.account_id).kind == AccountKind.PERSON
+    by_a_person = a.network.account(a.caller.account_id).kind == AccountKind.PERSON
     return by_a_person and any(map(is_by_another(a), approvals(a)))
 
 

@@ -42,7 +42,7 @@ def the_lead_is_no_party(a: Attempt) -> bool:
 
 @guard("assignee.is_party", "The assignee belongs to a party of the case; choose somebody else.", hears=True)
 def the_assignee_is_no_party(a: Attempt) -> bool:
-    entities = (a.session.get(Entity, entity_id) for entity_id in {role.entity_id for role in a.held_by_assignee})
+    entities = (a.network.entity(entity_id) for entity_id in {role.entity_id for role in a.held_by_assignee})
     return not any(entity and is_among(a.case.parties, entity.name) for entity in entities)
 
 

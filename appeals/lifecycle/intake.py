@@ -2,15 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy import inspect, select
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy import bindparam, select
 
 from appeals.access.roles import INTAKE_ROLES
 from appeals.accounts.caller import Caller, RoleGrant
-from appeals.accounts.entity import Entity, existing_entity
+from appeals.accounts.entity import Entity
+from appeals.accounts.network import Network
 from appeals.cases.case import Case, new_reference
-from appeals.cases.directory import Organisation, look_up, organisation
+from appeals.cases.case_rows import new_case
+from appeals.cases.case_transaction import CaseTransaction
+from appeals.cases.directory import Organisation
 from appeals.cases.history import HistoryEntry
 from appeals.cases.party import PartyInput
 from appeals.cases.sharing import may_have
@@ -26,24 +27,26 @@ from appeals.vocabulary import PartyRole, Priority, PublicationLevel, Role, Stat
 PRIORITY_IN_DANGER = {True: Priority.URGENT, False: Priority.NORMAL}
 
 
-def create_case(session: Session, caller: Caller, data: asks.Intake, now: datetime) -> Case:
+def create_case(tx: CaseTransaction, caller: Caller, data: asks.Intake, now: datetime) -> Case:
     """Log a request for help as a new case in `received`. Raises: Forbidden, Invalid, ChangeRefused."""
     record_kinds.not_ahead(data, now)
-    grant = _intake_role(session, caller, data)
-    entity = session.get_one(Entity, grant.entity_id) if data.entity is None else _named(session, data)
+    grant = _intake_role(tx.network, caller, data)
+    entity = tx.network.entity(grant.entity_id) if data.entity is None else _named(tx.network, data)
     given, at = data.requesting_organisation, "/requesting_organisation"
-    record_kinds.require_known(session, caller, Organisation, given, at)
+    record_kinds.require_known(tx.session, caller, Organisation, given, at)
     parties = data.records.parties
-    look_up(session, [given, *(party.organisation for party in parties), *(party.facility for party in parties)])
-    asking = organisation(session, given)
+    tx.directory.look_up([given, *(party.organisation for party in parties), *(party.facility for party in parties)])
+    asking = tx.directory.organisation(given)
     first = data.violations[0].code
-    case = Case(
+    case = new_case(
         id=new_id(),
-        reference=_free_reference(session, data),
+        reference=_free_reference(tx, data),
         title=data.title or f"{data.country}: {first.replace('_', ' ')}",
-        requester=asking,
+        requester_id=asking.id,
         intake_entity=entity,
+        intake_entity_id=entity.id,
         lead_entity=entity,
+        lead_entity_id=entity.id,
         region_id=entity.region_id,
         status=Status.RECEIVED,
         priority=data.priority or PRIORITY_IN_DANGER[data.danger],
@@ -58,12 +61,7 @@ def create_case(session: Session, caller: Caller, data: asks.Intake, now: dateti
         updated_at=now,
         **{name: getattr(data, name) for name in _TAKEN_OVER},
     )
-    for relation in inspect(Case).relationships:  # known to be empty, and not asked for
-        if relation.uselist:
-            set_committed_value(case, relation.key, [])
-    session.add(case)
-    session.flush()  # before all that refers to it: SQLite would look through tables for what waited for it
-    writing = WriteContext(session, case, caller, now)
+    writing = WriteContext(tx, tx.add(case), caller, now)
     case.move(_first_entry(data, grant, writing), now)
     record_kinds.name_on_team(writing, caller.account_id)
     refused = _put_on_record(writing, data)
@@ -89,15 +87,15 @@ _TAKEN_OVER = (
 )
 
 
-def _named(session: Session, data: asks.Intake) -> Entity:
-    return existing_entity(session, data.entity or "", "/entity")
+def _named(network: Network, data: asks.Intake) -> Entity:
+    return network.existing_entity(data.entity or "", "/entity")
 
 
-def _intake_role(session: Session, caller: Caller, data: asks.Intake) -> RoleGrant:
+def _intake_role(network: Network, caller: Caller, data: asks.Intake) -> RoleGrant:
     """The membership under which the caller logs. A partner logs for their own entity. Raises: Forbidden, Invalid."""
     fitting = [grant for grant in caller.grants if grant.role in INTAKE_ROLES]
     if data.entity is not None:
-        entity = _named(session, data)
+        entity = _named(network, data)
         fitting = [grant for grant in fitting if _logs_for(grant, entity)]
     if not fitting:
         raise Forbidden
@@ -108,11 +106,14 @@ def _logs_for(grant: RoleGrant, entity: Entity) -> bool:
     return grant.entity_id == entity.id if grant.role is Role.PARTNER else entity.path.startswith(grant.path)
 
 
-def _free_reference(session: Session, data: asks.Intake) -> str:
+def _free_reference(tx: CaseTransaction, data: asks.Intake) -> str:
     while True:
         reference = new_reference(data.country, data.received_on.year)
-        if session.scalar(select(Case.id).where(Case.reference == reference)) is None:
+        if tx.connection.execute(_OF_REFERENCE, {"reference": reference}).scalar() is None:
             return reference
+
+
+_OF_REFERENCE = select(Case.id).where(Case.reference == bindparam("reference"))
 
 
 def _first_entry(data: asks.Intake, grant: RoleGrant, writing: WriteContext) -> HistoryEntry:

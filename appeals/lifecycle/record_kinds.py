@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from appeals.access.record_writers import RECORD_WRITERS
 from appeals.access.roles import TEAM_ROLES
 from appeals.access.visibility import directory_entry_for, lasting_visible_filter, links, roles_on, roles_protecting
-from appeals.accounts.account import Account, existing_account, grants_of
 from appeals.accounts.caller import Caller
-from appeals.accounts.entity import Entity, entity_named
+from appeals.accounts.entity import Entity
+from appeals.accounts.network import Network
 from appeals.cases import (
     action,
     commitment,
@@ -36,14 +36,12 @@ from appeals.cases import (
     violation,
 )
 from appeals.cases.case import Case
+from appeals.cases.case_transaction import CaseTransaction
 from appeals.cases.directory import (
     Facility,
     FacilityInput,
     Organisation,
     OrganisationInput,
-    facility,
-    in_the_words_of,
-    organisation,
 )
 from appeals.cases.due_date import set_due
 from appeals.cases.last_word import PARTNER_SIDE, SPEAKS_AS, LastWord, Words
@@ -98,13 +96,23 @@ def latest_day(now: datetime) -> date:
 class WriteContext:
     """Who writes to which case, in which transaction, when: never before what is on record, whatever clocks say."""
 
-    session: Session
+    tx: CaseTransaction
     case: Case
     caller: Caller
     now: datetime
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "now", max(self.now, self.case.updated_at))
+
+    @property
+    def session(self) -> Session:
+        """For what is no case, and for questions."""
+        return self.tx.session
+
+    @property
+    def network(self) -> Network:
+        """The entities, accounts and roles there are."""
+        return self.tx.network
 
     @property
     def latest_day(self) -> date:
@@ -163,21 +171,21 @@ class Kind:
 
 
 def _of_party(writing: WriteContext, data: party.PartyInput, at: str) -> dict[str, Any]:
-    session = writing.session
+    session, directory = writing.session, writing.tx.directory
     usual = party.TARGET_OF_ROLE.get(data.role)
     if data.target and (usual is None or not party.are_alike(usual, data.target)):
         raise Invalid([FieldError(f"{at}/target", "is no kind of target that this role can be")])
-    columns: dict[str, Any] = {"organisation": None, "facility": None, "target": data.target or usual}
+    columns: dict[str, Any] = {"organisation_id": None, "facility_id": None, "target": data.target or usual}
     if data.organisation is not None:
         values = require_known(session, writing.caller, Organisation, data.organisation, f"{at}/organisation")
-        row = organisation(session, data.organisation)
-        columns |= {"organisation": row, "named": values or in_the_words_of(session, data.organisation, row)}
+        row = directory.organisation(data.organisation)
+        columns |= {"organisation_id": row.id, "named": values or directory.in_the_words_of(data.organisation, row)}
     if data.facility is not None:
         values = require_known(session, writing.caller, Facility, data.facility, f"{at}/facility")
         owner = data.facility.owner if isinstance(data.facility, FacilityInput) else None
         require_known(session, writing.caller, Organisation, owner, f"{at}/facility/owner")
-        place = facility(session, data.facility)
-        columns |= {"facility": place, "named": values or in_the_words_of(session, data.facility, place)}
+        place = directory.facility(data.facility)
+        columns |= {"facility_id": place.id, "named": values or directory.in_the_words_of(data.facility, place)}
     return columns
 
 
@@ -211,21 +219,21 @@ def _of_action(writing: WriteContext, data: action.ActionInput, at: str) -> dict
 
 def _acted_by(writing: WriteContext, by: str | OrganisationInput | None, at: str) -> dict[str, Any]:
     """Who acted, as columns. Raises: Invalid, where it names nobody that the caller may know."""
-    case, session = writing.case, writing.session
+    case, directory = writing.case, writing.tx.directory
     columns: dict[str, Any] = {"by": ActedBy.NETWORK, "by_entity": case.lead_entity.id}
     columns |= dict.fromkeys(("by_party", "by_organisation", "by_name"))
     acting = find(case, KIND_OF_NOUN["parties"], by) if isinstance(by, str) else None
     if acting is not None:
         return columns | {"by": _whose(writing, acting.named), "by_party": acting.id}
-    entity = entity_named(session, by) if isinstance(by, str) else None
+    entity = writing.network.entity_named(by) if isinstance(by, str) else None
     if by is None or entity is not None:
         return columns | {"by_entity": entity.id if entity else case.lead_entity.id}
     given = as_uuid(by) if isinstance(by, str) else by
     if given is None:
         raise Invalid([FieldError(at, "names no party of the case, no entity of the network and no organisation")])
-    values = require_known(session, writing.caller, Organisation, given, at)
-    row = organisation(session, given)
-    named = values or in_the_words_of(session, given, row)
+    values = require_known(writing.session, writing.caller, Organisation, given, at)
+    row = directory.organisation(given)
+    named = values or directory.in_the_words_of(given, row)
     return columns | {"by": _whose(writing, named), "by_organisation": row.id, "by_name": named["name"]}
 
 
@@ -348,7 +356,7 @@ def _settle_action(writing: WriteContext, made: action.Action) -> None:
     case = writing.case
     if made.answer_due_on:
         awaited = made.awaited_until if made.status == ActionStatus.DONE else None
-        set_due(writing.session, DueKind.ANSWER, made, awaited, writing.now)
+        set_due(case.due_dates, DueKind.ANSWER, made, awaited, writing.now)
     contacts = [other.done_on for other in case.actions if other.done_on and other.is_contact]
     case.first_action_on = min(contacts, default=None)
 
@@ -395,7 +403,7 @@ def _no_signature(writing: WriteContext, approval: publication.Approval) -> list
     unmets = []
     if approval.level == PublicationLevel.NONE:
         unmets.append(Unmet("approval.level.none", "Say which level of publication is approved."))
-    if writing.session.get_one(Account, writing.caller.account_id).kind != AccountKind.PERSON:
+    if writing.network.account(writing.caller.account_id).kind != AccountKind.PERSON:
         unmets.append(Unmet("approval.by_machine", "A signature is a person's, with a key of their own."))
     return unmets
 
@@ -440,7 +448,7 @@ def _of_consent(writing: WriteContext, body: consent.ConsentInput, at: str) -> d
 def _note_end(writing: WriteContext, made: consent.Consent) -> None:
     """What rests on a yes is looked at again when it has run out."""
     if made.is_yes and made.expires_on:
-        set_due(writing.session, DueKind.CONSENT, made, made.expires_on, writing.now)
+        set_due(writing.case.due_dates, DueKind.CONSENT, made, made.expires_on, writing.now)
 
 
 def _next_word(
@@ -494,7 +502,7 @@ def carry_noes(writing: WriteContext, merged: Case) -> None:
             recorded_by=writing.caller.account_id,
             **carried,
         )
-        writing.case.consents.append(made)
+        writing.case.add(made)
 
 
 def _is_carried(survivor: Case, no: consent.Consent) -> bool:
@@ -543,12 +551,12 @@ def _of_link(writing: WriteContext, data: link.LinkInput, at: str) -> dict[str, 
     other = writing.session.scalar(seen)
     if other is None or other == writing.case.id:
         raise Invalid([FieldError(f"{at}/other", "names no other case that you may see")])
-    return {"other": other}
+    return {"other": other, "this_case": writing.case, "other_case": writing.tx.see(other)}
 
 
 def _of_member(writing: WriteContext, data: team.TeamMemberInput, at: str) -> dict[str, Any]:
     """Named at once by those who work on the case; by who broke its glass, only proposed for as long as that lasts."""
-    account = existing_account(writing.session, data.account, f"{at}/account")
+    account = writing.network.existing_account(data.account, f"{at}/account")
     if roles_on(writing.caller, writing.case):
         return {"account": account.id, "status": TeamStatus.ON}
     own = (member for member in writing.case.team if member.account == writing.caller.account_id)
@@ -566,23 +574,23 @@ def _no_member(writing: WriteContext, made: team.TeamMember) -> list[Unmet]:
         deserted = writing.case.visibility == Visibility.SEALED and not others
         return [Unmet("team.last", "Somebody has to stay on the team of a sealed case.")] if deserted else []
     unmet = []
-    if not _works_on_cases(writing.session, made.account):
+    if not _works_on_cases(writing.network, made.account):
         unmet.append(Unmet("team.without_role", "They hold no role that works on cases."))
     if any(member.account == made.account for member in others):
         unmet.append(Unmet("team.already_on", "They are on the team already."))
     return unmet
 
 
-def _works_on_cases(session: Session, account_id: UUID) -> bool:
+def _works_on_cases(network: Network, account_id: UUID) -> bool:
     """Whether an account is in service and holds a role that works on cases."""
-    in_service = session.get_one(Account, account_id).active
-    return in_service and any(membership.role in TEAM_ROLES for membership in grants_of(session, account_id))
+    in_service = network.account(account_id).active
+    return in_service and any(grant.role in TEAM_ROLES for grant in network.grants_of(account_id))
 
 
 def is_out_of_service(writing: WriteContext) -> bool:
     """Whether nobody who is named on the team is in service any more."""
     named = [member for member in writing.case.team if member.is_named]
-    return not any(_works_on_cases(writing.session, member.account) for member in named)
+    return not any(_works_on_cases(writing.network, member.account) for member in named)
 
 
 def confirm_member(writing: WriteContext, member: team.TeamMember) -> list[Unmet]:
@@ -629,7 +637,7 @@ def name_on_team(writing: WriteContext, account: UUID) -> None:
             recorded_at=writing.now,
             recorded_by=writing.caller.account_id,
         )
-        writing.case.team.append(made)
+        writing.case.add(made)
 
 
 KINDS: tuple[Kind, ...] = (
@@ -762,7 +770,7 @@ def write(writing: WriteContext, kind: Kind, data: RecordInput, at: str = "") ->
         recorded_by=writing.caller.account_id,
     )
     _require_sense(record, at)
-    _keep(writing, kind, record)
+    case.add(record)
     _keep_versions(writing, record, data)
     kind.after_write(writing, record)
     case.touch(writing.now)
@@ -776,14 +784,6 @@ def _require_sense(record: Record, at: str = "") -> None:
         raise Invalid([FieldError(f"{at}/{member}", says)])
 
 
-def _keep(writing: WriteContext, kind: Kind, record: Any) -> None:
-    if isinstance(record, action.Response):
-        answered = next(made for made in writing.case.actions if made.id == record.action)
-        answered.responses.append(record)
-    else:
-        held(writing.case, kind).append(record)
-
-
 def _keep_versions(writing: WriteContext, record: Any, data: BaseModel) -> None:
     for name in annotated_fields(type(data), Versioned):
         rule = getattr(data, name)
@@ -793,7 +793,7 @@ def _keep_versions(writing: WriteContext, record: Any, data: BaseModel) -> None:
 
 def add_safe_contact_rule(writing: WriteContext, rule: str, person_id: UUID | None = None) -> None:
     """Put on record how the requester or one of the people may be reached from now on; older rules stay."""
-    writing.case.safe_contact_rules.append(
+    writing.case.add(
         safe_contact.SafeContactRule(
             id=new_id(),
             case_id=writing.case.id,

@@ -2,20 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import select
 
 from appeals.access.record_writers import PROTECTIVE_RECORDS
 from appeals.access.visibility import acting_roles, membership, most_senior, roles_on, roles_protecting
 from appeals.accounts.caller import Caller
+from appeals.accounts.network import Network
 from appeals.cases.case import Case
 from appeals.cases.history import HistoryEntry
 from appeals.cases.public_content import shown_at
-from appeals.cases.publication import Publication, published
+from appeals.cases.publication import Publication
 from appeals.cases.sharing import shared_until, sharing_ended
 from appeals.database.declarative import new_id
 from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid, StepRefused, Unmet
@@ -28,7 +27,6 @@ from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
 from appeals.lifecycle.guards_publication import up_until
 from appeals.lifecycle.record_kinds import WriteContext
 from appeals.lifecycle.steps import GOING_UP, MAY_BE_UP, STEP_OF_NOUN, TAKEN_UP, Step, open_in
-from appeals.read_models.public_statistics import update_batches
 from appeals.vocabulary import ConsentScope, ConsentSubject, PublicationLevel, Role, Status, SuspendReason, Visibility
 
 
@@ -51,7 +49,7 @@ def make(
     record_kinds.not_ahead(data, writing.now)
     _known_guards(data)
     day = data.occurred_on or data.own_day or writing.now.date()
-    attempt = Attempt(writing.session, case, step, writing.caller, writing.now, day, data)
+    attempt = Attempt(writing.network, case, step, writing.caller, writing.now, day, data)
     is_open = Status(case.status) in step.sources
     if is_open:
         attempt.beside += write_records(writing, data.brought, "/records")
@@ -69,14 +67,11 @@ def make(
         )
     overridden = _overridden(attempt, role)
     entry = _entry(attempt, role, overridden)
-    up = case.publications_up
     case.move(entry, writing.now)
     take_effect(writing, attempt)
-    writing.session.flush()
     follow_up(writing)
     if attempt.survivor is not None:
         follow_up(replace(writing, case=attempt.survivor))
-    _update_public_statistics(writing, up)
     return entry
 
 
@@ -165,7 +160,6 @@ def add(writing: WriteContext, kind: record_kinds.Kind, body: Any) -> Any:
     record, refused = record_kinds.write(writing, kind, body)
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
-    writing.session.flush()
     follow_up(writing)
     _stand_in_survivor(writing)
     return record
@@ -180,7 +174,6 @@ def change(writing: WriteContext, kind: record_kinds.Kind, record: Any, body: An
     written, refused = record_kinds.follow(writing, kind, record, body)
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
-    writing.session.flush()
     follow_up(writing)
     _stand_in_survivor(writing)
     return written
@@ -191,9 +184,7 @@ def _stand_in_survivor(writing: WriteContext) -> None:
     said_now = any(word.is_no and word.recorded_at == writing.now for word in writing.case.consents)
     if writing.case.merged_into_id is None or not said_now:
         return
-    locked = select(Case).where(Case.id == writing.case.merged_into_id).with_for_update(of=Case)
-    survivor = writing.session.scalars(locked).one()
-    survivor.load(writing.session)
+    survivor = writing.tx.lock_id(writing.case.merged_into_id)
     in_survivor = replace(writing, case=survivor)
     record_kinds.carry_noes(in_survivor, writing.case)
     survivor.touch(writing.now)
@@ -209,7 +200,7 @@ def follow_up(writing: WriteContext) -> None:
     """
     case, page = writing.case, writing.case.page_up
     if page is not None:
-        attempt = page_attempt(writing, page)
+        attempt = page_attempt(writing.network, case, writing.caller, writing.now, page)
         reasons = reasons_against(attempt)
         if reasons:
             _come_down(writing, reasons)
@@ -222,13 +213,11 @@ def follow_up(writing: WriteContext) -> None:
     words = case.words(case.today(writing.now))
     met = case.take_up_conditions_met
     case.take_up_until = words.until(lambda day: words.workers_themselves(ConsentScope.TAKE_UP, day).permits(met))
-    writing.session.flush()
 
 
-def page_attempt(writing: WriteContext, page: Publication | None) -> Attempt:
+def page_attempt(network: Network, case: Case, caller: Caller, now: datetime, page: Publication | None) -> Attempt:
     """What asks whether a page may be up: the state stays, and the day is today."""
-    today = writing.case.today(writing.now)
-    return Attempt(writing.session, writing.case, PAGE, writing.caller, writing.now, today, page=page)
+    return Attempt(network, case, PAGE, caller, now, case.today(now), page=page)
 
 
 PAGE = replace(STEP_OF_NOUN["escalation"], noun="publication", target=None, guards=(*MAY_BE_UP, *GOING_UP))
@@ -236,14 +225,13 @@ PAGE = replace(STEP_OF_NOUN["escalation"], noun="publication", target=None, guar
 
 
 def _come_down(writing: WriteContext, reasons: list[Unmet]) -> None:
-    case, up = writing.case, writing.case.publications_up
+    case = writing.case
     case.take_down(writing.now, " ".join(reason.says for reason in reasons))
     case.version += 1
     case.touch(writing.now)
     by_fact = all(reason.code in DISPROVED for reason in reasons)
     if case.status == Status.PUBLIC_CAMPAIGN:
         _pause(writing, SuspendReason.VERIFICATION_DOUBT if by_fact else SuspendReason.CONSENT_WITHDRAWN)
-    _update_public_statistics(writing, up)
 
 
 DISPROVED = {"violation.unverified", "publication.disproved"}
@@ -282,9 +270,7 @@ def _narrow(writing: WriteContext) -> None:
         case.version += 1
         case.touch(writing.now)
     if case.merged_here and sharing_ended(case, writing.now):
-        locked = select(Case).where(Case.merged_into_id == case.id).order_by(Case.id).with_for_update(of=Case)
-        for merged in writing.session.scalars(locked).all():
-            merged.load(writing.session)
+        for merged in writing.tx.lock_merged_into(case):
             _narrow(replace(writing, case=merged))
 
 
@@ -293,20 +279,12 @@ def take_down(writing: WriteContext, page: Publication, reason: str) -> None:
     if not page.is_up:
         gone = Unmet("publication.taken_down", "It was taken down before.")
         raise ChangeRefused(writing.case.status, [gone], open_nouns(writing.caller, writing.case))
-    up = writing.case.publications_up
     writing.case.take_down(writing.now, reason)
     writing.case.version += 1
     writing.case.touch(writing.now)
     if writing.case.status == Status.PUBLIC_CAMPAIGN:
         _pause(writing, SuspendReason.SAFETY)
-    _update_public_statistics(writing, up)
     follow_up(writing)
-
-
-def _update_public_statistics(writing: WriteContext, up: set[UUID]) -> None:
-    """Where other publications are up than were, the public figures follow in the same transaction."""
-    if writing.case.publications_up != up:
-        update_batches(writing.session, published(writing.now.date()), writing.now)
 
 
 def _pause(writing: WriteContext, reason: SuspendReason) -> None:
@@ -321,15 +299,14 @@ def _pause(writing: WriteContext, reason: SuspendReason) -> None:
 
 def publish_now(writing: WriteContext, body: asks.Publishing, require_current: Callable[[], None]) -> Publication:
     """Publish what a reviewer approved, without a campaign. Raises: StepRefused, and what `require_current` does."""
-    attempt = replace(page_attempt(writing, None), input=body)
+    attempt = page_attempt(writing.network, writing.case, writing.caller, writing.now, None)
+    attempt = replace(attempt, input=body)
     require_current()
     left = unmet(attempt)
     if left:
         raise StepRefused(writing.case.status, open_nouns(writing.caller, writing.case), left)
-    up = writing.case.publications_up
     publish_signed(writing, attempt)
     writing.case.version += 1
     writing.case.touch(writing.now)
     follow_up(writing)
-    _update_public_statistics(writing, up)
     return writing.case.publications[-1]

@@ -9,33 +9,31 @@ counted (`read_models/statistics.py`).
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import LargeBinary, Table, bindparam, event, insert, select, update
+from sqlalchemy import Connection, LargeBinary, Table, bindparam, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from appeals.accounts.caller import anonymous_caller
+from appeals.access.visibility import links
+from appeals.accounts.caller import Caller, anonymous_caller
 from appeals.cases.case import Case
 from appeals.cases.change_log import Change, PreviousTeamMember, PreviousVisibility
 from appeals.cases.link import LinkOutput
-from appeals.cases.record import Record
-from appeals.cases.revision import track_revisions
 from appeals.database.declarative import Base, deferred_fk
 from appeals.database.engine import Database
+from appeals.database.json_rows import json_row
 from appeals.database.xid_order import current_xid
 from appeals.read_models import name_similarity, search, statistics, views
 from appeals.read_models.name_similarity import BlockingKey
-from appeals.read_models.views import CaseOutput
 from appeals.vocabulary import TeamStatus, View
 
 ANONYMOUS = anonymous_caller(datetime(1970, 1, 1, tzinfo=UTC))
 """Who sees no other case: for them a view is rendered that is to be kept."""
-FIELDS = set(CaseOutput.model_fields)
 
 
 class CaseSnapshot(Base):
@@ -68,82 +66,61 @@ class RenderedView:
     view: bytes
 
 
-def track_writes(session: Session, now: datetime, by: UUID) -> None:
-    """Have this transaction keep what it writes of cases: revisions, the views as they then stand, and the changes.
+class SnapshotKeys(NamedTuple):
+    """What of a snapshot the next write of its case is compared with; the views are written, not read."""
 
-    Views are rendered when it is about to commit, once for each case however often it was written to.
-    """
-    track_revisions(session, now, by)
-    rendered = session.info[views.RENDERED] = {}
-    written: dict[UUID, Case | None] = {}  # held on to, so that nothing that was read is read again
-    logged: set[UUID] = set()
-
-    def note(_: Session, __: object) -> None:
-        rendered.clear()
-        logged.update(row.id for row in session.new if isinstance(row, Case))
-        for row in (*session.new, *session.dirty):
-            if isinstance(row, Case):
-                written[row.id] = row
-            elif isinstance(row, Record):  # a link tells at its other end only those who see this one
-                written.setdefault(row.case_id, None)
-
-    def render(_: Session) -> None:
-        session.flush()
-        for case_id, case in written.items():
-            refresh_snapshot(session, case or session.get_one(Case, case_id), now, is_new=case_id in logged)
-        written.clear()
-        logged.clear()
-
-    event.listen(session, "after_flush", note)
-    event.listen(session, "before_commit", render)
-
-
-def refresh_snapshot(session: Session, case: Case, now: datetime, *, is_new: bool) -> None:
-    """Keep the views of a case as it stands, and that it changed."""
-    connection = session.connection()  # plain statements: each write of a case waits for these
-    kept = None if is_new else connection.execute(_SELECT_SNAPSHOT, {"case": case.id}).one_or_none()
-    change = _log_change(session, case, now)
-    rendered = snapshot_of(case)
-    if kept is not None and kept.visibility_key != rendered["visibility_key"]:
-        _log_previous_visibility(session, change, kept.visibility_key)
-    rendered["indexed"] = search.index(session, case, kept.indexed if kept else None, is_new=is_new)
-    if kept is None or kept.indexed != rendered["indexed"]:  # among its words are the names of its parties
-        name_similarity.index_names(session, case, is_new=is_new)
-    statistics.log_delta(session, kept.counted if kept else None, rendered["counted"])
-    if kept is None:
-        connection.execute(_INSERT_SNAPSHOT, {"case_id": case.id, **rendered})
-    else:
-        connection.execute(_UPDATE_SNAPSHOT, {"case": case.id, **rendered})
+    visibility_key: dict[str, Any]
+    counted: dict[str, Any] | None
+    indexed: str | None
 
 
 _TABLE = cast(Table, CaseSnapshot.__table__)
-_SELECT_SNAPSHOT = select(_TABLE.c.visibility_key, _TABLE.c.counted, _TABLE.c.indexed).where(
-    _TABLE.c.case_id == bindparam("case")
+SELECT_KEYS = select(json_row(_TABLE.c.visibility_key, _TABLE.c.counted, _TABLE.c.indexed)).where(
+    _TABLE.c.case_id == bindparam("case_id")
 )
-"""Without the views: those are written, not read."""
+"""The `SnapshotKeys` of the case in the parameter `case_id`, as a JSON array."""
+
+
+def write_snapshot(connection: Connection, case_id: UUID, snapshot: dict[str, Any], *, is_new: bool) -> None:
+    """Keep the views of a case as it stands."""
+    if is_new:
+        connection.execute(_INSERT_SNAPSHOT, {"case_id": case_id, **snapshot})
+    else:
+        connection.execute(_UPDATE_SNAPSHOT, {"case": case_id, **snapshot})
+
+
 _INSERT_SNAPSHOT = insert(_TABLE)
-_UPDATE_SNAPSHOT = update(_TABLE).where(_TABLE.c.case_id == bindparam("case"))
-_INSERT_CHANGE = insert(Change).values(transaction_id=current_xid()).returning(Change.id)
+_UPDATE_SNAPSHOT = (
+    update(_TABLE)
+    .where(_TABLE.c.case_id == bindparam("case"))
+    .values({column.name: bindparam(column.name) for column in _TABLE.columns if not column.primary_key})
+)
 
 
-def _log_change(session: Session, case: Case, now: datetime) -> int:
-    values = {"case_id": case.id, "at": now, "version": case.version}
-    number: int = session.connection().execute(_INSERT_CHANGE, values).scalar_one()
+def log_change(connection: Connection, case: Case, now: datetime) -> int:
+    """Put on record that the case changed, for the feed; the number of the change."""
+    number: int = connection.execute(
+        _INSERT_CHANGE, {"case_id": case.id, "at": now, "version": case.version}
+    ).scalar_one()
     return number
 
 
-def _log_previous_visibility(session: Session, change: int, values: dict[str, Any]) -> None:
+_INSERT_CHANGE = insert(Change).values(transaction_id=current_xid()).returning(Change.id)
+
+
+def log_previous_visibility(connection: Connection, change: int, values: dict[str, Any]) -> None:
+    """Keep what decided who saw the case before a change, of which the visibility key was this."""
     columns = {name: UUID(value) if value and name != "visibility" else value for name, value in values["case"].items()}
-    connection = session.connection()
-    connection.execute(insert(PreviousVisibility), {"change_id": change, **columns})
+    connection.execute(_INSERT_VISIBILITY, {"change_id": change, **columns})
     team = [
         {"change_id": change, "account": UUID(account), "until": datetime.fromisoformat(until) if until else None}
         for account, until in values["team"].items()
     ]
     if team:
-        connection.execute(insert(PreviousTeamMember), team)
+        connection.execute(_INSERT_TEAM, team)
 
 
+_INSERT_VISIBILITY, _INSERT_TEAM = insert(PreviousVisibility), insert(PreviousTeamMember)
 VISIBILITY_COLUMNS = tuple(column.name for column in PreviousVisibility.__table__.columns if not column.primary_key)
 
 
@@ -159,8 +136,13 @@ def visibility_key(case: Case) -> dict[str, Any]:
 
 
 def snapshot_of(case: Case) -> dict[str, Any]:
-    """What is kept of a case, as it stands."""
-    status, work = render(case, View.STATUS), render(case, View.WORK)
+    """What is kept of a case, as it stands; of the words it is found by another part writes the digest."""
+    return snapshot_columns(case, {view: render(case, view) for view in View})
+
+
+def snapshot_columns(case: Case, rendered: Mapping[View, RenderedView]) -> dict[str, Any]:
+    """The columns of what is kept of a case, of which the views are rendered."""
+    status, work = rendered[View.STATUS], rendered[View.WORK]
     return {
         "status_tag": status.tag,
         "work_tag": work.tag,
@@ -174,10 +156,26 @@ def snapshot_of(case: Case) -> dict[str, Any]:
 
 
 def render(case: Case, view: View) -> RenderedView:
-    """A view of the case, as somebody gets it who sees no other case."""
-    shown = views.of_case(ANONYMOUS, case, view)
-    line, whole = shown.model_dump_json(include=FIELDS).encode(), shown.model_dump_json().encode()
-    return RenderedView(views.tag_of(case.version, whole), line, whole)
+    """A view of the case, as somebody gets it who sees no other case. Its line is what the view begins with."""
+    whole = _VIEWS[view].dump_json(views.of_case(ANONYMOUS, case, view))
+    return RenderedView(views.tag_of(case.version, whole), whole[: whole.index(_AFTER_LINE)] + b"}", whole)
+
+
+_VIEWS: dict[View, TypeAdapter[Any]] = {
+    View.STATUS: TypeAdapter(views.StatusView),
+    View.WORK: TypeAdapter(views.WorkView),
+}
+_AFTER_LINE = b',"counts":['
+"""The first member of a view that a line does not have. Within a text its quotes would be escaped."""
+
+
+def for_reader(rendered: RenderedView, caller: Caller, case: Case, view: View) -> RenderedView:
+    """A rendered view with the other cases that it names to those who see them."""
+    told = links(caller, case) if view is View.WORK else []
+    content = insert_links(insert_survivor(rendered.view, views.survivor_reference(caller, case)), told)
+    if content is rendered.view:
+        return rendered
+    return RenderedView(views.tag_of(case.version, content), rendered.line, content)
 
 
 UNNAMED = b'"merged_into_reference":null'
@@ -226,12 +224,13 @@ def rebuild(database: Database, *, all_of_them: bool) -> int:
                 whole = select(CaseSnapshot.case_id).where(CaseSnapshot.case_id.in_(select(BlockingKey.case_id)))
                 query = query.where(Case.id.not_in(whole))
             cases = session.scalars(query.with_for_update(of=Case)).all()
-            indexed = search.reindex(session, cases)
+            connection = session.connection()
+            indexed = search.reindex(connection, cases)
             for case in cases:
                 case.load(session)
                 snapshot, rendered = session.get(CaseSnapshot, case.id), snapshot_of(case)
-                name_similarity.index_names(session, case, is_new=False)
-                statistics.log_delta(session, snapshot.counted if snapshot else None, rendered["counted"])
+                name_similarity.index_names(connection, case, is_new=False)
+                statistics.log_delta(connection, snapshot.counted if snapshot else None, rendered["counted"])
                 session.merge(CaseSnapshot(case_id=case.id, **rendered, indexed=indexed[case.id]))
         if not cases:
             return done

@@ -16,8 +16,8 @@ from uuid import UUID
 
 from anyascii import anyascii
 from rapidfuzz.fuzz import ratio, token_sort_ratio
-from sqlalchemy import BigInteger, insert
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import BigInteger, Connection, insert
+from sqlalchemy.orm import Mapped, mapped_column
 
 from appeals.cases.case import Case
 from appeals.database.bulk import insert_ignore_all
@@ -115,15 +115,18 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
 
 
-def index_names(session: Session, case: Case, *, is_new: bool) -> None:
+def index_names(connection: Connection, case: Case, *, is_new: bool) -> None:
     """Write the keys of a case, or those that are not there yet."""
     parties = sorted(case.parties, key=lambda party: party.id)
     keys = keys_of_case(case.country, (names_of_party(party.role, party.named) for party in parties))
     rows = [{"key": key, "received_on": case.received_on, "case_id": case.id} for key in keys]
     if is_new:
-        session.connection().execute(insert(BlockingKey), rows)
+        connection.execute(_INSERT, rows)
     else:
-        insert_ignore_all(session, BlockingKey, rows, BlockingKey.key)
+        insert_ignore_all(connection, BlockingKey, rows, BlockingKey.key)
+
+
+_INSERT = insert(BlockingKey)
 
 
 def are_alike(name: str, other_name: str) -> bool:

@@ -110,7 +110,7 @@ def update_batches(session: Session, published: Select[UUID], now: datetime) -> 
     the consents that run out. From here to the end of the transaction nobody else settles.
     """
     session.flush()
-    acquire_lock(session, AdvisoryLock.COUNTING)
+    acquire_lock(session.connection(), AdvisoryLock.COUNTING)
     broken = update(SuppressionBatch).where(_IS_CURRENT, SuppressionBatch.id.in_(_broken(published)))
     session.execute(broken.values(dissolved_at=now))
     for batch in form_batches(_unbatched(session, published), now.year):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import pycountry
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals.access.visibility import may_work_on_cases, work_view_filter
@@ -64,25 +64,24 @@ def _wanted(terms: Iterable[Term], *readers: str) -> TermGroups:
     return [[reader + term.text + "*" * term.begins for reader in readers] for term in terms]
 
 
-def index(session: Session, case: Case, known: str | None, *, is_new: bool = False) -> str:
+def index(connection: Connection, case: Case, known: str | None, *, is_new: bool = False) -> str:
     """Write the words of a case, unless they are those of which the digest is `known`; their digest.
 
-    `known` is what this returned the last time. The case's own changes are flushed. Of one that is new, nothing was
-    written before.
+    `known` is what this returned the last time. Of a case that is new, nothing was written before.
     """
     words = lexemes(case)
     digest = words_digest(words)
     if is_new:
-        index_new(session, {case.id: case.received_on}, {case.id: words})
+        index_new(connection, {case.id: case.received_on}, {case.id: words})
     elif digest != known:
-        _write(session, [case], {case.id: words})
+        _write(connection, [case], {case.id: words})
     return digest
 
 
-def reindex(session: Session, cases: Sequence[Case]) -> dict[UUID, str]:
+def reindex(connection: Connection, cases: Sequence[Case]) -> dict[UUID, str]:
     """Write the words of some hundreds of cases at once, whatever is there; the digests by the ids of the cases."""
     words = {case.id: lexemes(case) for case in cases}
-    _write(session, cases, words)
+    _write(connection, cases, words)
     return {case_id: words_digest(found) for case_id, found in words.items()}
 
 
@@ -135,26 +134,35 @@ def _names_of(country: str) -> list[str]:
     return [found.name, getattr(found, "common_name", ""), ALSO_CALLED.get(country, "")]
 
 
-def _write(session: Session, cases: Sequence[Case], words: dict[UUID, list[str]]) -> None:
+def _write(connection: Connection, cases: Sequence[Case], words: dict[UUID, list[str]]) -> None:
     """Change the documents there are of these cases, and add the others at the first places that are free."""
-    query = select(SearchDocument.case_id, SearchDocument.place).where(SearchDocument.case_id.in_(words))
-    places = {row.case_id: row.place for row in session.execute(query)}
-    changed = [{"place": place, "words": words[number]} for number, place in places.items()]
+    places = {row.case_id: row.place for row in connection.execute(_PLACES, {"case_ids": list(words)})}
+    changed = [{"at": place, "words": words[number]} for number, place in places.items()]
     if changed:
-        session.execute(update(SearchDocument), changed)
-    _add(session, {case.id: _place(case.id, case.received_on) for case in cases if case.id not in places}, words)
+        connection.execute(_CHANGE, changed)
+    _add(connection, {case.id: _place(case.id, case.received_on) for case in cases if case.id not in places}, words)
 
 
-def _add(session: Session, left: dict[UUID, int], words: dict[UUID, list[str]]) -> None:
+_PLACES = select(SearchDocument.case_id, SearchDocument.place).where(
+    SearchDocument.case_id.in_(bindparam("case_ids", expanding=True))
+)
+_CHANGE = (
+    update(SearchDocument.__table__)  # type: ignore[arg-type]
+    .where(SearchDocument.__table__.c.place == bindparam("at"))
+    .values(words=bindparam("words"))
+)
+
+
+def _add(connection: Connection, left: dict[UUID, int], words: dict[UUID, list[str]]) -> None:
     while left:
         rows = [{"place": place, "case_id": case_id, "words": words[case_id]} for case_id, place in left.items()]
-        added = insert_ignore_all(session, SearchDocument, rows, SearchDocument.case_id)
+        added = insert_ignore_all(connection, SearchDocument, rows, SearchDocument.case_id)
         left = {case_id: place + 1 for case_id, place in left.items() if case_id not in added}
 
 
-def index_new(session: Session, received: dict[UUID, date], words: dict[UUID, list[str]]) -> None:
+def index_new(connection: Connection, received: dict[UUID, date], words: dict[UUID, list[str]]) -> None:
     """Write the words of new cases, by the ids of the cases and the days of their receipt."""
-    _add(session, {case_id: _place(case_id, day) for case_id, day in received.items()}, words)
+    _add(connection, {case_id: _place(case_id, day) for case_id, day in received.items()}, words)
 
 
 def _place(case_id: UUID, received_on: date) -> int:

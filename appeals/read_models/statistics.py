@@ -21,7 +21,7 @@ from uuid import UUID
 
 import anyio
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy import Identity, Select, String, delete, insert, null, select, type_coerce, union_all
+from sqlalchemy import Connection, Identity, Select, String, delete, insert, null, select, type_coerce, union_all
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals.access.visibility import COUNTING_ROLES, LEADING_ROLES
@@ -125,7 +125,7 @@ def counted_dimensions(case: Case) -> Counted | None:
     }
 
 
-def log_delta(session: Session, before: Counted | None, after: Counted | None) -> None:
+def log_delta(connection: Connection, before: Counted | None, after: Counted | None) -> None:
     """Have a case counted otherwise: to be called in the transaction that changes it, with what was told of it last."""
     if before != after:
         values = {
@@ -133,7 +133,7 @@ def log_delta(session: Session, before: Counted | None, after: Counted | None) -
             "after": after and json.dumps(after),
             "widely_visible": any(state and _is_widely_visible(state) for state in (before, after)),
         }
-        session.connection().execute(_COUNTED, values)
+        connection.execute(_COUNTED, values)
 
 
 _COUNTED = insert(StatisticDelta)
@@ -202,7 +202,7 @@ def _more_wait(database: Database, than: int) -> bool:
 def fold(database: Database, most: int = FOLD_BATCH_SIZE) -> int:
     """Add the oldest deltas to the cells and delete them, in one transaction, and nobody else meanwhile; how many."""
     with database.writing() as session:
-        acquire_lock(session, AdvisoryLock.FOLDING)
+        acquire_lock(session.connection(), AdvisoryLock.FOLDING)
         oldest = select(StatisticDelta.id).order_by(StatisticDelta.id).limit(most)
         taking = delete(StatisticDelta).where(StatisticDelta.id.in_(oldest))
         taken = session.execute(taking.returning(StatisticDelta.before, StatisticDelta.after)).all()
@@ -265,7 +265,7 @@ def recount(database: Database, kept: CountedCases) -> None:
     What is written meanwhile stays a delta; nobody folds. Where there is one writer at a time, the others wait.
     """
     with database.writing(resting=True) as session:
-        acquire_lock(session, AdvisoryLock.FOLDING)
+        acquire_lock(session.connection(), AdvisoryLock.FOLDING)
         with database.reading() as snapshot:
             known = snapshot.scalars(select(StatisticDelta.id)).all()
             counts = _count(kept(snapshot))

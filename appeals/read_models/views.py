@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import Field
 from sqlalchemy import select
-from sqlalchemy.orm import object_session
+from sqlalchemy.orm import Session
 
 from appeals.access.visibility import is_on_team, links, sees
 from appeals.accounts.caller import Caller
@@ -197,9 +197,6 @@ class WorkView(FullView):
     team: list[team.TeamMemberOutput]
 
 
-FORMS: dict[View, type[StatusView] | type[WorkView]] = {View.STATUS: StatusView, View.WORK: WorkView}
-
-
 class HistoryOutput(Model):
     """One entry of the status history. `account_id`, `reason`, `input` and `overrides` are for the team only."""
 
@@ -223,78 +220,70 @@ class HistoryOutput(Model):
 HISTORY_FOR_WORK = ("account_id", "reason", "input", "overrides")
 
 
-def summary(caller: Caller, case: Case) -> CaseOutput:
-    """The case as a line of a list."""
-    return CaseOutput.model_validate(_Seen(caller, case, View.WORK if is_on_team(caller, case) else View.STATUS))
-
-
-def most(caller: Caller, case: Case) -> StatusView | WorkView:
-    """The case in the fullest view that the caller may have."""
-    return of_case(caller, case, View.WORK if is_on_team(caller, case) else View.STATUS)
+def most(caller: Caller, case: Case) -> View:
+    """The fullest view of the case that the caller may have."""
+    return View.WORK if is_on_team(caller, case) else View.STATUS
 
 
 def of_case(caller: Caller, case: Case, view: View) -> StatusView | WorkView:
     """The case in a view."""
-    session = object_session(case)
-    known: dict[tuple[UUID, View], StatusView | WorkView] | None = session.info.get(RENDERED) if session else None
-    if known is None or case.merged_into is not None or case.links or case.links_here:
-        return FORMS[view].model_validate(_Seen(caller, case, view))  # what names another case depends on who asks
-    if (case.id, view) not in known:
-        known[case.id, view] = FORMS[view].model_validate(_Seen(caller, case, view))
-    return known[case.id, view]
+    return work_view(caller, case) if view is View.WORK else status_view(caller, case)
 
 
-RENDERED = "views of cases that were rendered since they were last written to"
-"""Where a session keeps those that are alike for everybody, if it does; whoever writes to the cases empties it."""
+def status_view(caller: Caller, case: Case) -> StatusView:
+    """The case as those see it who follow it: only the demands that stand, and nothing of who works on it."""
+    shown = _read(case, _STATUS_FIELDS) | dict.fromkeys(FOR_WORK)
+    return StatusView.model_validate(
+        shown
+        | {
+            "merged_into_reference": survivor_reference(caller, case),
+            "demands": case.demands_now,
+            "view": View.STATUS,
+        }
+    )
 
 
-class _Seen:
-    """A case as somebody sees it, to be read by the form of a view.
-
-    Where it was merged into a case that they may not see, that one is not named.
-    """
-
-    def __init__(self, caller: Caller, case: Case, view: View) -> None:
-        self._caller, self._case, self.view = caller, case, view
-
-    def __getattr__(self, name: str) -> Any:
-        if name in FOR_WORK and self.view is View.STATUS:
-            return None
-        return getattr(self._case, name)
-
-    @property
-    def merged_into_reference(self) -> str | None:
-        survivor = self._case.merged_into
-        return survivor.reference if survivor and sees(self._caller, survivor) else None
-
-    @property
-    def demands(self) -> list[demand.Demand]:
-        return self._case.demands if self.view is View.WORK else self._case.demands_now
-
-    @property
-    def links(self) -> list[link.LinkOutput]:
-        return links(self._caller, self._case)
-
-    @property
-    def requester(self) -> str:
-        return next(asking.name for asking in self._case.requesters)
+def work_view(caller: Caller, case: Case) -> WorkView:
+    """The case as its team sees it."""
+    return WorkView.model_validate(
+        _read(case, _WORK_FIELDS)
+        | {
+            "merged_into_reference": survivor_reference(caller, case),
+            "requester": next(party.name for party in case.requesters),
+            "links": links(caller, case),
+            "view": View.WORK,
+        }
+    )
 
 
-def tag(case: Case, shown: StatusView | WorkView) -> str:
-    """The strong validator of what the caller is shown: its first number is the version that `If-Match` asks for.
+def survivor_reference(caller: Caller, case: Case) -> str | None:
+    """The case that this one was merged into, where the caller sees that."""
+    survivor = case.merged_into
+    return survivor.reference if survivor and sees(caller, survivor) else None
 
-    The rest follows from what is shown alone, so that it tells nothing of what is not.
-    """
-    return tag_of(case.version, shown.model_dump_json().encode())
+
+def _read(case: Case, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(case, name) for name in names}
+
+
+_STATUS_FIELDS = tuple(set(StatusView.model_fields) - {"merged_into_reference", "demands", "view", *FOR_WORK})
+_WORK_FIELDS = tuple(set(WorkView.model_fields) - {"merged_into_reference", "requester", "links", "view"})
 
 
 def tag_of(version: int, shown: bytes) -> str:
-    """The validator of a case of this version that is shown in these bytes."""
+    """The strong validator of a case that is shown in these bytes: its first number is the version for `If-Match`.
+
+    The rest follows from what is shown alone, so that it tells nothing of what is not.
+    """
     return f'"{version}-{hashlib.sha256(shown).hexdigest()[:20]}"'
 
 
 def of_entry(
-    caller: Caller, case: Case, entry: HistoryEntry, since: Callable[[datetime], datetime] = lambda moment: moment
+    session: Session,
+    caller: Caller,
+    case: Case,
+    entry: HistoryEntry,
+    since: Callable[[datetime], datetime] = lambda moment: moment,
 ) -> HistoryOutput:
     """An entry of the history as the team sees it, or as those who only follow the status do.
 
@@ -304,14 +293,13 @@ def of_entry(
     if not is_on_team(caller, case):
         hidden: dict[str, Any] = dict.fromkeys(HISTORY_FOR_WORK)
         return output.model_copy(update={**hidden, "recorded_at": since(entry.recorded_at)})
-    if output.input and "survivor" in output.input and not _sees_survivor(caller, entry):
+    if output.input and "survivor" in output.input and not _sees_survivor(session, caller, entry):
         return output.model_copy(update={"input": {**output.input, "survivor": None}})
     return output
 
 
-def _sees_survivor(caller: Caller, entry: HistoryEntry) -> bool:
+def _sees_survivor(session: Session, caller: Caller, entry: HistoryEntry) -> bool:
     """Of the case that this merger named: since then it may have been undone, and another made."""
     named = select(Case).where(Case.reference == entry.input["survivor"])
-    session = object_session(entry)
-    survivor = session.scalar(named) if session else None
+    survivor = session.scalar(named)
     return survivor is not None and sees(caller, survivor)

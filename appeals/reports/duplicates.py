@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from appeals.access.visibility import cached_statement, directory_entry_for, wor
 from appeals.accounts.caller import Caller
 from appeals.cases.case import Case
 from appeals.cases.change_log import Change
-from appeals.cases.directory import Facility, Organisation, existing_id, look_up
+from appeals.cases.directory import Directory, Facility, Organisation
 from appeals.cases.party import Party, PartyInput
 from appeals.cases.violation import Violation
 from appeals.database.id_lists import array_of, elements_of_parameter
@@ -108,18 +109,21 @@ class Comparison:
 
 def compare(session: Session, caller: Caller, request: Intake) -> Comparison:
     """Compare a request with the cases that this caller works on."""
-    features, named = _of_request(session, caller, request)
+    directory = Directory(session)
+    features, named = _of_request(session, directory, caller, request)
     keys = search_keys(request.country, named)
     place = position_from(session.execute(select(*head_position())).one())
     others = _load(session, _candidates(session, caller, request, keys))
     return Comparison(keys, place, _alike_to(features, others))
 
 
-def _of_request(session: Session, caller: Caller, request: Intake) -> tuple[_Features, list[PartyNames]]:
+def _of_request(
+    session: Session, directory: Directory, caller: Caller, request: Intake
+) -> tuple[_Features, list[PartyNames]]:
     """What a request is compared by; ids that the caller may not know are left out, as they will be refused."""
     asking = PartyInput(role=PartyRole.REQUESTER, organisation=request.requesting_organisation)
     parties = [party for party in (*request.records.parties, asking) if party.role in {*COMPARED_ROLES, *_BUYERS}]
-    look_up(session, chain.from_iterable((party.organisation, party.facility) for party in parties))
+    directory.look_up(chain.from_iterable((party.organisation, party.facility) for party in parties))
     features, named = _Features(request.received_on), []
     features.codes.update(violation.code for violation in request.violations)
     features.since.update(violation.since for violation in request.violations if violation.since)
@@ -132,7 +136,7 @@ def _of_request(session: Session, caller: Caller, request: Intake) -> tuple[_Fea
         )
         if words and given:
             named.append(names_of_party(party.role, words))
-            features.add(party.role, existing_id(session, given), named[-1].names)
+            features.add(party.role, directory.existing_id(given), named[-1].names)
     return features, named
 
 
@@ -171,19 +175,32 @@ def possible_duplicates(session: Session, caller: Caller, case: Case, compared: 
 
     From here on requests with the same keys wait for the end of this transaction.
     """
-    acquire_locks(session, compared.keys)
+    acquire_locks(session.connection(), compared.keys)
     transaction, number = compared.place
     changed = set(session.scalars(_CHANGED_SINCE, {"transaction": transaction, "number": number}))
     known = {features.id: (features, reasons) for features, reasons in compared.alike if features.id}
     seen = _recheck(session, caller, case, compared.keys, [*known.keys() | changed])
     alike = [known[case_id] for case_id in seen - changed]
     if seen & changed:
-        features, *others = _load(session, [case.id, *sorted(seen & changed, reverse=True)[:COMPARED]])
-        alike += _alike_to(features, others)
+        others = _load(session, sorted(seen & changed, reverse=True)[:COMPARED])
+        alike += _alike_to(_of_case(case), others)
     alike.sort(key=lambda pair: (len(pair[1]), pair[0].received_on, pair[0].id), reverse=True)
     return [Duplicate(reference=features.reference, reasons=reasons) for features, reasons in alike[:SHOWN]]
 
 
+def _of_case(case: Case) -> _Features:
+    """What a case is compared by, as it stands in this transaction."""
+    features = _Features(case.received_on, case.id, case.reference)
+    for role, parties in groupby(sorted(case.parties, key=lambda party: (party.role, party.id)), _role_of):
+        if role in {*COMPARED_ROLES, *_BUYERS}:
+            for party in islice(parties, COMPARED_PARTIES):
+                features.add(role, party.facility_id or party.organisation_id, party.names)
+    features.codes.update(violation.code for violation in case.violations)
+    features.since.update(violation.since for violation in case.violations if violation.since)
+    return features
+
+
+_role_of = attrgetter("role")
 _CHANGED_SINCE = (
     select(Change.case_id)
     .where(after_position(Change.transaction_id, Change.id, bindparam("transaction"), bindparam("number")))

@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, event, select, text, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import Connection, delete, event, select, text, update
+from sqlalchemy.orm import selectinload
 
 from appeals import app
 from appeals.access import access_log
@@ -294,9 +294,9 @@ def test_a_log_that_cannot_be_reached_in_time_is_503(logged: World, monkeypatch:
     monkeypatch.setattr(logged.database, "lock_timeout_s", 0.1)
     ordinary = access_log.write_events
 
-    def slow(session: Session, events: list[AccessEvent]) -> None:
+    def slow(connection: Connection, events: list[AccessEvent]) -> None:
         time.sleep(0.5)
-        ordinary(session, events)
+        ordinary(connection, events)
 
     monkeypatch.setattr(access_log, "write_events", slow)
     assert logged.coordinator.get(path).status_code == 503
@@ -404,7 +404,7 @@ def test_rows_can_be_neither_changed_nor_deleted(logged: World) -> None:
 
 def test_nothing_to_log_asks_nothing_of_the_database(logged: World) -> None:
     with logged.database.writing() as session:
-        write_events(session, [])
+        write_events(session.connection(), [])
     assert rows(logged, *Logged) == []
 
 

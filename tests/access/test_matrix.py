@@ -303,7 +303,7 @@ def stage(template: Template) -> Iterator[Stage]:
 def knock(session: Session, operation: Operation, caller: Caller, params: dict[str, str]) -> int:
     """The status with which an operation's gate meets a caller."""
     try:
-        operation.authorize(AuthorizationContext(session, caller, params, caller.now, writes=False))
+        operation.authorize(AuthorizationContext(session, caller, params, caller.now))
     except NotFound:
         return 404
     except Forbidden:

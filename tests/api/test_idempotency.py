@@ -413,14 +413,14 @@ def test_another_key_waits_for_the_case_and_is_told_busy(world: World, database_
 def entangle(world: World, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Let the next writes, so many, be rolled back as the losers of a deadlock."""
     world.coordinator.get("/v1/me")  # the first use of a key on a day is a write too
-    writing, left = world.database.writing, [Deadlock()] * times
+    writing, left = world.database.transaction, [Deadlock()] * times
 
-    def entangled_at_first(**given: Any) -> AbstractContextManager[Session]:
+    def entangled_at_first(**given: Any) -> AbstractContextManager[Connection]:
         if left:
             raise left.pop()
         return writing(**given)
 
-    monkeypatch.setattr(world.database, "writing", entangled_at_first)
+    monkeypatch.setattr(world.database, "transaction", entangled_at_first)
 
 
 def test_a_write_that_lost_in_a_deadlock_is_done_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

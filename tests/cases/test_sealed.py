@@ -8,8 +8,8 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import select
 
+from appeals import transaction
 from appeals.access.access_log import AccessEntry, AccessLogUnavailable
-from appeals.api import routing
 from appeals.api.idempotency import IdempotentResponse
 from appeals.api.routing import AppContext
 from appeals.cases.team import TeamMember
@@ -185,7 +185,7 @@ def test_what_cannot_be_logged_is_not_opened(world: World, monkeypatch: pytest.M
     def refuse(*_: Any) -> None:
         raise AccessLogUnavailable
 
-    monkeypatch.setattr(routing, "write_events", refuse)
+    monkeypatch.setattr(transaction, "write_events", refuse)
     answer = world.coordinator.add(reference, "openings", OPENED)
     assert (answer.status_code, NARRATIVE in answer.text) == (503, False)
     monkeypatch.undo()

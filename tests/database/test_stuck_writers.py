@@ -91,7 +91,7 @@ def test_whoever_waits_long_in_the_queue_of_writers_is_told_busy(world: World, m
 
 def test_what_was_waited_in_the_queue_is_not_waited_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reference, turns = world.case(), world.app.state.context.write_queue
-    writing, patience = world.database.writing, list[float]()
+    writing, patience = world.database.transaction, list[float]()
 
     def noting(**given: Any) -> Any:
         if "patience_s" in given:
@@ -99,7 +99,7 @@ def test_what_was_waited_in_the_queue_is_not_waited_again(world: World, monkeypa
         return writing(**given)
 
     world.coordinator.get("/v1/me")
-    monkeypatch.setattr(world.database, "writing", noting)
+    monkeypatch.setattr(world.database, "transaction", noting)
     others = [object() for _ in range(int(turns.total_tokens))]
     for other in others:
         in_loop_of(world.service)(turns.acquire_on_behalf_of_nowait, other)

@@ -190,7 +190,7 @@ def is_found(world: World, title: str, queries: list[str]) -> list[bool]:
             case = session.scalars(select(Case)).one()
             caller = authenticate(session, world.coordinator.key, PEPPER.encode(), case.updated_at)
             case.title = title
-            index(session, case, None)
+            index(session.connection(), case, None)
             session.flush()
             found = [_any(session, caller, query) for query in queries]
             raise Undone
@@ -356,7 +356,7 @@ def test_what_changes_is_found_anew_and_no_longer_as_it_was(world: World) -> Non
 
     def indexed(known: str | None) -> str:
         with world.database.writing() as session:
-            return index(session, session.scalars(select(Case)).one(), known)
+            return index(session.connection(), session.scalars(select(Case)).one(), known)
 
     first = indexed(None)
     assert hits(world, "first") == hits(world, "bright stitch") == [reference]
@@ -372,9 +372,9 @@ def test_a_document_that_is_as_it_was_is_not_written(world: World, monkeypatch: 
     world.case()
     with world.database.writing() as session:
         case = session.scalars(select(Case)).one()
-        known = index(session, case, None)
+        known = index(session.connection(), case, None)
         monkeypatch.setattr(search, "_write", None)
-        assert index(session, case, known) == known
+        assert index(session.connection(), case, known) == known
 
 
 def test_all_documents_together_are_written_as_each_alone(world: World) -> None:
@@ -389,8 +389,8 @@ def test_all_documents_together_are_written_as_each_alone(world: World) -> None:
     together = kept()
     with world.database.writing() as session:
         cases = session.scalars(select(Case)).all()
-        alone = {case.id: index(session, case, None) for case in cases}
-        assert reindex(session, cases) == alone
+        alone = {case.id: index(session.connection(), case, None) for case in cases}
+        assert reindex(session.connection(), cases) == alone
     assert kept() == together
     assert is_whole(world.database)
 

@@ -17,7 +17,7 @@ from appeals.cases.case import Case
 from appeals.cases.payment import Payment, money, quoted
 from appeals.cases.tally import NO_LONGER_HELD, ONCE_HELD, Tally, charges, day_by_day, detention, more_out_than_in
 from appeals.lifecycle.due_dates import process_due
-from appeals.read_models.case_snapshot import track_writes
+from appeals.transaction import transaction
 from appeals.vocabulary import PaymentKind, TallyKind
 from tests.support.cast import Body, Person, World, action, consent, day, intake, step_input
 from tests.support.standing import RECORDS
@@ -456,14 +456,16 @@ def test_who_waited_for_another_wrote_after_it(world: World) -> None:
     reference, who = world.case(), UUID(world.coordinator.account)
     said, path = {"title": "Second"}, f"/v1/cases/{reference}"
     with ThreadPoolExecutor(1) as pool:
-        with world.database.writing() as session:
-            case = session.scalars(select(Case).where(Case.reference == reference).with_for_update(of=Case)).one()
+        with world.database.reading() as session:
+            case_id = session.scalars(select(Case.id).where(Case.reference == reference)).one()
+        with transaction(world.database) as tx:
+            case = tx.lock_id(case_id)
             waiting = pool.submit(world.coordinator.patch, path, said, If_Match="*")
             time.sleep(0.3)
             now = datetime.now(UTC)
-            track_writes(session, now, who)
             case.title = "First"
             case.touch(now)
+            tx.commit(now, who)
         assert waiting.result().status_code == 200
     assert world.coordinator.get(f"{path}?as_of={moment()}").json() == world.show(reference)
     assert world.show(reference)["title"] == "Second"

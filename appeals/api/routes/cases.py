@@ -8,8 +8,9 @@ from pydantic import Field, RootModel
 
 from appeals.access import past
 from appeals.access.visibility import cached_statement, is_on_team, roles_on, view_of
-from appeals.accounts.account import Account, existing_account
-from appeals.api.authorization import AuthorizationContext, visible_case
+from appeals.accounts.account import Account
+from appeals.accounts.network import network_of
+from appeals.api.authorization import AuthorizationContext, lock_visible_case
 from appeals.api.cursor import decode
 from appeals.api.fast_reads import PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
 from appeals.api.pagination import Page, decode_cursor, negotiate_format, page, page_of_lines, paging
@@ -45,14 +46,18 @@ from appeals.vocabulary import Logged, PublicationLevel, Role, Status, View, Vis
 COORDINATORS_ONLY = {"assignee", "visibility"}
 
 
-class IntakeOutput(WorkView):
-    """The new case, and others that may be the same appeal: told, not refused."""
+class _Beside(Model):
+    """What an intake is told besides the new case."""
 
     possible_duplicates: list[Duplicate]
     visibility_refused: Annotated[
         UnmetOutput | None,
         Field(description="Why the case is not as widely visible as was asked; it is kept `regional`."),
     ]
+
+
+class IntakeOutput(_Beside, WorkView):
+    """The new case, and others that may be the same appeal: told, not refused."""
 
 
 class AsOf(Model):
@@ -130,12 +135,13 @@ def compared(authorization: AuthorizationContext, body: Intake) -> Comparison:
 
 
 def create_case(call: RequestContext) -> Result:
-    case = intake.create_case(call.session, call.caller, call.body, call.now)
+    case = intake.create_case(call.tx, call.caller, call.body, call.now)
     duplicates = possible_duplicates(call.session, call.caller, case, call.prepared)
-    shown = views.most(call.caller, case)
     refused = None if case.visibility == call.body.visibility else UnmetOutput.model_validate(NOT_AGREED)
-    output = IntakeOutput(**shown.model_dump(), possible_duplicates=duplicates, visibility_refused=refused)
-    return json_response(output, 201, Location=f"/v1/cases/{case.reference}", ETag=views.tag(case, shown))
+    shown = call.tx.show(call.caller, case)
+    beside = _Beside(possible_duplicates=duplicates, visibility_refused=refused).model_dump_json().encode()
+    content = shown.view[:-1] + b"," + beside[1:]
+    return Result(content, 201, {"Location": f"/v1/cases/{case.reference}", "ETag": shown.tag})
 
 
 def list_cases(call: RequestContext) -> Result:
@@ -167,8 +173,8 @@ def get_case(call: RequestContext) -> Result:
         call.log(Logged.VIEW)
     case.load(call.session)
     then = as_it_was(call, case, view)
-    shown = views.of_case(call.caller, then, view)
-    return json_response(shown, ETag=views.tag(then, shown))
+    content = views.of_case(call.caller, then, view).model_dump_json().encode()
+    return Result(content, headers={"ETag": views.tag_of(then.version, content)})
 
 
 def prepare_show_case(call: RequestContext) -> PreparedRead | None:
@@ -227,7 +233,7 @@ def amend_case(call: RequestContext) -> Result:
     if None in given.values():
         nulls = [name for name, value in given.items() if value is None]
         raise Invalid([FieldError(f"/{name}", "cannot be null; leave it out") for name in nulls])
-    named = existing_account(call.session, given.pop("assignee"), "/assignee") if "assignee" in given else None
+    named = call.tx.network.existing_account(given.pop("assignee"), "/assignee") if "assignee" in given else None
     call.require_current(case)
     if named is not None:
         _require_assignable(call, case, named)
@@ -245,12 +251,11 @@ def amend_case(call: RequestContext) -> Result:
     if changed:
         case.version += 1
         case.touch(call.now)
-    call.session.flush()
     up = case.publications_up
-    steps.follow_up(WriteContext(call.session, case, call.caller, call.now))
+    steps.follow_up(WriteContext(call.tx, case, call.caller, call.now))
     log_publication(call, case, up)
-    shown = views.most(call.caller, case)
-    return json_response(shown, ETag=views.tag(case, shown))
+    shown = call.tx.show(call.caller, case)
+    return Result(shown.view, headers={"ETag": shown.tag})
 
 
 def _require_shareable(call: RequestContext, case: Case, visibility: Visibility | None) -> None:
@@ -262,7 +267,7 @@ def _require_shareable(call: RequestContext, case: Case, visibility: Visibility 
 
 def _name_who_keeps_it(call: RequestContext, case: Case, changed: dict[str, Any]) -> None:
     """Who is given a case is named on its team; so is who seals it, or it would be gone from their own sight."""
-    writing = WriteContext(call.session, case, call.caller, call.now)
+    writing = WriteContext(call.tx, case, call.caller, call.now)
     if "assignee_id" in changed:
         name_on_team(writing, changed["assignee_id"])
     if changed.get("visibility") == Visibility.SEALED:
@@ -274,7 +279,7 @@ def _require_assignable(call: RequestContext, case: Case, named: Account) -> Non
     screening = STEP_OF_NOUN["screening"]
     today = call.now.date()
     attempt = Attempt(
-        call.session, case, screening, call.caller, call.now, today, lead=case.lead_entity, assignee=named
+        call.tx.network, case, screening, call.caller, call.now, today, lead=case.lead_entity, assignee=named
     )
     params = [GUARDS[code] for code in ("assignee.is_party", "assignee.without_role")]
     missing = [item.as_unmet() for item in params if not item.holds(attempt)]
@@ -288,7 +293,7 @@ def take_step(step: Step) -> Any:
         up = case.publications_up
         try:
             entry = steps.make(
-                WriteContext(call.session, case, call.caller, call.now),
+                WriteContext(call.tx, case, call.caller, call.now),
                 step,
                 call.body,
                 role,
@@ -299,9 +304,9 @@ def take_step(step: Step) -> Any:
             call.require_current(case)  # 428 and 412 come before 409
             raise
         log_publication(call, case, up)
-        shown = views.most(call.caller, case)
-        output = StepOutput(entry=views.of_entry(call.caller, case, entry), case=shown)
-        return json_response(output, 201, ETag=views.tag(case, shown))
+        told = views.of_entry(call.session, call.caller, case, entry).model_dump_json().encode()
+        shown = call.tx.show(call.caller, case)
+        return Result(b'{"entry":%b,"case":%b}' % (told, shown.view), 201, {"ETag": shown.tag})
 
     return work
 
@@ -314,7 +319,7 @@ def log_publication(call: RequestContext, case: Case, up: set[UUID]) -> None:
 
 
 def _coordinated(call: RequestContext, reference: str) -> Case | None:
-    case = visible_case(call.session, call.caller, reference, lock=True)
+    case = lock_visible_case(call.tx, call.caller, reference)
     return case if case and Role.COORDINATOR in roles_on(call.caller, case) else None
 
 
@@ -332,13 +337,13 @@ def get_steps(call: RequestContext) -> Result:
 
 
 def _page_check(call: RequestContext, case: Case) -> PageCheck:
-    attempt = steps.page_attempt(WriteContext(call.session, case, call.caller, call.now), case.page_up)
+    attempt = steps.page_attempt(network_of(call.session), case, call.caller, call.now, case.page_up)
     reasons = [UnmetOutput.model_validate(reason) for reason in reasons_against(attempt)]
     return PageCheck(level=attempt.level, up=case.page_up is not None, allowed=not reasons, unmet=reasons)
 
 
 def _open_step(call: RequestContext, case: Case, step: Step) -> OpenStep:
-    attempt = Attempt(call.session, case, step, call.caller, call.now, call.now.date())
+    attempt = Attempt(network_of(call.session), case, step, call.caller, call.now, call.now.date())
     is_open = Status(case.status) in step.sources
     yours = role_at(step.operation, call.caller, case) is not None
     told = is_open and (yours or is_on_team(call.caller, case))
@@ -368,7 +373,7 @@ def get_history(call: RequestContext) -> Result:
     shown = rest[: call.query.limit]
     following = [shown[-1].sequence] if len(rest) > len(shown) else None
     since = past.readable_since(call.session, call.caller, case)
-    entries = [views.of_entry(call.caller, case, entry, since) for entry in shown]
+    entries = [views.of_entry(call.session, call.caller, case, entry, since) for entry in shown]
     return page(call, HistoryOutput, entries, following)
 
 

@@ -43,13 +43,13 @@ def _directory(table: type[Organisation] | type[Facility], key: ColumnElement[UU
 
 
 def add_organisation(call: RequestContext) -> Result:
-    organisation = directory.organisation(call.session, call.body, listed=True)
+    organisation = directory.Directory(call.session).organisation(call.body, listed=True)
     return json_response(directory.OrganisationOutput.model_validate(organisation), 201)
 
 
 def add_facility(call: RequestContext) -> Result:
     require_known(call.session, call.caller, Organisation, call.body.owner, "/owner")
-    facility = directory.facility(call.session, call.body, listed=True)
+    facility = directory.Directory(call.session).facility(call.body, listed=True)
     return json_response(directory.FacilityOutput.model_validate(facility), 201)
 
 

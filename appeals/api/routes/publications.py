@@ -17,7 +17,6 @@ from appeals.fields import Model, as_uuid
 from appeals.lifecycle import transition as steps
 from appeals.lifecycle.record_kinds import WriteContext
 from appeals.lifecycle.step_inputs import Publishing
-from appeals.read_models import views
 from appeals.read_models.case_list import PageQuery
 from appeals.read_models.public_statistics import MIN_CELL, PUBLIC_DIMENSIONS, public_statistics
 
@@ -29,9 +28,8 @@ def list_publications(call: RequestContext) -> Result:
 def publish(call: RequestContext) -> Result:
     case: Case = call.subject
     publication = steps.publish_now(_writing(call, case), call.body, lambda: call.require_current(case))
-    return json_response(
-        PublicationOutput.model_validate(publication), 201, ETag=views.tag(case, views.most(call.caller, case))
-    )
+    tag = call.tx.show(call.caller, case).tag
+    return json_response(PublicationOutput.model_validate(publication), 201, ETag=tag)
 
 
 def a_publication(authorization: AuthorizationContext, case: Case | None) -> tuple[Case | None, Publication]:
@@ -46,12 +44,11 @@ def a_publication(authorization: AuthorizationContext, case: Case | None) -> tup
 def take_down(call: RequestContext) -> Result:
     case, published = call.subject
     steps.take_down(_writing(call, case), published, call.body.reason)
-    call.session.flush()
     return json_response(PublicationOutput.model_validate(published), 201)
 
 
 def _writing(call: RequestContext, case: Case) -> WriteContext:
-    return WriteContext(call.session, case, call.caller, call.now)
+    return WriteContext(call.tx, case, call.caller, call.now)
 
 
 # To outsiders

@@ -35,7 +35,7 @@ def add_response(call: RequestContext) -> Result:
 
 
 def _added(call: RequestContext, kind: Kind, case: Case, said: Any) -> Result:
-    writing = WriteContext(call.session, case, call.caller, call.now)
+    writing = WriteContext(call.tx, case, call.caller, call.now)
     if not record_kinds.may_write(writing, kind, said):
         raise Forbidden
     record = steps.add(writing, kind, said)
@@ -45,13 +45,12 @@ def _added(call: RequestContext, kind: Kind, case: Case, said: Any) -> Result:
 
 def confirm_member(call: RequestContext) -> Result:
     case, member = call.subject
-    writing = WriteContext(call.session, case, call.caller, call.now)
+    writing = WriteContext(call.tx, case, call.caller, call.now)
     if not record_kinds.may_write(writing, record_kinds.KIND_OF_NOUN["team"], call.body):
         raise Forbidden
     refused = record_kinds.confirm_member(writing, member)
     if refused:
         raise ChangeRefused(case.status, refused, steps.open_nouns(call.caller, case))
-    call.session.flush()
     return json_response(TeamMemberOutput.model_validate(member), 201)
 
 
@@ -73,7 +72,7 @@ def change(kind: Kind) -> Any:
     def work(call: RequestContext) -> Result:
         case, record = call.subject
         up = case.publications_up
-        writing = WriteContext(call.session, case, call.caller, call.now)
+        writing = WriteContext(call.tx, case, call.caller, call.now)
         if not record_kinds.may_change(writing, kind, record, call.body):
             raise Forbidden
         written = steps.change(writing, kind, record, call.body)

@@ -74,7 +74,8 @@ def enrol(call: RequestContext) -> Result:
     new_key = enrolment.enrol(call.session, call.body, call.context.pepper, call.now)
     key = new_key.key
     write_events(
-        call.session, [AccessEvent(call.now, key.account_id, key.id, Logged.KEY, "enrol", 201, (str(key.account_id),))]
+        call.session.connection(),
+        [AccessEvent(call.now, key.account_id, key.id, Logged.KEY, "enrol", 201, (str(key.account_id),))],
     )
     return json_response(new_key_output(new_key), 201)
 

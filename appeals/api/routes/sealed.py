@@ -25,8 +25,7 @@ def open_sealed(call: RequestContext) -> Result:
         recorded_at=call.now,
         recorded_by=call.caller.account_id,
     )
-    case.openings.append(opening)
-    call.session.flush()
+    case.add(opening)
     shown = {name: case.sealed(name) for name in data.fields}
     return json_response(Opened(fields=shown, safe_contact_rules=case.safe_contact_rules_of(data.fields)), 201)
 
@@ -56,9 +55,8 @@ def break_glass(call: RequestContext) -> Result:
         recorded_by=call.caller.account_id,
     )
     team = [other.account for other in case.team if other.is_named]
-    case.team.append(member)
+    case.add(member)
     case.touch(call.now)
-    call.session.flush()
     raise_alert(
         call.session,
         AlertKind.GLASS_BROKEN,

@@ -1,0 +1,145 @@
+"""The rows of a case: the statements that read them all at once, and the objects that they become.
+
+A case that is written to belongs to no session, and no list of it is loaded by being looked at. Two statements read it:
+its own row, locked where it is about to change, and then, from a snapshot after the lock, all its lists. Why:
+docs/decisions/0026-a-case-that-is-written-to.md.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from operator import attrgetter
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, Uuid, bindparam, select
+from sqlalchemy.orm import RelationshipProperty, class_mapper
+from sqlalchemy.orm.util import identity_key
+
+from appeals.accounts.entity import AUTH_VERSION
+from appeals.cases.action import Response
+from appeals.cases.case import Case
+from appeals.cases.consent import Consent
+from appeals.cases.history import HistoryEntry
+from appeals.cases.publication import Publication, PublicationConsent
+from appeals.database.declarative import Base
+from appeals.database.json_rows import json_row, json_rows
+from appeals.database.row_shape import ReadValues, RowShape, Values, read_values, shape_of
+
+
+class CaseRows(NamedTuple):
+    """A case with its lists, the values of all its rows as they were read, and what was read beside them."""
+
+    case: Case
+    values: dict[UUID, Values]
+    merged_ids: list[UUID]
+    auth_version: int
+    beside: list[Any]
+
+
+class CaseList(NamedTuple):
+    """A list of a case: its name, the shape of its rows, the column that names the case."""
+
+    name: str
+    shape: RowShape[Any]
+    column: Any
+
+
+def case_row(*conditions: Any) -> Select[*tuple[Any, ...]]:
+    """The row of the case of which some conditions hold, for `read_case`."""
+    return select(json_row(*shape_of(Case).columns.values())).where(*conditions)
+
+
+CASE_OF_ID = case_row(Case.id == bindparam("case_id", type_=Uuid()))
+
+
+def read_case(connection: Connection, row: list[Any], beside: tuple[Select[Any], ...] = ()) -> CaseRows:
+    """The case of a row that `case_row` gave, with all its lists; and `beside` what further statements give of it.
+
+    These are of the case in the parameter `case_id`. Of entities and of other cases it knows the ids alone.
+    """
+    known = read_values()
+    case, values = shape_of(Case).row_of_json(row, known)
+    parts = connection.execute(_all_lists(beside), {"case_id": case.id}).one()
+    read = {case.id: values}
+    lists = zip(case_lists(), parts, strict=False)
+    held = {part.name: _rows_of_json(part.shape, rows or (), known, read) for part, rows in lists}
+    relies_on, merged, auth_version, *more = parts[len(held) :]
+    responses = held.pop("responses")
+    for action in held["actions"]:
+        action.__dict__["responses"] = [response for response in responses if response.action == action.id]
+    for publication in held["publications"]:
+        publication.__dict__["relies_on"] = _relied_on(publication, held["consents"], relies_on or ())
+    case.__dict__.update(held)
+    # Whoever looks at what was not read of it is refused; of a row that has no key SQLAlchemy would say there is none.
+    case._sa_instance_state.key = identity_key(Case, case.id)
+    return CaseRows(case, read, [UUID(row_id) for (row_id,) in merged or ()], auth_version, more)
+
+
+def new_case(**columns: Any) -> Case:
+    """A new case of which every list is empty."""
+    case = Case(**columns)
+    for relation in class_mapper(Case).relationships:
+        case.__dict__.setdefault(relation.key, [] if relation.uselist else None)
+    shape_of(Case).complete(case)
+    return case
+
+
+def rows_of(case: Case) -> Iterator[Base]:
+    """The case and all rows that are written with it, in an order in which none refers to a later one of its kind."""
+    yield case
+    held = case.__dict__
+    for part in case_lists():
+        if part.name == "responses":
+            yield from (response for action in held["actions"] for response in action.responses)
+        elif part.name != "links_here":
+            yield from held[part.name]
+
+
+@cache
+def case_lists() -> list[CaseList]:
+    """The lists of a case, and the responses to its actions."""
+    lists = []
+    for relation in class_mapper(Case).relationships:
+        if relation.uselist and relation.key != "merged_here":
+            table: Any = relation.mapper.class_
+            lists.append(CaseList(relation.key, shape_of(table), _column_of_case(relation)))
+    return [*lists, CaseList("responses", shape_of(Response), Response.case_id)]
+
+
+def _column_of_case(relation: RelationshipProperty[Any]) -> Any:
+    ((_, column),) = relation.local_remote_pairs or ()
+    return column
+
+
+@cache
+def _all_lists(beside: tuple[Select[Any], ...]) -> Select[*tuple[Any, ...]]:
+    case_id = bindparam("case_id", type_=Uuid())
+    lists = [
+        select(json_rows(json_row(*part.shape.columns.values()))).where(part.column == case_id) for part in case_lists()
+    ]
+    relied_on = select(json_rows(json_row(PublicationConsent.publication_id, PublicationConsent.consent_id))).where(
+        PublicationConsent.publication_id == Publication.id, Publication.case_id == case_id
+    )
+    merged = select(json_rows(json_row(Case.id))).where(Case.merged_into_id == case_id)
+    return select(*(part.scalar_subquery() for part in (*lists, relied_on, merged, AUTH_VERSION, *beside)))
+
+
+def _rows_of_json(
+    shape: RowShape[Any], rows: Iterable[list[Any]], known: list[ReadValues], read: dict[UUID, Values]
+) -> list[Any]:
+    objects = []
+    for values in rows:
+        row, as_read = shape.row_of_json(values, known)
+        read[row.id] = as_read
+        objects.append(row)
+    if len(objects) > 1:
+        objects.sort(key=_SEQUENCE if shape.table is HistoryEntry else _ID)
+    return objects
+
+
+_SEQUENCE, _ID = attrgetter("sequence"), attrgetter("id")
+
+
+def _relied_on(publication: Publication, consents: list[Consent], pairs: Iterable[list[str]]) -> list[Consent]:
+    ids = {UUID(consent_id) for publication_id, consent_id in pairs if UUID(publication_id) == publication.id}
+    return [consent for consent in consents if consent.id in ids]

@@ -1,0 +1,228 @@
+"""Cases in a transaction that writes to them: how they come in, and what has become of them.
+
+Nothing listens and nothing is flushed: what changed is found by comparing each row with what was read of it. What a
+commit writes, and in which order, stands in `appeals/transaction.py`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Executable, Select, bindparam, insert, update
+from sqlalchemy.orm import Session
+
+from appeals.accounts.entity import auth_version
+from appeals.accounts.network import Network
+from appeals.cases.case import Case
+from appeals.cases.case_rows import CASE_OF_ID, CaseRows, read_case, rows_of
+from appeals.cases.directory import Directory
+from appeals.cases.publication import Publication, PublicationConsent
+from appeals.database.declarative import Base
+from appeals.database.engine import Database
+from appeals.database.row_shape import Values, shape_of
+
+
+@dataclass(frozen=True)
+class ChangedRow:
+    """A row that is not as it was read, and the names of what is different."""
+
+    row: Base
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CaseChange:
+    """What a transaction has made of a case: the rows that are new, and those that are others than they were read.
+
+    `beside` is what was read beside the case, in the order of `CaseTransaction.READ_BESIDE`; of a new case nothing.
+    """
+
+    case: Case
+    added: list[Base]
+    altered: list[ChangedRow]
+    is_new: bool
+    has_other_pages: bool
+    beside: list[Any]
+
+    @property
+    def rows(self) -> list[Base]:
+        """All rows that are written."""
+        return [*self.added, *(changed.row for changed in self.altered)]
+
+
+class CaseTransaction:
+    """The cases of one transaction, each once, as they were read and as they are now."""
+
+    READ_BESIDE: tuple[Select[Any], ...] = ()
+    """What else is read of a case, by statements with the parameter `case_id`."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self.database, self.connection = database, connection
+        self._read: dict[UUID, CaseRows] = {}
+        self._new: list[Case] = []
+        self._pages: dict[UUID, set[UUID]] = {}
+        self._only_seen: dict[UUID, Case] = {}
+        self._auth_version: int | None = None
+
+    @cached_property
+    def session(self) -> Session:
+        """For what is no case: whatever a session changes is flushed before the cases are written."""
+        return self.database.session_on(self.connection)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The directory as this transaction names its rows."""
+        return Directory(self.session)
+
+    @property
+    def network(self) -> Network:
+        """The network as it was when the last case was locked."""
+        if self._auth_version is None:
+            self._auth_version = auth_version(self.connection)
+        return Network(self.connection, self.database.network.at(self._auth_version))
+
+    def lock(self, query: Select[Any], **values: Any) -> Case | None:
+        """The case of a locking `case_row`, to be written to; None where there is none to be had."""
+        row = self.connection.execute(query, values).scalar()
+        return self._read_locked(row) if row is not None else None
+
+    def lock_id(self, case_id: UUID) -> Case:
+        """The case of this id, which exists, locked and to be written to."""
+        return self._read_locked(self.connection.execute(_LOCKED, {"case_id": case_id}).scalar_one())
+
+    def lock_if_free(self, case_id: UUID) -> Case | None:
+        """The case of this id, locked; None where another transaction has locked it."""
+        return self.lock(_LOCKED_IF_FREE, case_id=case_id)
+
+    def lock_merged_into(self, case: Case) -> list[Case]:
+        """The cases that were merged into one, locked in the order of their ids."""
+        now = {other.case.id for other in self._read.values() if other.case.merged_into_id == case.id}
+        merged = [self.lock_id(row_id) for row_id in sorted({*self._read[case.id].merged_ids, *now})]
+        return [other for other in merged if other.merged_into_id == case.id]
+
+    def add(self, case: Case) -> Case:
+        """Take in a new case."""
+        self._new.append(case)
+        return case
+
+    def changes(self) -> list[CaseChange]:
+        """What was made of each case of which anything is other than it was."""
+        changes = [self._change(case, {}, []) for case in self._new]
+        changes += [self._change(read.case, read.values, read.beside) for read in self._read.values()]
+        return [change for change in changes if change.rows]
+
+    def _change(self, case: Case, before: dict[UUID, Values], beside: list[Any]) -> CaseChange:
+        added, altered = list[Base](), list[ChangedRow]()
+        for row in rows_of(case):
+            shape = shape_of(type(row))
+            as_read = before.get(row.id)  # type: ignore[attr-defined]
+            if as_read is None:
+                shape.complete(row)
+                added.append(row)
+            elif (values := shape.values(row)) != as_read:
+                differing = zip(shape.names, values, as_read, strict=True)
+                altered.append(ChangedRow(row, tuple(name for name, value, was in differing if value != was)))
+        other_pages = case.publications_up != self._pages.get(case.id, set())
+        return CaseChange(case, added, altered, not before, other_pages, beside)
+
+    def _read_locked(self, row: list[Any]) -> Case:
+        """A case that was read before its lock is brought up to what it is, where others know it already."""
+        read = read_case(self.connection, row, self.READ_BESIDE)
+        known = self._read.get(read.case.id)
+        if known is not None:
+            return known.case
+        seen = self._only_seen.pop(read.case.id, None)
+        if seen is not None:
+            seen.__dict__.update({name: value for name, value in read.case.__dict__.items() if name[:4] != "_sa_"})
+            read = read._replace(case=seen)
+        self._read[read.case.id] = read
+        self._pages[read.case.id] = read.case.publications_up
+        self._auth_version = read.auth_version
+        self._relate(read)
+        return read.case
+
+    def _relate(self, read: CaseRows) -> None:
+        """Give a case the entities and the other cases that it names."""
+        case = read.case
+        self._place(case)
+        case.__dict__["merged_here"] = [self.see(row_id) for row_id in read.merged_ids]
+        for link in (*case.links, *case.links_here):
+            link.__dict__.update(this_case=self.see(link.case_id), other_case=self.see(link.other))
+
+    def see(self, case_id: UUID) -> Case:
+        """Another case, to be looked at: what it is related to is known only of those that are locked."""
+        if case_id in self._read:
+            return self._read[case_id].case
+        if case_id not in self._only_seen:
+            read = read_case(self.connection, self.connection.execute(CASE_OF_ID, {"case_id": case_id}).scalar_one())
+            self._only_seen[case_id] = read.case
+            self._place(read.case)
+        return self._only_seen[case_id]
+
+    def _place(self, case: Case) -> None:
+        """Give a case the entities that it names, and the case that it goes on in."""
+        held, network = case.__dict__, self.network
+        for name in ("lead_entity", "intake_entity", "handover_to"):
+            row_id = held[f"{name}_id"]
+            held[name] = network.entity(row_id) if row_id else None
+        held["merged_into"] = self.see(case.merged_into_id) if case.merged_into_id else None
+
+
+_LOCKED = CASE_OF_ID.with_for_update(of=Case)
+_LOCKED_IF_FREE = CASE_OF_ID.with_for_update(of=Case, skip_locked=True)
+
+
+# Writing rows
+
+
+def write_rows(connection: Connection, changes: Iterable[CaseChange]) -> None:
+    """Write what changed: a new case before all that refers to it, changed rows before new ones.
+
+    SQLite would look through tables for what waits for a case; and a publication gives its token up before another has
+    it.
+    """
+    told = list(changes)
+    for change in told:
+        for changed in change.altered:
+            _update(connection, changed)
+    by_table: dict[type[Base], list[Base]] = defaultdict(list)
+    for change in told:
+        for row in change.added:
+            by_table[type(row)].append(row)
+    for table, rows in by_table.items():
+        _insert(connection, table, rows)
+    relied_on = [
+        {"publication_id": row.id, "consent_id": consent.id}
+        for row in by_table.get(Publication, ())
+        if isinstance(row, Publication)
+        for consent in row.relies_on
+    ]
+    if relied_on:
+        connection.execute(_insert_into(PublicationConsent), relied_on)
+
+
+def _insert(connection: Connection, table: type[Base], rows: Sequence[Base]) -> None:
+    shape = shape_of(table)
+    connection.execute(_insert_into(table), [dict(zip(shape.keys, shape.values(row), strict=True)) for row in rows])
+
+
+@cache
+def _insert_into(table: type[Base]) -> Executable:
+    return insert(table.__table__)  # type: ignore[arg-type]
+
+
+def _update(connection: Connection, changed: ChangedRow) -> None:
+    row, columns = changed.row, shape_of(type(changed.row)).columns
+    values = {columns[name].key: row.__dict__[name] for name in changed.names}
+    connection.execute(_update_of(type(row), changed.names), {**values, "row_id": row.id})  # type: ignore[attr-defined]
+
+
+@cache
+def _update_of(table: type[Base], names: tuple[str, ...]) -> Executable:
+    """The statement that writes some columns of a row, of the one in the parameter `row_id`."""
+    columns = shape_of(table).columns
+    values: dict[str, Any] = {columns[name].key: bindparam(columns[name].key) for name in names}
+    return update(table.__table__).where(table.__table__.c.id == bindparam("row_id")).values(values)  # type: ignore[arg-type]

@@ -1,0 +1,121 @@
+"""Row shapes: objects of the mapped classes that belong to no session, made from rows and written as rows."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from operator import itemgetter
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Boolean, Date, Uuid
+from sqlalchemy.orm import class_mapper
+from sqlalchemy.orm.attributes import manager_of_class
+from sqlalchemy.types import TypeEngine
+
+from appeals.database.declarative import Base
+from appeals.database.types import DecimalText, UtcDateTime
+
+Row = TypeVar("Row", bound=Base)
+Values = tuple[Any, ...]
+
+
+class ReadValues(dict[str, Any]):
+    """Values by their JSON text; each is made once, as ids and times come again and again."""
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, text: str) -> Any:
+        value = self[text] = self._read(text)
+        return value
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+READERS: tuple[tuple[type[TypeEngine[Any]], Callable[[str], Any]], ...] = (
+    (Uuid, UUID),
+    (Date, date.fromisoformat),
+    (UtcDateTime, _moment),
+    (DecimalText, Decimal),
+    (Boolean, bool),
+)
+"""How the values of columns are read from JSON, where they are not what JSON has."""
+
+
+def read_values() -> list[ReadValues]:
+    """The values that were read, for each of `READERS`: to be shared by the rows that are read together."""
+    return [ReadValues(read) for _, read in READERS]
+
+
+class RowShape(Generic[Row]):
+    """The columns of a mapped class, in order, by the names of its attributes."""
+
+    def __init__(self, table: type[Row]) -> None:
+        attributes = class_mapper(table).column_attrs
+        self.table = table
+        self.names: tuple[str, ...] = tuple(attribute.key for attribute in attributes)
+        self.columns = {attribute.key: attribute.columns[0] for attribute in attributes}
+        self.keys: tuple[str, ...] = tuple(column.key for column in self.columns.values())
+        self._readers = [(at, kind) for at, kind in enumerate(map(_reader_of, self.columns.values())) if kind >= 0]
+        self._values: Callable[[Mapping[str, Any]], Values] = itemgetter(*self.names)
+        self._new = manager_of_class(table).new_instance
+        self._defaults = [(name, column.default) for name, column in self.columns.items() if column.default is not None]
+
+    def row(self, values: Sequence[Any]) -> Row:
+        """A row of these values."""
+        row: Row = self._new()
+        row.__dict__.update(zip(self.names, values, strict=True))
+        return row
+
+    def row_of_json(self, values: list[Any], known: Sequence[ReadValues]) -> tuple[Row, Values]:
+        """A row of the values that a `json_row` of its columns gave; and these values, as they are read."""
+        for at, kind in self._readers:
+            if values[at] is not None:
+                values[at] = known[kind][values[at]]
+        return self.row(values), tuple(values)
+
+    def row_of_document(self, document: Mapping[str, Any]) -> Row:
+        """A row of a document of its columns. One that came after the document was kept has its default."""
+        values = {name: default.arg for name, default in self._defaults if default.is_scalar}
+        values |= {name: document[name] for name in self.names if name in document}
+        known = read_values()
+        return self.row_of_json([values.get(name) for name in self.names], known)[0]
+
+    def values(self, row: Row) -> Values:
+        """The values of a row, in order."""
+        return self._values(row.__dict__)
+
+    def complete(self, row: Row) -> None:
+        """Give a new row its defaults, and null to what it was not given."""
+        held = row.__dict__
+        for name, default in self._defaults:
+            if held.get(name) is None:
+                held[name] = default.arg if default.is_scalar else default.arg(None)
+        for name in self.names:
+            held.setdefault(name, None)
+
+    def document(self, row: Row, but: Iterable[str] = ()) -> dict[str, Any]:
+        """The columns of a row as JSON has them, `but` for some."""
+        return {name: _plain(getattr(row, name)) for name in self.names if name not in but}
+
+
+@cache
+def shape_of(table: type[Row]) -> RowShape[Row]:
+    """The shape of a mapped class."""
+    return RowShape(table)
+
+
+def _reader_of(column: Any) -> int:
+    """The place of what reads a column among `READERS`; -1 where nothing has to be done."""
+    return next((place for place, (kind, _) in enumerate(READERS) if isinstance(column.type, kind)), -1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID | Decimal) else value

@@ -1,0 +1,94 @@
+"""The transaction of a write: what it reads and changes belongs together, and what its commit leaves stands here.
+
+Cases are read, locked and changed as objects of no session (`cases/case_transaction.py`). Whatever else a write
+changes, such as an account or a webhook, goes through the `session` of the same transaction.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from appeals.access.access_log import AccessEvent, write_events
+from appeals.accounts.caller import Caller
+from appeals.cases.case import Case
+from appeals.cases.case_transaction import CaseChange, CaseTransaction, write_rows
+from appeals.cases.publication import published
+from appeals.cases.revision import write_revisions
+from appeals.database.engine import Database
+from appeals.read_models import case_snapshot, name_similarity, search, statistics, views
+from appeals.read_models.case_snapshot import RenderedView, SnapshotKeys
+from appeals.read_models.public_statistics import update_batches
+from appeals.vocabulary import View
+
+
+class Transaction(CaseTransaction):
+    """One write: committed by `commit`, and rolled back where that is not called."""
+
+    READ_BESIDE = (case_snapshot.SELECT_KEYS,)
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        super().__init__(database, connection)
+        self._rendered: dict[UUID, dict[View, RenderedView]] = {}
+
+    def show(self, caller: Caller, case: Case) -> RenderedView:
+        """The case as it stands, in the fullest view that the caller may have. Nothing more is written to it."""
+        view = views.most(caller, case)
+        return case_snapshot.for_reader(self._views_of(case)[view], caller, case, view)
+
+    def commit(
+        self,
+        now: datetime,
+        by: UUID,
+        events: Sequence[AccessEvent] = (),
+        store_response: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Write what is left of this transaction, in this order, and commit it. `by` is the account that writes."""
+        connection = self.connection
+        self.session.flush()
+        changes = self.changes()
+        write_rows(connection, changes)
+        write_revisions(connection, changes, now, by)
+        for change in changes:
+            self._write_read_models(change, now)
+        if any(change.has_other_pages for change in changes):
+            update_batches(self.session, published(now.date()), now)
+        write_events(connection, events)
+        if store_response is not None:
+            store_response(connection)
+        connection.commit()
+
+    def _write_read_models(self, change: CaseChange, now: datetime) -> None:
+        """Write what readers get of a case: feed, words, keys of its names, statistics, views."""
+        connection, case = self.connection, change.case
+        before = SnapshotKeys(*change.beside[0]) if change.beside and change.beside[0] else None
+        snapshot = case_snapshot.snapshot_columns(case, self._views_of(case))
+        change_id = case_snapshot.log_change(connection, case, now)
+        if before is not None and before.visibility_key != snapshot["visibility_key"]:
+            case_snapshot.log_previous_visibility(connection, change_id, before.visibility_key)
+        digest = search.index(connection, case, before.indexed if before else None, is_new=change.is_new)
+        if before is None or before.indexed != digest:  # among its words are the names of its parties
+            name_similarity.index_names(connection, case, is_new=change.is_new)
+        statistics.log_delta(connection, before.counted if before else None, snapshot["counted"])
+        case_snapshot.write_snapshot(connection, case.id, {**snapshot, "indexed": digest}, is_new=before is None)
+
+    def _views_of(self, case: Case) -> dict[View, RenderedView]:
+        """The views of a case that are kept, rendered once."""
+        if case.id not in self._rendered:
+            self._rendered[case.id] = {view: case_snapshot.render(case, view) for view in View}
+        return self._rendered[case.id]
+
+
+@contextmanager
+def transaction(database: Database, *, patience_s: float | None = None) -> Iterator[Transaction]:
+    """A transaction that writes. Raises: Unavailable.
+
+    On SQLite it is the only one that writes; on PostgreSQL cases are locked as they are read. `patience_s` is how long
+    it waits for others in all, instead of the usual time for each lock.
+    """
+    with database.transaction(patience_s=patience_s) as connection:
+        write = Transaction(database, connection)
+        with write.session:
+            yield write

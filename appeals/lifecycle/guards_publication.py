@@ -4,7 +4,6 @@ from datetime import date
 from functools import partial
 from uuid import UUID
 
-from appeals.accounts.account import Account
 from appeals.cases.consent import Consent
 from appeals.cases.last_word import SCOPE_OF_LEVEL, LastWord
 from appeals.lifecycle import step_inputs as asks

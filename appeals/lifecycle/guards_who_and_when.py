@@ -1,6 +1,5 @@
 """Guards on the dates of a step and on who acts. Source: domain.md 3."""
 
-from appeals.accounts.entity import Entity
 from appeals.cases.party import is_among
 from appeals.fields import earliest, latest
 from appeals.lifecycle import step_inputs as asks

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from httpx2 import Response
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.orm import Session
 
 from appeals.accounts.account import Account, Membership, grant

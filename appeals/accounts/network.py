@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from appeals.accounts.account import Account, grants_of
 from appeals.accounts.caller import RoleGrant
-from appeals.accounts.entity import Entity
+from appeals.accounts.entity import Entity, NetworkState
+from appeals.database.json_rows import json_row
 from appeals.database.row_shape import shape_of
 from appeals.errors import FieldError, Invalid
 from appeals.fields import as_uuid
@@ -77,6 +78,10 @@ class Network:
             self._known[key] = None if values is None else shape_of(table).row(values)
         row: Row | None = self._known[key]
         return row
+
+
+NETWORK_VERSION = select(json_row(NetworkState.auth_version, NetworkState.epoch))
+"""Which network this is, and how often it changed: what is known of one version holds as long as that is the version."""
 
 
 def network_of(session: Session) -> Network:

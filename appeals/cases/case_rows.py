@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, Uuid, bindparam, select
 from sqlalchemy.orm import RelationshipProperty, class_mapper
 from sqlalchemy.orm.util import identity_key
 
-from appeals.accounts.entity import AUTH_VERSION
+from appeals.accounts.network import NETWORK_VERSION
 from appeals.cases.action import Response
 from appeals.cases.case import Case
 from appeals.cases.consent import Consent
@@ -32,7 +32,7 @@ class CaseRows(NamedTuple):
     case: Case
     values: dict[UUID, Values]
     merged_ids: list[UUID]
-    auth_version: int
+    network_version: tuple[Any, ...]
     beside: list[Any]
 
 
@@ -63,7 +63,7 @@ def read_case(connection: Connection, row: list[Any], beside: tuple[Select[Any],
     read = {case.id: values}
     lists = zip(case_lists(), parts, strict=False)
     held = {part.name: _rows_of_json(part.shape, rows or (), known, read) for part, rows in lists}
-    relies_on, merged, auth_version, *more = parts[len(held) :]
+    relies_on, merged, network_version, *more = parts[len(held) :]
     responses = held.pop("responses")
     for action in held["actions"]:
         action.__dict__["responses"] = [response for response in responses if response.action == action.id]
@@ -72,7 +72,7 @@ def read_case(connection: Connection, row: list[Any], beside: tuple[Select[Any],
     case.__dict__.update(held)
     # Whoever looks at what was not read of it is refused; of a row that has no key SQLAlchemy would say there is none.
     case._sa_instance_state.key = identity_key(Case, case.id)
-    return CaseRows(case, read, [UUID(row_id) for (row_id,) in merged or ()], auth_version, more)
+    return CaseRows(case, read, [UUID(row_id) for (row_id,) in merged or ()], tuple(network_version), more)
 
 
 def new_case(**columns: Any) -> Case:
@@ -121,7 +121,7 @@ def _all_lists(beside: tuple[Select[Any], ...]) -> Select[*tuple[Any, ...]]:
         PublicationConsent.publication_id == Publication.id, Publication.case_id == case_id
     )
     merged = select(json_rows(json_row(Case.id))).where(Case.merged_into_id == case_id)
-    return select(*(part.scalar_subquery() for part in (*lists, relied_on, merged, AUTH_VERSION, *beside)))
+    return select(*(part.scalar_subquery() for part in (*lists, relied_on, merged, NETWORK_VERSION, *beside)))
 
 
 def _rows_of_json(

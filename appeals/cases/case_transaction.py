@@ -14,8 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Executable, Select, bindparam, insert, update
 from sqlalchemy.orm import Session
 
-from appeals.accounts.entity import auth_version
-from appeals.accounts.network import Network
+from appeals.accounts.network import NETWORK_VERSION, Network
 from appeals.cases.case import Case
 from appeals.cases.case_rows import CASE_OF_ID, CaseRows, read_case, rows_of
 from appeals.cases.directory import Directory
@@ -65,7 +64,7 @@ class CaseTransaction:
         self._new: list[Case] = []
         self._pages: dict[UUID, set[UUID]] = {}
         self._only_seen: dict[UUID, Case] = {}
-        self._auth_version: int | None = None
+        self._network_version: tuple[Any, ...] | None = None
 
     @cached_property
     def session(self) -> Session:
@@ -80,9 +79,9 @@ class CaseTransaction:
     @property
     def network(self) -> Network:
         """The network as it was when the last case was locked."""
-        if self._auth_version is None:
-            self._auth_version = auth_version(self.connection)
-        return Network(self.connection, self.database.network.at(self._auth_version))
+        if self._network_version is None:
+            self._network_version = tuple(self.connection.execute(NETWORK_VERSION).scalar_one())
+        return Network(self.connection, self.database.network.at(self._network_version))
 
     def lock(self, query: Select[Any], **values: Any) -> Case | None:
         """The case of a locking `case_row`, to be written to; None where there is none to be had."""
@@ -140,7 +139,7 @@ class CaseTransaction:
             read = read._replace(case=seen)
         self._read[read.case.id] = read
         self._pages[read.case.id] = read.case.publications_up
-        self._auth_version = read.auth_version
+        self._network_version = read.network_version
         self._relate(read)
         return read.case
 

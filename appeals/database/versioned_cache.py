@@ -1,5 +1,6 @@
 """A cache of what was read from a database, good as long as that has one version."""
 
+from collections.abc import Hashable
 from typing import Any
 
 
@@ -7,9 +8,9 @@ class VersionedCache:
     """The values of the newest version that was asked for. It lives as long as its database."""
 
     def __init__(self) -> None:
-        self._current: tuple[int, dict[Any, Any]] = -1, {}
+        self._current: tuple[Hashable, dict[Any, Any]] = None, {}
 
-    def at(self, version: int) -> dict[Any, Any]:
+    def at(self, version: Hashable) -> dict[Any, Any]:
         """What is known at this version, to be read and added to: nothing where it is another than before.
 
         Who goes on with an older version has a dictionary of their own.
@@ -21,4 +22,4 @@ class VersionedCache:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._current = -1, {}
+        self._current = None, {}

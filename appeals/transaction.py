@@ -5,7 +5,7 @@ changes, such as an account or a webhook, goes through the `session` of the same
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -47,7 +47,7 @@ class Transaction(CaseTransaction):
     ) -> None:
         """Write what is left of this transaction, in this order, and commit it. `by` is the account that writes."""
         connection = self.connection
-        self.session.flush()
+        self.flush_session()
         changes = self.changes()
         write_rows(connection, changes)
         write_revisions(connection, changes, now, by)
@@ -88,7 +88,8 @@ def transaction(database: Database, *, patience_s: float | None = None) -> Itera
     On SQLite it is the only one that writes; on PostgreSQL cases are locked as they are read. `patience_s` is how long
     it waits for others in all, instead of the usual time for each lock.
     """
-    with database.transaction(patience_s=patience_s) as connection:
-        write = Transaction(database, connection)
-        with write.session:
-            yield write
+    with (
+        database.transaction(patience_s=patience_s) as connection,
+        closing(Transaction(database, connection)) as write,
+    ):
+        yield write

@@ -27,7 +27,7 @@ from appeals.cases.change_log import PreviousTeamMember, PreviousVisibility
 from appeals.cases.directory import FORMS, Facility, Organisation
 from appeals.cases.party import Party
 from appeals.cases.team import TeamMember
-from appeals.database.statement_cache import statement_cache
+from appeals.database.statement_cache import StatementCache
 from appeals.database.types import UtcDateTime
 from appeals.vocabulary import (
     Role,
@@ -239,12 +239,12 @@ def visible_filter(caller: Caller, of: VisibilityTable = Case) -> ColumnElement[
     return _any_rule(caller, VISIBILITY_RULES, of)
 
 
-def cached_statement(session: Session, caller: Caller, make: Callable[..., Statement], *of: Any) -> Statement:
-    """`make(caller, *of)`, cached by the session's database per account and roles: building a statement is slow.
+def cached_statement(cache: StatementCache, caller: Caller, make: Callable[..., Statement], *of: Any) -> Statement:
+    """`make(caller, *of)`, cached by its database per account and roles: building a statement is slow.
 
     Run it with `now=caller.now`, or members of a team for a limited time lose sight of the case.
     """
-    statement: Statement = statement_cache(session).get(_build_statement, caller.account_id, caller.grants, make, of)
+    statement: Statement = cache.get(_build_statement, caller.account_id, caller.grants, make, of)
     return statement
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import Connection, and_, select, update
 from sqlalchemy.orm import Session
 
 from appeals.accounts import api_key as keys
@@ -77,19 +77,20 @@ class CallerCache:
         self._latest = max(self._latest, now)
         return self._latest
 
-    def authenticate(self, session: Session, key: str | None, now: datetime) -> Caller:
+    def authenticate(self, connection: Connection, key: str | None, now: datetime) -> Caller:
         """Who holds this key, as `authenticate` tells. Raises: Unauthenticated."""
         name = self._hash_of(key)
         known_in, caller = self._callers.get(name, (None, None))
         if caller is None:
             keys.parts(key or "")  # what is no key is refused before the database is asked
         # Asked before the caller is looked up, so that they are kept for an older network rather than for a newer one.
-        version = auth_version(session)
+        version = auth_version(connection)
         latest = self.latest_time(now)
         if caller is not None and known_in == version and caller.is_valid(latest):
             return replace(caller, now=now)
         self._callers.pop(name, None)
-        caller = authenticate(session, key, self._pepper, now, latest)
+        with Session(connection) as session:
+            caller = authenticate(session, key, self._pepper, now, latest)
         if not caller.first_use_today:
             if len(self._callers) >= MAX_CALLERS:
                 self._callers.clear()

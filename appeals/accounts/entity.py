@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import BigInteger, ForeignKey, select
+from sqlalchemy import BigInteger, Connection, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals.database.declarative import Base, new_id
@@ -68,9 +68,9 @@ class NetworkState(Base):
 _AUTH_VERSION = select(NetworkState.__table__.c.auth_version)
 
 
-def auth_version(session: Session) -> int:
+def auth_version(reading: Connection | Session) -> int:
     """How often the network changed: what was known in one of this number is so as long as it is this number."""
-    version: int = session.execute(_AUTH_VERSION).scalar_one()
+    version: int = reading.execute(_AUTH_VERSION).scalar_one()
     return version
 
 

@@ -81,7 +81,7 @@ class Network:
 
 
 NETWORK_VERSION = select(json_row(NetworkState.auth_version, NetworkState.epoch))
-"""Which network this is, and how often it changed: what is known of one version holds as long as that is the version."""
+"""Which network this is, and how often it changed: what is known of it holds as long as this is the same."""
 
 
 def network_of(session: Session) -> Network:

@@ -16,6 +16,7 @@ from appeals.accounts.caller import Caller
 from appeals.api.permissions import Policy
 from appeals.cases.case import WITH_ENTITIES, Case
 from appeals.cases.case_rows import case_row
+from appeals.database.statement_cache import statement_cache
 from appeals.errors import Forbidden, NotFound
 from appeals.fields import CASE_REFERENCE
 from appeals.transaction import Transaction
@@ -28,13 +29,21 @@ Condition = Callable[[Caller], ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class AuthorizationContext:
-    """Who stands at the operation, in which transaction, and what the path names. `tx` is that of a write."""
+    """Who stands at the operation, in which transaction, and what the path names: `reading`, or `tx`."""
 
-    session: Session
+    reading: Session | None
     caller: Caller
     params: Params
     now: datetime
     tx: Transaction | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session of what is read, or of what a write does besides its case."""
+        session = self.tx.session if self.tx is not None else self.reading
+        if session is None:
+            raise RuntimeError("neither reads nor writes")
+        return session
 
     @property
     def writes(self) -> bool:
@@ -151,7 +160,7 @@ _NAMED_CASE = re.compile(f'"(?:{"|".join((*_ITSELF, *_BESIDE))})":"(UA-[^"]+)"'.
 
 
 def _case(session: Session, caller: Caller, reference: str, policy: Condition) -> Case | None:
-    query = cached_statement(session, caller, _one_case, policy)
+    query = cached_statement(statement_cache(session), caller, _one_case, policy)
     case: Case | None = session.scalar(query, {"reference": reference, "now": caller.now})
     return case
 
@@ -162,7 +171,7 @@ def _one_case(caller: Caller, policy: Condition) -> Select[Case]:
 
 
 def _locked_case(tx: Transaction, caller: Caller, reference: str, policy: Condition) -> Case | None:
-    query = cached_statement(tx.session, caller, _one_locked_case, policy)
+    query = cached_statement(tx.database.statements, caller, _one_locked_case, policy)
     return tx.lock(query, reference=reference, now=caller.now)
 
 

@@ -72,7 +72,7 @@ class CallerMiddleware:
 
     def _look_up(self, key: str) -> Caller:
         with self._database.reading() as session:
-            return self._callers.authenticate(session, key, self._now())
+            return self._callers.authenticate(session.connection(), key, self._now())
 
 
 def bearer_token(request: HTTPConnection) -> str | None:

@@ -479,14 +479,14 @@ class _Handler:
         if self.operation.prepare is None or self.operation.body_model is None:
             return
         with suppress(ValidationError), self.context.database.reading() as session:
-            authorization, _ = self._authorized(request, session, self._caller(request, session))
+            authorization, _ = self._authorized(request, session, self._caller(request, session.connection()))
             body = self.operation.body_model.model_validate(getattr(request, "_json", None))
             _request_state(request).prepared = self.operation.prepare(authorization, body)
 
     def authorize(self, request: Request) -> None:
         """Only see whether the caller may pass. Raises: Unauthenticated, NotFound, Forbidden."""
         with self.context.database.reading() as session:
-            self._authorized(request, session, self._caller(request, session))
+            self._authorized(request, session, self._caller(request, session.connection()))
 
     async def expire(self, request: Request) -> None:
         """Put on record that a key's time has passed, so that it stays dead when the clock is set back."""
@@ -528,17 +528,17 @@ class _Handler:
         await self.context.access_log.write(events, use)
         noted.use_logged = noted.caller is not None
 
-    def _caller(self, request: Request, session: Session) -> Caller:
+    def _caller(self, request: Request, connection: Connection) -> Caller:
         """Who calls, as the transaction sees them. Raises: Unauthenticated."""
         if self.operation.policy.public:
             return anonymous_caller(self.context.now())
         noted = _request_state(request)
         noted.caller = None
-        noted.caller = self.context.callers.authenticate(session, bearer_token(request), self.context.now())
+        noted.caller = self.context.callers.authenticate(connection, bearer_token(request), self.context.now())
         return noted.caller
 
     def _authorized(
-        self, request: Request, session: Session, caller: Caller, tx: Transaction | None = None
+        self, request: Request, session: Session | None, caller: Caller, tx: Transaction | None = None
     ) -> tuple[AuthorizationContext, Any]:
         authorization = AuthorizationContext(session, caller, dict(request.path_params), self.context.now(), tx)
         subject = self.operation.authorize(authorization)
@@ -548,7 +548,7 @@ class _Handler:
     def read(self, request: Request, query: Any) -> Response:
         """Answer a GET from one snapshot; 304 when the caller has it already."""
         with self.context.database.reading() as session:
-            authorization, subject = self._authorized(request, session, self._caller(request, session))
+            authorization, subject = self._authorized(request, session, self._caller(request, session.connection()))
             call = RequestContext(authorization, subject, None, query, request, self.context)
             answer = self.operation.handler(call)
             if self.operation.fast_read:
@@ -577,10 +577,10 @@ class _Handler:
         """Do it once: the effect, the idempotency key and the answer are committed together, then sent."""
         patience_s = _request_state(request).waits_until - time.monotonic()
         with transaction(self.context.database, patience_s=max(patience_s, 0)) as tx:
-            caller = self._caller(request, tx.session)
+            caller = self._caller(request, tx.connection)
             # The key is taken before the gate locks the case: a second try waits for the first one's key alone.
-            stored = self._claim(request, tx.session, caller)
-            authorization, subject = self._authorized(request, tx.session, caller, tx)
+            stored = self._claim(request, tx, caller)
+            authorization, subject = self._authorized(request, None, caller, tx)
             call = RequestContext(
                 authorization, subject, body, None, request, self.context, _request_state(request).prepared
             )
@@ -588,10 +588,12 @@ class _Handler:
             tx.commit(authorization.now, caller.account_id, self._access_events(call, answer), store)
         return Response(answer.content, answer.status, answer.headers, answer.media_type)
 
-    def _claim(self, request: Request, session: Session, caller: Caller) -> IdempotentResponse | None:
+    def _claim(self, request: Request, tx: Transaction, caller: Caller) -> IdempotentResponse | None:
         key = self._idempotency_key(request)
         return (
-            claim(session, caller.account_id, key, _request_fingerprint(request), self.context.now()) if key else None
+            claim(tx.session, caller.account_id, key, _request_fingerprint(request), self.context.now())
+            if key
+            else None
         )
 
     def _idempotency_key(self, request: Request) -> str | None:

@@ -2,7 +2,7 @@
 
 A case that is written to belongs to no session, and no list of it is loaded by being looked at. Two statements read it:
 its own row, locked where it is about to change, and then, from a snapshot after the lock, all its lists. Why:
-docs/decisions/0026-a-case-that-is-written-to.md.
+docs/decisions/0046-a-case-that-is-written-to.md.
 """
 
 from collections.abc import Iterable, Iterator

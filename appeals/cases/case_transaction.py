@@ -64,12 +64,25 @@ class CaseTransaction:
         self._new: list[Case] = []
         self._pages: dict[UUID, set[UUID]] = {}
         self._only_seen: dict[UUID, Case] = {}
+        self._session: Session | None = None
         self._network_version: tuple[Any, ...] | None = None
 
-    @cached_property
+    @property
     def session(self) -> Session:
         """For what is no case: whatever a session changes is flushed before the cases are written."""
-        return self.database.session_on(self.connection)
+        if self._session is None:
+            self._session = self.database.session_on(self.connection)
+        return self._session
+
+    def flush_session(self) -> None:
+        """Write what the session has changed, where there is one."""
+        if self._session is not None:
+            self._session.flush()
+
+    def close(self) -> None:
+        """Let go of the session, where there is one."""
+        if self._session is not None:
+            self._session.close()
 
     @cached_property
     def directory(self) -> Directory:

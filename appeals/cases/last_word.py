@@ -216,6 +216,12 @@ class Words:
 
     def voice_of(self, word: Consent) -> Voice:
         """Whose word it is: of a party or person, of the only one there was when it was said, or of its subject."""
+        voice = self._voices.get(word.id)
+        if voice is None:
+            voice = self._voices[word.id] = self._find_voice(word)
+        return voice
+
+    def _find_voice(self, word: Consent) -> Voice:
         subject = ConsentSubject(word.subject)
         if subject is ConsentSubject.PERSON:
             return Voice(subject, word.of)
@@ -249,6 +255,11 @@ class Words:
             for party in self.parties
             if party.role == role and (moment is None or party.recorded_at <= moment)
         }
+
+    @cached_property
+    def _voices(self) -> dict[UUID, Voice]:
+        """By the ids of words, whose they are, as far as that was asked."""
+        return {}
 
     @cached_property
     def _identities(self) -> dict[UUID, UUID]:

@@ -117,9 +117,11 @@ class Charges(Model):
 
 def headline(tallies: Iterable[Tally], kind: TallyKind) -> Tally | None:
     """The tally of a kind that is quoted: the newest, and of the same day the best graded, then the last told."""
-    grades = list(Reliability)
     fitting = [tally for tally in tallies if tally.kind == kind]
-    return max(fitting, key=lambda t: (t.as_of, -grades.index(Reliability(t.reliability)), t.id), default=None)
+    return max(fitting, key=lambda t: (t.as_of, -_RANK[t.reliability], t.id), default=None)
+
+
+_RANK: dict[str, int] = {grade: rank for rank, grade in enumerate(Reliability)}
 
 
 def headlines(tallies: Iterable[Tally]) -> list[Headline]:

@@ -173,8 +173,8 @@ class Database:
         For `patience_s` see `writing`.
         """
         patience = {} if patience_s is None else {"patience_s": patience_s}
-        engine = self.engine.execution_options(writing=True, **patience)
-        with self._translating_failures(), engine.connect() as connection:
+        with self._translating_failures(), self.engine.connect() as connection:
+            connection.execution_options(writing=True, **patience)
             connection.begin()
             yield connection
 

@@ -18,18 +18,20 @@ from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from appeals.access.visibility import cached_statement, directory_entry_for, work_view_filter
 from appeals.accounts.caller import Caller
 from appeals.cases.case import Case
+from appeals.cases.case_transaction import CaseTransaction
 from appeals.cases.change_log import Change
 from appeals.cases.directory import Directory, Facility, Organisation
 from appeals.cases.party import Party, PartyInput
 from appeals.cases.violation import Violation
 from appeals.database.id_lists import array_of, elements_of_parameter
 from appeals.database.locks import acquire_locks
+from appeals.database.statement_cache import StatementCache, statement_cache
 from appeals.database.xid_order import after_position
 from appeals.fields import Model
 from appeals.lifecycle.step_inputs import Intake
@@ -112,9 +114,13 @@ def compare(session: Session, caller: Caller, request: Intake) -> Comparison:
     directory = Directory(session)
     features, named = _of_request(session, directory, caller, request)
     keys = search_keys(request.country, named)
-    place = position_from(session.execute(select(*head_position())).one())
-    others = _load(session, _candidates(session, caller, request, keys))
+    connection, statements = session.connection(), statement_cache(session)
+    place = position_from(connection.execute(_HEAD).one())
+    others = _load(connection, _candidates(connection, statements, caller, request, keys))
     return Comparison(keys, place, _alike_to(features, others))
+
+
+_HEAD = select(*head_position())
 
 
 def _of_request(
@@ -140,12 +146,14 @@ def _of_request(
     return features, named
 
 
-def _candidates(session: Session, caller: Caller, request: Intake, keys: list[int]) -> list[UUID]:
+def _candidates(
+    connection: Connection, statements: StatementCache, caller: Caller, request: Intake, keys: list[int]
+) -> list[UUID]:
     """The cases that share keys with the request: those that share the most first, of equals the newest."""
     day = request.received_on
     values = {"keys": keys, "day": day, "since": day - WITHIN, "until": day + WITHIN, "now": caller.now}
     shared = Counter[UUID]()
-    for lists in session.execute(cached_statement(session, caller, _nearest_of_each_key), values):
+    for lists in connection.execute(cached_statement(statements, caller, _nearest_of_each_key), values):
         shared.update(chain.from_iterable(lists))
     return sorted(shared, key=lambda case_id: (shared[case_id], case_id), reverse=True)[:COMPARED]
 
@@ -170,19 +178,19 @@ def _nearest_of_each_key(caller: Caller) -> Select[*tuple[Any, ...]]:
 # In the write
 
 
-def possible_duplicates(session: Session, caller: Caller, case: Case, compared: Comparison) -> list[Duplicate]:
+def possible_duplicates(tx: CaseTransaction, caller: Caller, case: Case, compared: Comparison) -> list[Duplicate]:
     """The cases this caller works on that may be the same appeal: the most reasons first, then the newest.
 
     From here on requests with the same keys wait for the end of this transaction.
     """
-    acquire_locks(session.connection(), compared.keys)
+    acquire_locks(tx.connection, compared.keys)
     transaction, number = compared.place
-    changed = set(session.scalars(_CHANGED_SINCE, {"transaction": transaction, "number": number}))
+    changed = set(tx.connection.scalars(_CHANGED_SINCE, {"transaction": transaction, "number": number}))
     known = {features.id: (features, reasons) for features, reasons in compared.alike if features.id}
-    seen = _recheck(session, caller, case, compared.keys, [*known.keys() | changed])
+    seen = _recheck(tx, caller, case, compared.keys, [*known.keys() | changed])
     alike = [known[case_id] for case_id in seen - changed]
     if seen & changed:
-        others = _load(session, sorted(seen & changed, reverse=True)[:COMPARED])
+        others = _load(tx.connection, sorted(seen & changed, reverse=True)[:COMPARED])
         alike += _alike_to(_of_case(case), others)
     alike.sort(key=lambda pair: (len(pair[1]), pair[0].received_on, pair[0].id), reverse=True)
     return [Duplicate(reference=features.reference, reasons=reasons) for features, reasons in alike[:SHOWN]]
@@ -209,13 +217,14 @@ _CHANGED_SINCE = (
 )
 
 
-def _recheck(session: Session, caller: Caller, case: Case, keys: list[int], numbers: list[UUID]) -> set[UUID]:
+def _recheck(tx: CaseTransaction, caller: Caller, case: Case, keys: list[int], numbers: list[UUID]) -> set[UUID]:
     """Those of some cases that the caller works on, of the same country and months, that share a key with the case."""
     if not numbers:
         return set()
     values = {"country": case.country, "since": case.received_on - WITHIN, "until": case.received_on + WITHIN}
     values |= {"numbers": numbers, "keys": keys, "now": caller.now}
-    return set(session.scalars(cached_statement(session, caller, _sharing_a_key), values))
+    query = cached_statement(tx.database.statements, caller, _sharing_a_key)
+    return set(tx.connection.scalars(query, values))
 
 
 def _sharing_a_key(caller: Caller) -> Select[UUID]:
@@ -232,11 +241,11 @@ def _sharing_a_key(caller: Caller) -> Select[UUID]:
 # Comparing
 
 
-def _load(session: Session, numbers: list[UUID]) -> list[_Features]:
-    """What these cases are compared by, in their order. Plain columns: entities take ten times as long."""
+def _load(connection: Connection, numbers: list[UUID]) -> list[_Features]:
+    """What these cases are compared by, in their order."""
     if not numbers:
         return []
-    connection, given = session.connection(), {"numbers": numbers}
+    given = {"numbers": numbers}
     known = {number: _Features(day, number, reference) for number, reference, day in connection.execute(_CASES, given)}
     for case_id, role, row, *names in connection.execute(_PARTIES, given):
         known[case_id].add(role, row, names)

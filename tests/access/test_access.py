@@ -23,6 +23,7 @@ from appeals.cases.case import Case, new_reference
 from appeals.cases.directory import Organisation
 from appeals.cases.team import TeamMember
 from appeals.database.declarative import new_id
+from appeals.database.statement_cache import statement_cache
 from appeals.lifecycle.steps import STEPS
 from appeals.vocabulary import EntityKind, Role, Visibility
 from tests.conftest import PEPPER
@@ -498,9 +499,9 @@ def test_a_statement_that_is_kept_lets_nobody_in_who_forgets_to_say_when(world: 
         session.execute(update(TeamMember).values(until=datetime.now(UTC) + timedelta(hours=1)))
     with world.database.reading() as session:
         caller = authenticate(session, world.coordinator.key, PEPPER.encode(), datetime.now(UTC))
-        query = cached_statement(session, caller, cases_seen)
+        query = cached_statement(statement_cache(session), caller, cases_seen)
         later = replace(caller, now=caller.now + timedelta(hours=2))
-        assert query is cached_statement(session, later, cases_seen)
+        assert query is cached_statement(statement_cache(session), later, cases_seen)
         assert session.scalars(query).all() == []
         (found,) = session.scalars(query, {"now": caller.now})
         assert found.reference == reference

@@ -19,6 +19,7 @@ from appeals.api.problems import UnmetOutput
 from appeals.api.routing import Operation, RequestContext, Result, SubjectFinder, json_response
 from appeals.cases.case import Case
 from appeals.cases.sharing import NOT_AGREED, may_have
+from appeals.database.statement_cache import statement_cache
 from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid, NotFound
 from appeals.fields import Instant, Model
 from appeals.lifecycle import intake
@@ -136,7 +137,7 @@ def compared(authorization: AuthorizationContext, body: Intake) -> Comparison:
 
 def create_case(call: RequestContext) -> Result:
     case = intake.create_case(call.tx, call.caller, call.body, call.now)
-    duplicates = possible_duplicates(call.session, call.caller, case, call.prepared)
+    duplicates = possible_duplicates(call.tx, call.caller, case, call.prepared)
     refused = None if case.visibility == call.body.visibility else UnmetOutput.model_validate(NOT_AGREED)
     shown = call.tx.show(call.caller, case)
     beside = _Beside(possible_duplicates=duplicates, visibility_refused=refused).model_dump_json().encode()
@@ -199,7 +200,9 @@ def prepare_show_case(call: RequestContext) -> PreparedRead | None:
             tag = views.tag_of(int(tag[1:].partition("-")[0]), content)
         return or_not_modified(content, tag, params, logged=logged)
 
-    return PreparedRead(cached_statement(call.session, call.caller, snapshot_statement, query.view), given, make)
+    return PreparedRead(
+        cached_statement(statement_cache(call.session), call.caller, snapshot_statement, query.view), given, make
+    )
 
 
 def as_it_was(call: RequestContext, case: Case, view: View) -> Case:

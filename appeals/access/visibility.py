@@ -251,7 +251,7 @@ def cached_statement(cache: StatementCache, caller: Caller, make: Callable[..., 
 def _build_statement(
     account_id: UUID, grants: tuple[RoleGrant, ...], make: Callable[..., Statement], of: tuple[Any, ...]
 ) -> Statement:
-    return make(Caller(account_id, "", grants, datetime.max.replace(tzinfo=UTC)), *of)
+    return make(Caller(account_id=account_id, name="", grants=grants, now=datetime.max.replace(tzinfo=UTC)), *of)
 
 
 def work_view_filter(caller: Caller, *, lasting: bool = False) -> ColumnElement[bool]:

@@ -36,13 +36,13 @@ def authenticate(
     if not (genuine and alive):
         raise Unauthenticated
     return Caller(
-        account.id,
-        account.name,
-        grants_of(session, account.id),
-        now,
-        found.id,
-        found.granted_scopes,
-        found.ends_at,
+        account_id=account.id,
+        name=account.name,
+        grants=grants_of(session, account.id),
+        now=now,
+        key_id=found.id,
+        scopes=found.granted_scopes,
+        expires_at=found.ends_at,
         first_use_today=found.last_used_on is None or found.last_used_on < now.date(),
     )
 

@@ -17,7 +17,7 @@ class RoleGrant:
     membership_id: UUID
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Caller:
     """Who is calling: an account, the roles it holds, the key it shows and what that may be used for."""
 
@@ -43,4 +43,4 @@ class Caller:
 
 def anonymous_caller(now: datetime) -> Caller:
     """Who calls without a key, where none is asked for: they hold no role, and no account has this id."""
-    return Caller(UUID(int=0), "outsider", (), now)
+    return Caller(account_id=UUID(int=0), name="outsider", grants=(), now=now)

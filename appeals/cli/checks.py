@@ -38,6 +38,16 @@ class Check(Generic[Seen]):
         return (Finding(self.name, self.is_problem, self.says.format(text)) for text in self.look(seen))
 
 
+def problem(name: str, *, look: Callable[[Seen], Iterable[str]], says: str) -> Check[Seen]:
+    """A check for what is refused."""
+    return Check(name, True, look, says)
+
+
+def note(name: str, *, look: Callable[[Seen], Iterable[str]], says: str) -> Check[Seen]:
+    """A check for what somebody should look at."""
+    return Check(name, False, look, says)
+
+
 @dataclass(frozen=True)
 class Installation:
     """The settings, and the database that they lead to."""

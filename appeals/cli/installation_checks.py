@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from appeals.accounts import bootstrap
-from appeals.cli.checks import Check, Installation
+from appeals.cli.checks import Check, Installation, note, problem
 from appeals.database import migrations
 from appeals.settings import SHORTEST_PEPPER
 
@@ -143,67 +143,105 @@ def any_proxy(at: Installation) -> Iterator[str]:
     return (everybody for everybody in ("*", "0.0.0.0/0", "::/0") if everybody in told)
 
 
-UNREADABLE = Check("database.unreadable", True, unreadable, "What stands in the database was not looked at: {}.")
+UNREADABLE = problem(
+    "database.unreadable",
+    look=unreadable,
+    says="What stands in the database was not looked at: {}.",
+)
 OF_THE_INSTALLATION: tuple[Check[Installation], ...] = (
     UNREADABLE,
-    Check(
-        "pepper.missing", True, missing_pepper,
-        "There is no pepper {}: run this where the service runs, or set APPEALS_PEPPER_FILE.",
+    problem(
+        "pepper.missing",
+        look=missing_pepper,
+        says="There is no pepper {}: run this where the service runs, or set APPEALS_PEPPER_FILE.",
     ),
-    Check(
-        "pepper.short", True, short_pepper,
-        f"The pepper in {{}} is shorter than {SHORTEST_PEPPER} characters, anybody could guess it: take 32 random ones "
-        "and make every key anew.",
+    problem(
+        "pepper.short",
+        look=short_pepper,
+        says=(
+            f"The pepper in {{}} is shorter than {SHORTEST_PEPPER} characters, anybody could guess it: take 32 random "
+            "ones and make every key anew."
+        ),
     ),
-    Check(
-        "pepper.in_environment", False, pepper_in_the_environment,
-        "{} is seen by every child process: put the pepper in a file, and name that in APPEALS_PEPPER_FILE.",
+    note(
+        "pepper.in_environment",
+        look=pepper_in_the_environment,
+        says="{} is seen by every child process: put the pepper in a file, and name that in APPEALS_PEPPER_FILE.",
     ),
-    Check(
-        "webhooks.to_this_machine", True, webhooks_to_this_machine,
-        "With {} whoever may make a webhook reaches what listens on this machine alone: leave it out.",
+    problem(
+        "webhooks.to_this_machine",
+        look=webhooks_to_this_machine,
+        says="With {} whoever may make a webhook reaches what listens on this machine alone: leave it out.",
     ),
-    Check("secret.open", True, open_secrets, "Others on this machine can read {}: chmod 600 it, or close its folder."),
-    Check(
-        "database.open", True, open_database,
-        "Others on this machine can read the database {}: chmod 600 it, or close its folder (chmod 700).",
+    problem(
+        "secret.open",
+        look=open_secrets,
+        says="Others on this machine can read {}: chmod 600 it, or close its folder.",
     ),
-    Check(
-        "database.several_writers", True, several_writers,
-        "{} workers cannot share this database, which has one writing process: set APPEALS_WORKERS=1, or a server in "
-        "APPEALS_DATABASE_URL.",
+    problem(
+        "database.open",
+        look=open_database,
+        says="Others on this machine can read the database {}: chmod 600 it, or close its folder (chmod 700).",
     ),
-    Check(
-        "database.unprotected_line", True, unprotected_line,
-        "What passes between here and the database at {} can be read on the way: put ?sslmode=verify-full at the end "
-        "of APPEALS_DATABASE_URL.",
+    problem(
+        "database.several_writers",
+        look=several_writers,
+        says=(
+            "{} workers cannot share this database, which has one writing process: set APPEALS_WORKERS=1, or a server"
+            " in APPEALS_DATABASE_URL."
+        ),
     ),
-    Check(
-        "database.neighbours_line", False, neighbours_line,
-        "What passes between here and the database at {} is not encrypted. Between containers on one machine it need "
-        "not be; if that is another machine, put ?sslmode=verify-full at the end of APPEALS_DATABASE_URL.",
+    problem(
+        "database.unprotected_line",
+        look=unprotected_line,
+        says=(
+            "What passes between here and the database at {} can be read on the way: put ?sslmode=verify-full at the "
+            "end of APPEALS_DATABASE_URL."
+        ),
     ),
-    Check(
-        "database.unnamed_line", False, unnamed_line,
-        "Somebody else could pass for the database at {}: put sslmode=verify-full in APPEALS_DATABASE_URL.",
+    note(
+        "database.neighbours_line",
+        look=neighbours_line,
+        says=(
+            "What passes between here and the database at {} is not encrypted. Between containers on one machine it "
+            "need not be; if that is another machine, put ?sslmode=verify-full at the end of APPEALS_DATABASE_URL."
+        ),
     ),
-    Check(
-        "database.password_in_url", True, password_in_the_url,
-        "{0}_URL holds a password, which every child process sees: put it in a file, and name that in "
-        "{0}_PASSWORD_FILE.",
+    note(
+        "database.unnamed_line",
+        look=unnamed_line,
+        says="Somebody else could pass for the database at {}: put sslmode=verify-full in APPEALS_DATABASE_URL.",
     ),
-    Check(
-        "database.owner_at_hand", False, owner_at_hand,
-        "{} is for appeals migrate alone: leave it out where the service runs, so that whoever gets hold of that does "
-        "not get the owner of the tables.",
+    problem(
+        "database.password_in_url",
+        look=password_in_the_url,
+        says=(
+            "{0}_URL holds a password, which every child process sees: put it in a file, and name that in "
+            "{0}_PASSWORD_FILE."
+        ),
     ),
-    Check(
-        "proxy.missing", True, no_proxy,
-        "The service listens on {} for anybody, and speaks no TLS: set APPEALS_HOST=127.0.0.1, or name the web server "
-        "in front in APPEALS_PROXY.",
+    note(
+        "database.owner_at_hand",
+        look=owner_at_hand,
+        says=(
+            "{} is for appeals migrate alone: leave it out where the service runs, so that whoever gets hold of that "
+            "does not get the owner of the tables."
+        ),
     ),
-    Check(
-        "proxy.anybody", True, any_proxy,
-        "With {} in APPEALS_PROXY anybody can say where they call from: name the web server in front and nobody else.",
+    problem(
+        "proxy.missing",
+        look=no_proxy,
+        says=(
+            "The service listens on {} for anybody, and speaks no TLS: set APPEALS_HOST=127.0.0.1, or name the web "
+            "server in front in APPEALS_PROXY."
+        ),
     ),
-)  # fmt: skip
+    problem(
+        "proxy.anybody",
+        look=any_proxy,
+        says=(
+            "With {} in APPEALS_PROXY anybody can say where they call from: name the web server in front and "
+            "nobody else."
+        ),
+    ),
+)

@@ -136,7 +136,7 @@ def _seed_context(session: Session, rng: Random, now: datetime) -> SeedContext:
 def _caller(session: Session, name: str, role: Role, entity: Entity, now: datetime) -> Caller:
     account = accounts.account_named(session, name) or accounts.new_account(session, name, AccountKind.PERSON, now)
     accounts.grant(session, account, role, entity, now)
-    return Caller(account.id, name, accounts.grants_of(session, account.id), now)
+    return Caller(account_id=account.id, name=name, grants=accounts.grants_of(session, account.id), now=now)
 
 
 def _members(session: Session, there: dict[str, Entity]) -> dict[str, list[UUID]]:

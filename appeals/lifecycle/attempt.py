@@ -96,7 +96,9 @@ class Attempt:
         return frozenset(account.id for account in accounts if account.active and self._is_reviewer(account))
 
     def _is_reviewer(self, account: Account) -> bool:
-        signer = Caller(account.id, account.name, self.network.grants_of(account.id), self.now)
+        signer = Caller(
+            account_id=account.id, name=account.name, grants=self.network.grants_of(account.id), now=self.now
+        )
         return bool(roles_on(signer, self.case) & RECORD_WRITERS["approvals"])
 
     @property

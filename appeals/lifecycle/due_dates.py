@@ -162,7 +162,8 @@ def _caller(session: Session, now: datetime) -> Caller:
     if session.get(Account, SYSTEM_ACCOUNT) is None:
         insert_ignore(session.connection(), Account, account)
     root = session.scalars(select(Entity).where(Entity.parent_id.is_(None))).one()
-    return Caller(SYSTEM_ACCOUNT, "the clock", (RoleGrant(Role.COORDINATOR, root.id, root.path, SYSTEM_ACCOUNT),), now)
+    grant = RoleGrant(Role.COORDINATOR, root.id, root.path, SYSTEM_ACCOUNT)
+    return Caller(account_id=SYSTEM_ACCOUNT, name="the clock", grants=(grant,), now=now)
 
 
 def _note_silence(writing: WriteContext, due: DueDate) -> None:

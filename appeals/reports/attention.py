@@ -91,9 +91,9 @@ def attention(session: Session, caller: Caller) -> list[AttentionItem]:
     """What needs somebody now: danger first, then the reasons in their order, then what has waited longest."""
     params = AttentionQuery(caller, caller.now.date())
     attention_items = [
-        _item(reason, row, noun)
-        for reason, (noun, queries) in REASONS.items()
-        for query in queries(params)
+        _item(reason, row, source.noun)
+        for reason, source in REASONS.items()
+        for query in source.queries(params)
         for row in session.execute(query.limit(MAX_ITEMS))
     ]
     return sorted(attention_items, key=urgency_key)
@@ -245,21 +245,28 @@ def _guard_overridden(a: AttentionQuery) -> Iterable[Select[Any]]:
     yield a.of_cases(HistoryEntry.recorded_at, lately).join(HistoryEntry, HistoryEntry.case_id == Case.id)
 
 
-REASONS: dict[AttentionReason, tuple[str, Query]] = {
-    AttentionReason.CONSENT_ENDED: ("", _consent_ended),
-    AttentionReason.FIRST_ACTION_LATE: ("", _first_action_late),
-    AttentionReason.HEARING_NEAR: ("proceedings", _hearing_near),
-    AttentionReason.COMMITMENT_LAPSED: ("commitments", _commitment_lapsed),
-    AttentionReason.ANSWER_OVERDUE: ("actions", _answer_overdue),
-    AttentionReason.INFORMATION_OVERDUE: ("", _information_overdue),
-    AttentionReason.ACKNOWLEDGEMENT_DUE: ("", _acknowledgement_due),
-    AttentionReason.HANDOVER_OFFERED: ("", _handover_offered),
-    AttentionReason.RISK_STALE: ("", _risk_stale),
-    AttentionReason.REVIEW_DUE: ("", _review_due),
-    AttentionReason.CONSENT_EXPIRING: ("consents", _consent_expiring),
-    AttentionReason.CONTACT_WITHOUT_CONSENT: ("actions", _contact_without_consent),
-    AttentionReason.PUBLICATION_OUTDATED: ("", _publication_outdated),
-    AttentionReason.SHARED_WITHOUT_CONSENT: ("", _shared_without_consent),
-    AttentionReason.GUARD_OVERRIDDEN: ("", _guard_overridden),
+@dataclass(frozen=True)
+class ReasonQueries:
+    """The queries of a reason, and the kind of record it is about; none where it is about the case."""
+
+    queries: Query
+    noun: str = ""
+
+
+REASONS: dict[AttentionReason, ReasonQueries] = {
+    AttentionReason.CONSENT_ENDED: ReasonQueries(_consent_ended),
+    AttentionReason.FIRST_ACTION_LATE: ReasonQueries(_first_action_late),
+    AttentionReason.HEARING_NEAR: ReasonQueries(_hearing_near, noun="proceedings"),
+    AttentionReason.COMMITMENT_LAPSED: ReasonQueries(_commitment_lapsed, noun="commitments"),
+    AttentionReason.ANSWER_OVERDUE: ReasonQueries(_answer_overdue, noun="actions"),
+    AttentionReason.INFORMATION_OVERDUE: ReasonQueries(_information_overdue),
+    AttentionReason.ACKNOWLEDGEMENT_DUE: ReasonQueries(_acknowledgement_due),
+    AttentionReason.HANDOVER_OFFERED: ReasonQueries(_handover_offered),
+    AttentionReason.RISK_STALE: ReasonQueries(_risk_stale),
+    AttentionReason.REVIEW_DUE: ReasonQueries(_review_due),
+    AttentionReason.CONSENT_EXPIRING: ReasonQueries(_consent_expiring, noun="consents"),
+    AttentionReason.CONTACT_WITHOUT_CONSENT: ReasonQueries(_contact_without_consent, noun="actions"),
+    AttentionReason.PUBLICATION_OUTDATED: ReasonQueries(_publication_outdated),
+    AttentionReason.SHARED_WITHOUT_CONSENT: ReasonQueries(_shared_without_consent),
+    AttentionReason.GUARD_OVERRIDDEN: ReasonQueries(_guard_overridden),
 }
-"""The kind of record that each reason is about, and its queries."""

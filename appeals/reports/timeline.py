@@ -5,6 +5,7 @@ serves those who follow a case and its team, and the record itself has the rest.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
@@ -99,13 +100,13 @@ def sort_key(item: TimelineItem) -> tuple[str, ...]:
 
 
 def _items(case: Case, states: States, *, of_team: bool) -> Iterator[TimelineItem]:
-    for kind, (place, told, public) in FACTS.items():
-        if not (public or of_team):
+    for kind, source in FACTS.items():
+        if not (source.public or of_team):
             continue
-        of_today = case.demands_now if kind is TimelineKind.DEMAND and not of_team else place(case)
-        for record in of_today:
-            heard = _own_statements(told, states.get(record.id, []))
-            for item in told(record):
+        records = case.demands_now if kind is TimelineKind.DEMAND and not of_team else source.records(case)
+        for record in records:
+            heard = _own_statements(source.facts, states.get(record.id, []))
+            for item in source.facts(record):
                 if item.on is not None:
                     yield TimelineItem(
                         on=item.on,
@@ -206,19 +207,27 @@ def _all(place: str) -> Callable[[Case], Iterable[Any]]:
     return lambda case: getattr(case, place)
 
 
-FACTS: dict[TimelineKind, tuple[Callable[[Case], Iterable[Any]], Callable[[Any], Iterator[TimelineFact]], bool]] = {
-    TimelineKind.STEP: (_all("history"), _step, True),
-    TimelineKind.VIOLATION: (_all("violations"), _violation, True),
-    TimelineKind.TALLY: (_all("tallies"), _tally, True),
-    TimelineKind.DEMAND: (_all("demands"), _demand, True),
-    TimelineKind.ACTION: (_all("actions"), _action, True),
-    TimelineKind.RESPONSE: (_responses, _response, True),
-    TimelineKind.COMMITMENT: (_all("commitments"), _commitment, True),
-    TimelineKind.CONSENT: (_all("consents"), _consent, False),
-    TimelineKind.RISK_ASSESSMENT: (_all("risk_assessments"), _risk, False),
-    TimelineKind.PAYMENT: (_all("payments"), _payment, False),
-    TimelineKind.PROCEEDING: (_all("proceedings"), _proceeding, False),
-    TimelineKind.OUTCOME: (_all("outcomes"), _outcome, False),
-    TimelineKind.PUBLICATION: (_all("publications"), _publication, False),
+@dataclass(frozen=True)
+class FactSource:
+    """Where a kind of facts is kept, what each record tells, and whether also to those who only follow the case."""
+
+    records: Callable[[Case], Iterable[Any]]
+    facts: Callable[[Any], Iterator[TimelineFact]]
+    public: bool = True
+
+
+FACTS: dict[TimelineKind, FactSource] = {
+    TimelineKind.STEP: FactSource(records=_all("history"), facts=_step),
+    TimelineKind.VIOLATION: FactSource(records=_all("violations"), facts=_violation),
+    TimelineKind.TALLY: FactSource(records=_all("tallies"), facts=_tally),
+    TimelineKind.DEMAND: FactSource(records=_all("demands"), facts=_demand),
+    TimelineKind.ACTION: FactSource(records=_all("actions"), facts=_action),
+    TimelineKind.RESPONSE: FactSource(records=_responses, facts=_response),
+    TimelineKind.COMMITMENT: FactSource(records=_all("commitments"), facts=_commitment),
+    TimelineKind.CONSENT: FactSource(records=_all("consents"), facts=_consent, public=False),
+    TimelineKind.RISK_ASSESSMENT: FactSource(records=_all("risk_assessments"), facts=_risk, public=False),
+    TimelineKind.PAYMENT: FactSource(records=_all("payments"), facts=_payment, public=False),
+    TimelineKind.PROCEEDING: FactSource(records=_all("proceedings"), facts=_proceeding, public=False),
+    TimelineKind.OUTCOME: FactSource(records=_all("outcomes"), facts=_outcome, public=False),
+    TimelineKind.PUBLICATION: FactSource(records=_all("publications"), facts=_publication, public=False),
 }
-"""Where each kind is kept, what it tells, and whether also to those who only follow the case."""

@@ -107,7 +107,7 @@ def starting_point(session: Session, caller: Caller, pepper: bytes) -> StartingP
 
 def caller_for(session: Session, account: Account, now: datetime) -> Caller:
     """The account of a webhook, with the roles that it holds now."""
-    return Caller(account.id, account.name, grants_of(session, account.id), now)
+    return Caller(account_id=account.id, name=account.name, grants=grants_of(session, account.id), now=now)
 
 
 def pending_statement(now: datetime) -> Any:

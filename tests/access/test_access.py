@@ -482,7 +482,7 @@ def all_memberships(session: Session) -> list[RoleGrant]:
 
 def require_agreement(session: Session, cases: list[Case], account: UUID, held: Sequence[RoleGrant]) -> None:
     """See that for this caller the decision and its SQL find the same cases, in the same view."""
-    caller = Caller(account, "somebody", tuple(held), datetime.now(UTC))
+    caller = Caller(account_id=account, name="somebody", grants=tuple(held), now=datetime.now(UTC))
     decided = {case.id for case in cases if sees(caller, case)}
     assert set(session.scalars(select(Case.id).where(visible_filter(caller)))) == decided, held
     team = {case.id for case in cases if case.id in decided and is_on_team(caller, case)}

@@ -97,7 +97,7 @@ def test_a_role_is_good_where_it_is_held_and_below_and_nowhere_else(world: World
 
     def good_for(held_at: str) -> set[str]:
         held = RoleGrant(Role.READER, tree[held_at].id, tree[held_at].path, new_id())
-        caller = Caller(tree[held_at].id, "x", (held,), NOW)
+        caller = Caller(account_id=tree[held_at].id, name="x", grants=(held,), now=NOW)
         return {name for name, found in tree.items() if caller.roles_over(found.path) == {Role.READER}}
 
     assert good_for("International Office") == set(names)
@@ -114,7 +114,7 @@ def test_roles_held_in_several_places_add_up(world: World) -> None:
             assert place
             grant(session, account, role, place, NOW)
             grant(session, account, role, place, NOW)
-        caller = Caller(account.id, "both", grants_of(session, account.id), NOW)
+        caller = Caller(account_id=account.id, name="both", grants=grants_of(session, account.id), now=NOW)
     assert len(caller.grants) == 2
     assert caller.roles_over(entity(world, "Garment Workers Centre").path) == {Role.READER, Role.CASEWORKER}
     assert caller.roles_over(entity(world, "Tannery Workers Centre").path) == {Role.READER}

@@ -259,7 +259,9 @@ def race(world: World, reader: Callable[..., None] = read) -> tuple[list[int], l
     with world.database.reading() as session:
         case_id = session.scalars(select(Case.id)).one()
         held = grants_of(session, UUID(world.coordinator.account))
-        caller = Caller(UUID(world.coordinator.account), "coordinator", held, datetime.now(UTC))
+        caller = Caller(
+            account_id=UUID(world.coordinator.account), name="coordinator", grants=held, now=datetime.now(UTC)
+        )
     turns = threading.Semaphore(world.database.writes_at_once)  # those who write queue, as they do at the operations
     logs, done = [Log() for _ in range(READERS)], threading.Event()
     readers = [

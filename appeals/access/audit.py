@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from appeals.access.access_log import AccessEntry, AccessSubject, readable_filter
 from appeals.accounts.caller import Caller
-from appeals.accounts.encryption import KeyedNames, Unnamed
+from appeals.accounts.encryption import NotGenuine, RepeatableCipher
 from appeals.cases.case import Case
 from appeals.fields import as_uuid
 from appeals.vocabulary import Logged, Visibility
@@ -83,22 +83,22 @@ class Audit:
     # Keyed names
 
     def _name(self, subject: str, asker: str) -> str:
-        return PREFIX + self._names.name(f"{subject}\n{asker}", self.caller.account_id.bytes)
+        return PREFIX + self._names.encode(f"{subject}\n{asker}".encode(), self.caller.account_id.bytes)
 
     def _subject(self, named: str) -> tuple[str, str] | None:
         """What a keyed name of this auditor stands for, and for whom; None where it is none."""
         if not named.startswith(PREFIX):
             return None
         try:
-            text = self._names.text(named.removeprefix(PREFIX), self.caller.account_id.bytes)
-        except Unnamed:
+            text = self._names.decode(named.removeprefix(PREFIX), self.caller.account_id.bytes).decode()
+        except NotGenuine:
             return None
         subject, _, asker = text.partition("\n")
         return subject, asker
 
     @cached_property
-    def _names(self) -> KeyedNames:
-        return KeyedNames(self.pepper, b"name in the access log")
+    def _names(self) -> RepeatableCipher:
+        return RepeatableCipher(self.pepper, b"name in the access log")
 
 
 def _is_open(reference: str | InstrumentedAttribute[str]) -> ColumnElement[bool]:

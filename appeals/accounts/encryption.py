@@ -1,4 +1,4 @@
-"""Sealing: what can be read and made only with the pepper, each for a purpose of its own."""
+"""Encryption with the pepper: what only this installation can make and read, each for a purpose of its own."""
 
 import base64
 import hashlib
@@ -12,53 +12,58 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 NONCE_BYTES = 12
 
 
+class NotGenuine(Exception):
+    """A text that was altered, or made with another pepper, for another purpose or of something else."""
+
+
 @dataclass(frozen=True)
 class Cipher:
-    """Encrypts with AES-GCM under a key that is made of the pepper for one purpose."""
+    """Encrypts with AES-GCM under a key that is made of the pepper for one purpose.
+
+    Encrypting the same bytes again gives others, so that nobody can tell whether they are the same.
+    """
 
     pepper: bytes
     purpose: bytes
 
     def encrypt(self, plain: bytes, of: bytes) -> bytes:
-        """Sealed bytes, 28 more than there were; they can be opened only as something `of` the same."""
+        """Encrypted bytes, 28 more than there were; they can be decrypted only as something `of` the same."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, plain, of)
 
-    def decrypt(self, sealed: bytes, of: bytes) -> bytes:
-        """What was sealed. Raises: InvalidTag, when it was not, or with another pepper, or as something else's."""
-        return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], of)
+    def decrypt(self, encrypted: bytes, of: bytes) -> bytes:
+        """What was encrypted. Raises: InvalidTag, when it was not, or with another pepper, or as something else's."""
+        return self._aead.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], of)
+
+    def encode(self, plain: bytes, of: bytes) -> str:
+        """Encrypted bytes as a text of letters, digits, hyphens and underscores."""
+        return base64.urlsafe_b64encode(self.encrypt(plain, of)).rstrip(b"=").decode()
+
+    def decode(self, text: str, of: bytes) -> bytes:
+        """The bytes of such a text. Raises: NotGenuine."""
+        try:
+            encrypted = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            return self.decrypt(encrypted, of)
+        except (ValueError, InvalidTag):
+            raise NotGenuine from None
 
     @property
     def _aead(self) -> AESGCM:
         return AESGCM(hmac.digest(self.pepper, self.purpose, hashlib.sha256))
 
 
-class Unnamed(Exception):
-    """A text that is no keyed name."""
-
-
 @dataclass(frozen=True)
-class KeyedNames:
-    """Encrypts texts with AES-SIV under a key that is made of the pepper for one purpose.
+class RepeatableCipher(Cipher):
+    """Encrypts with AES-SIV: the same bytes, which are not empty, `of` the same always give the same."""
 
-    The same text `of` the same always has the same name, which nobody can make or read without the pepper.
-    """
+    def encrypt(self, plain: bytes, of: bytes) -> bytes:
+        """Encrypted bytes, 16 more than there were."""
+        return self._siv.encrypt(plain, [of])
 
-    pepper: bytes
-    purpose: bytes
-
-    def name(self, text: str, of: bytes) -> str:
-        """The name of a text that is not empty, in letters, digits, hyphens and underscores."""
-        return base64.urlsafe_b64encode(self._cipher.encrypt(text.encode(), [of])).rstrip(b"=").decode()
-
-    def text(self, name: str, of: bytes) -> str:
-        """The text of this name. Raises: Unnamed, when it is none, or of something else."""
-        try:
-            sealed = base64.b64decode(name + "=" * (-len(name) % 4), altchars=b"-_", validate=True)
-            return self._cipher.decrypt(sealed, [of]).decode()
-        except (ValueError, InvalidTag):
-            raise Unnamed from None
+    def decrypt(self, encrypted: bytes, of: bytes) -> bytes:
+        """What was encrypted. Raises: InvalidTag, as above."""
+        return self._siv.decrypt(encrypted, [of])
 
     @property
-    def _cipher(self) -> AESSIV:
+    def _siv(self) -> AESSIV:
         return AESSIV(hmac.digest(self.pepper, self.purpose, hashlib.sha512))

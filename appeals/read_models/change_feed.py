@@ -6,7 +6,6 @@ what they saw in those days, and whether they were there, nobody knows. A place 
 counts the changes of everybody.
 """
 
-import base64
 import hashlib
 import struct
 from collections.abc import Sequence
@@ -15,7 +14,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
-from cryptography.exceptions import InvalidTag
 from pydantic import Field
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, not_, null, or_, select, true, update
 from sqlalchemy import case as sql_case
@@ -23,7 +21,7 @@ from sqlalchemy.orm import Session, aliased
 
 from appeals.access.visibility import visible_by_role_filter, visible_filter, work_view_filter
 from appeals.accounts.caller import Caller
-from appeals.accounts.encryption import Cipher
+from appeals.accounts.encryption import Cipher, NotGenuine
 from appeals.accounts.entity import NetworkState
 from appeals.cases.case import Case
 from appeals.cases.change_log import Change, PreviousVisibility
@@ -197,15 +195,14 @@ class FeedCursor:
     def encode(self, reading: ReadRange) -> str:
         """The place up to which somebody has read, as text."""
         plain = struct.pack(_FORM, self.grants_hash, *reading.position, *reading.began)
-        sealed = self._cipher.encrypt(plain, self.caller.account_id.bytes)
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return self._cipher.encode(plain, self.caller.account_id.bytes)
 
     def decode(self, text: str) -> ReadRange:
         """The place that a text stands for. Raises: Invalid, when it was never given to this caller; CursorExpired."""
         try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            grants_hash, *places = struct.unpack(_FORM, self._cipher.decrypt(sealed, self.caller.account_id.bytes))
-        except (ValueError, InvalidTag, struct.error):
+            plain = self._cipher.decode(text, self.caller.account_id.bytes)
+            grants_hash, *places = struct.unpack(_FORM, plain)
+        except (NotGenuine, struct.error):
             raise Invalid([FieldError("?since", "is not a place in this feed; begin again without it")]) from None
         if grants_hash != self.grants_hash:
             raise CursorExpired

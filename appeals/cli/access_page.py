@@ -47,7 +47,7 @@ def _who(policy: Policy) -> str:
         return f"{_roles(policy.roles)} of the entity it is offered to"
     if policy.roles:
         return f"{_roles(policy.roles)} on the case{', or only to protect' if policy.protects else ''}"
-    return "whoever gets its work view" if policy.view is View.WORK else "whoever sees it"
+    return "everybody with its work view" if policy.view is View.WORK else "everybody who sees it"
 
 
 def _roles(roles: Collection[Role]) -> str:
@@ -144,9 +144,9 @@ member cannot leave. The sealed fields {sealed} are in no view, list, export or
 log. Only `POST /v1/cases/{{ref}}/openings` returns them, with a reason; each opening is recorded under the case for its
 team, and on the access log.
 
-## Breaking the glass
+## Break-glass access
 
-Break-glass access is for emergencies: a coordinator over the lead entity, who knows the reference of a sealed case,
+This access is for emergencies: a coordinator over the lead entity, who knows the reference of a sealed case,
 calls `POST /v1/cases/{{ref}}/break-glass` with a reason of at least {SHORTEST_REASON} characters, and can read the case
 for {hours:.0f} hours. They can act *only to protect*: open sealed fields, take the steps `suspension` and `withdrawal`,
 take publications down, record a refusal or withdrawal of consent, and record a graver risk. Everything else is 403, and

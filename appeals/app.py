@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import fastapi_offline
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -182,7 +181,7 @@ def _register_operations(app: FastAPI, readiness: Readiness) -> None:
 
 def _register_docs(app: FastAPI) -> None:
     """The interactive page, with its scripts from this service and from nowhere else."""
-    static = Path(fastapi_offline.__file__).parent / "static"
+    static = Path(__file__).parent / "api" / "static"
     app.mount("/docs/static", StaticFiles(directory=static), name="docs_static")
 
     page = get_swagger_ui_html(
@@ -190,7 +189,7 @@ def _register_docs(app: FastAPI) -> None:
         title=app.title,
         swagger_js_url="/docs/static/swagger-ui-bundle.js",
         swagger_css_url="/docs/static/swagger-ui.css",
-        swagger_favicon_url="/docs/static/favicon.png",
+        swagger_favicon_url="/docs/static/favicon-32x32.png",
     )
     script = re.findall(rb"<script>(.*?)</script>", bytes(page.body), re.DOTALL)[0]
     allowed = base64.b64encode(hashlib.sha256(script).digest()).decode()

@@ -139,8 +139,8 @@ and all others leave it but the account that logged the case.
 
 ## Sealed cases and sealed fields
 
-A `{Visibility.SEALED}` case is visible to the members of its team and to nobody else, coordinators included. The last
-member cannot leave. The sealed fields {sealed} are in no view, list, export or
+Only the members of its team see a `{Visibility.SEALED}` case; other coordinators do not. The last member cannot leave.
+The sealed fields {sealed} are in no view, list, export or
 log. Only `POST /v1/cases/{{ref}}/openings` returns them, with a reason; each opening is recorded under the case for its
 team, and on the access log.
 

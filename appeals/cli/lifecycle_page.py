@@ -85,6 +85,8 @@ def page() -> str:
 
 Made from the table in `appeals/lifecycle/steps.py` by `make docs`; do not edit.
 
+A case is in one of these states. A step moves it from one state to another, if the guards of the step hold.
+
 ## States
 
 | State | Meaning | Group |

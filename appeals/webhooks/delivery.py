@@ -46,6 +46,7 @@ from appeals.read_models.change_feed import (
     position_from,
 )
 from appeals.vocabulary import DeliveryFault, DeliveryState, WebhookState
+from appeals.webhooks.attempts import Attempt, Event, advance, record_failure, record_success, waiting_delivery
 from appeals.webhooks.outbound import AddressNotPublic, PublicAddressTransport
 from appeals.webhooks.webhook import (
     Delivery,
@@ -58,27 +59,12 @@ from appeals.webhooks.webhook import (
     signed_headers,
 )
 
-RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600))
-"""Then it is dead: the schedule that Standard Webhooks gives as its example, as far as it is of hours."""
-JITTER = 0.2
-"""Up to this part of it is added to each pause, so that not all come back at once."""
-GIVE_UP_AFTER = timedelta(days=3)
 LEASE = timedelta(minutes=2)
 SENDING_TIME_S, REQUEST_TIMEOUT_S = 30, 10
 BATCH_SIZE, MAX_CONCURRENT = 50, 20
 NO_GRANTS = b""
 """Of a webhook that is paused: whatever roles its account is given, it begins anew."""
 log = logging.getLogger("appeals")
-
-
-@dataclass(frozen=True)
-class Event:
-    """An event on its way: its `webhook-id`, its body, its change and the place of that. Others come without change."""
-
-    id: UUID
-    body: str
-    change_id: int | None
-    position: FeedPosition | None
 
 
 @dataclass(frozen=True)
@@ -89,14 +75,6 @@ class DeliveryBatch:
     events: Sequence[Event]
     after: FeedPosition
     dropped: Sequence[UUID]
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What came of sending: the receiver's status, and what went wrong."""
-
-    status: int | None = None
-    fault: DeliveryFault | None = None
 
 
 def starting_point(session: Session, caller: Caller, pepper: bytes) -> StartingPoint:
@@ -199,7 +177,7 @@ class WebhookDispatcher:
             webhook.state, webhook.grants_hash = WebhookState.ACTIVE, begins.grants_hash
             webhook.after_transaction, webhook.after_id = begins.position
             drop_waiting(session, webhook)
-            session.add(_waiting_delivery(webhook.id, new_id(), None, now))
+            session.add(waiting_delivery(webhook.id, new_id(), None, now))
         else:
             webhook.state = WebhookState.ACTIVE
 
@@ -299,68 +277,16 @@ class WebhookDispatcher:
             dropped.state, dropped.next_at = DeliveryState.DROPPED, None
         for event, outcome in zip(batch.events, outcomes, strict=False):
             if outcome.fault is None:
-                _record_success(session, webhook, event, outcome, now)
+                record_success(session, webhook, event, outcome, now)
             else:
-                _record_failure(session, webhook, event, outcome, now)
+                record_failure(session, webhook, event, outcome, now)
         if len(outcomes) == len(batch.events) and all(outcome.fault is None for outcome in outcomes):
-            _advance(webhook, batch.after)
-
-
-def _record_success(session: Session, webhook: Webhook, event: Event, outcome: Attempt, now: datetime) -> None:
-    webhook.delivered_at, webhook.failing_since = now, None
-    delivery = session.get(Delivery, event.id)
-    if delivery is not None:
-        delivery.state, delivery.next_at, delivery.fault, delivery.status = (
-            DeliveryState.DELIVERED,
-            None,
-            None,
-            outcome.status,
-        )
-        delivery.tries += 1
-    _advance(webhook, event.position)
-
-
-def _record_failure(session: Session, webhook: Webhook, event: Event, outcome: Attempt, now: datetime) -> None:
-    delivery = session.get(Delivery, event.id) or _waiting_delivery(webhook.id, event.id, event.change_id, now)
-    session.add(delivery)
-    if delivery.state == DeliveryState.DROPPED:  # hidden for a while, and seen again
-        delivery.state, delivery.blocks, delivery.tries = DeliveryState.WAITING, True, 0
-    delivery.fault, delivery.status = outcome.fault, outcome.status
-    delivery.tries += 1
-    webhook.failing_since = webhook.failing_since or now
-    if delivery.tries > len(RETRY_DELAYS):
-        delivery.state, delivery.next_at = DeliveryState.DEAD, None
-        _advance(webhook, event.position)
-    else:
-        delivery.next_at = now + RETRY_DELAYS[delivery.tries - 1] * (1 + JITTER * random.random())  # noqa: S311
-    if webhook.state == WebhookState.ACTIVE and outcome.status == 410:
-        webhook.state = WebhookState.GONE
-    elif webhook.state == WebhookState.ACTIVE and now - webhook.failing_since > GIVE_UP_AFTER:
-        webhook.state = WebhookState.FAILING
+            advance(webhook, batch.after)
 
 
 def _since(place: FeedPosition) -> ReadRange:
     """After a place of a webhook: it began at the end of the feed, so that all that follows is for it."""
     return ReadRange(place, BEGINNING)
-
-
-def _waiting_delivery(webhook_id: UUID, number: UUID, change_id: int | None, now: datetime) -> Delivery:
-    return Delivery(
-        id=number,
-        webhook_id=webhook_id,
-        change_id=change_id,
-        state=DeliveryState.WAITING,
-        blocks=True,
-        tries=0,
-        recorded_at=now,
-        next_at=now,
-    )
-
-
-def _advance(webhook: Webhook, place: FeedPosition | None) -> None:
-    """Move the place of a webhook on, never back: what is tried again by hand lies before it."""
-    if place is not None and place > (webhook.after_transaction, webhook.after_id):
-        webhook.after_transaction, webhook.after_id = place
 
 
 def _body(kind: str, at: datetime, data: dict[str, Any]) -> str:

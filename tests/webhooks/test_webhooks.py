@@ -17,7 +17,8 @@ from standardwebhooks import Webhook as Signed
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from appeals.webhooks import delivery
-from appeals.webhooks.delivery import RETRY_DELAYS, WebhookDispatcher
+from appeals.webhooks.attempts import RETRY_DELAYS
+from appeals.webhooks.delivery import WebhookDispatcher
 from appeals.webhooks.outbound import AddressNotPublic, PublicAddressTransport, is_public
 from appeals.webhooks.webhook import Webhook
 from tests.conftest import PEPPER

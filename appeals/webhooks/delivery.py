@@ -7,12 +7,9 @@ in the feed. Decisions: docs/decisions/0025-webhooks.md.
 """
 
 import asyncio
-import hashlib
-import hmac
-import json
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from appeals.access.roles import CASE_ROLES
 from appeals.access.visibility import visible_filter
-from appeals.accounts.account import Account, grants_of
+from appeals.accounts.account import Account
 from appeals.accounts.caller import Caller
 from appeals.accounts.entity import NetworkState, auth_version
 from appeals.cases.case import Case
@@ -36,17 +33,13 @@ from appeals.cases.change_log import Change
 from appeals.database.declarative import new_id
 from appeals.database.engine import Database
 from appeals.read_models.change_feed import (
-    BEGINNING,
-    FeedPosition,
-    ReadRange,
-    changes_for,
     cursor_for,
     head_position,
-    next_position,
     position_from,
 )
 from appeals.vocabulary import DeliveryFault, DeliveryState, WebhookState
-from appeals.webhooks.attempts import Attempt, Event, advance, record_failure, record_success, waiting_delivery
+from appeals.webhooks.attempts import Attempt, advance, record_failure, record_success, waiting_delivery
+from appeals.webhooks.batch import BATCH_SIZE, DeliveryBatch, batch_for, caller_for
 from appeals.webhooks.outbound import AddressNotPublic, PublicAddressTransport
 from appeals.webhooks.webhook import (
     Delivery,
@@ -61,31 +54,16 @@ from appeals.webhooks.webhook import (
 
 LEASE = timedelta(minutes=2)
 SENDING_TIME_S, REQUEST_TIMEOUT_S = 30, 10
-BATCH_SIZE, MAX_CONCURRENT = 50, 20
+MAX_CONCURRENT = 20
 NO_GRANTS = b""
 """Of a webhook that is paused: whatever roles its account is given, it begins anew."""
 log = logging.getLogger("appeals")
-
-
-@dataclass(frozen=True)
-class DeliveryBatch:
-    """What is to be carried to a webhook now, and the place after it; `dropped` are not to be sent any more."""
-
-    webhook: Webhook
-    events: Sequence[Event]
-    after: FeedPosition
-    dropped: Sequence[UUID]
 
 
 def starting_point(session: Session, caller: Caller, pepper: bytes) -> StartingPoint:
     """Where a webhook of this caller begins: with what changes from now on."""
     version, end = auth_version(session), position_from(session.execute(select(*head_position())).one())
     return StartingPoint(end, cursor_for(session, caller, pepper).grants_hash, version)
-
-
-def caller_for(session: Session, account: Account, now: datetime) -> Caller:
-    """The account of a webhook, with the roles that it holds now."""
-    return Caller(account_id=account.id, name=account.name, grants=grants_of(session, account.id), now=now)
 
 
 def pending_statement(now: datetime) -> Any:
@@ -182,56 +160,8 @@ class WebhookDispatcher:
             webhook.state = WebhookState.ACTIVE
 
     def _batch(self, webhook_id: UUID, now: datetime) -> DeliveryBatch:
-        """What is to be sent, as one snapshot has it: what is tried again and, unless that blocks, what follows."""
         with self.database.reading() as session:
-            webhook = session.get_one(Webhook, webhook_id)
-            caller = caller_for(session, session.get_one(Account, webhook.account_id), now)
-            again = list(self._retries(session, webhook, caller, now))
-            place = webhook.after_transaction, webhook.after_id
-            waits = select(Delivery.id).where(
-                Delivery.webhook_id == webhook_id, Delivery.state == DeliveryState.WAITING, Delivery.blocks
-            )
-            if session.scalar(waits.limit(1)) is not None:
-                return self._make_batch(webhook, again, [], place)
-            end_now = session.execute(select(*head_position())).one()
-            rows = session.execute(changes_for(caller, _since(place), BATCH_SIZE)).all()
-            fresh = [self._event(webhook.id, row) for row in rows[:BATCH_SIZE]]
-            return self._make_batch(webhook, again, fresh, next_position(rows, BATCH_SIZE, (end_now[0], end_now[1])))
-
-    def _make_batch(
-        self, webhook: Webhook, again: Sequence[tuple[UUID, Event | None]], fresh: list[Event], after: FeedPosition
-    ) -> DeliveryBatch:
-        events = [event for _, event in again if event] + fresh
-        return DeliveryBatch(webhook, events, after, [webhook_id for webhook_id, event in again if event is None])
-
-    def _retries(
-        self, session: Session, webhook: Webhook, caller: Caller, now: datetime
-    ) -> Iterator[tuple[UUID, Event | None]]:
-        """The deliveries that are due, in the order of changes; without a letter where it is hidden meanwhile."""
-        due = select(Delivery, Change.transaction_id).outerjoin(Change, Change.id == Delivery.change_id)
-        due = due.where(Delivery.webhook_id == webhook.id, Delivery.state == DeliveryState.WAITING)
-        due = due.where(Delivery.next_at <= now).order_by(Delivery.recorded_at, Delivery.id).limit(BATCH_SIZE)
-        for delivery, transaction in session.execute(due):
-            if delivery.change_id is None:
-                body = _body("feed.begin_anew", delivery.recorded_at, {})
-                yield delivery.id, Event(delivery.id, body, None, None)
-                continue
-            before = (transaction, delivery.change_id - 1)
-            row = session.execute(changes_for(caller, _since(before), 0)).first()
-            seen = row is not None and row[1] == delivery.change_id
-            yield delivery.id, self._event(webhook.id, row, delivery.id) if seen else None
-
-    def _event(self, webhook_id: UUID, row: Any, number: UUID | None = None) -> Event:
-        """A change as an event. The same change has the same id, whoever sends it how often."""
-        transaction, change_id, at, version, reference, line, _ = row
-        if number is None:
-            print_ = hmac.digest(
-                self.pepper, b"event of a webhook" + webhook_id.bytes + b"%d" % change_id, hashlib.sha256
-            )
-            number = UUID(bytes=print_[:16], version=4)
-        kind = "case.removed" if line is None else "case.changed"
-        data = {"reference": reference, "version": None if line is None else version}
-        return Event(number, _body(kind, at, data), change_id, (transaction, change_id))
+            return batch_for(session, webhook_id, self.pepper, now)
 
     # Sending
 
@@ -282,15 +212,6 @@ class WebhookDispatcher:
                 record_failure(session, webhook, event, outcome, now)
         if len(outcomes) == len(batch.events) and all(outcome.fault is None for outcome in outcomes):
             advance(webhook, batch.after)
-
-
-def _since(place: FeedPosition) -> ReadRange:
-    """After a place of a webhook: it began at the end of the feed, so that all that follows is for it."""
-    return ReadRange(place, BEGINNING)
-
-
-def _body(kind: str, at: datetime, data: dict[str, Any]) -> str:
-    return json.dumps({"type": kind, "timestamp": at.isoformat().replace("+00:00", "Z"), "data": data})
 
 
 def delivery_outputs(session: Session, caller: Caller, deliveries: Sequence[Delivery]) -> list[DeliveryOutput]:

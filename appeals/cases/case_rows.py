@@ -77,10 +77,8 @@ def read_case(connection: Connection, row: list[Any], beside: tuple[Select[Any],
 
 def new_case(**columns: Any) -> Case:
     """A new case of which every list is empty."""
-    case = Case(**columns)
-    for relation in class_mapper(Case).relationships:
-        case.__dict__.setdefault(relation.key, [] if relation.uselist else None)
-    shape_of(Case).complete(case)
+    relations: dict[str, Any] = {of.key: [] if of.uselist else None for of in class_mapper(Case).relationships}
+    case: Case = shape_of(Case).new(**relations | columns)
     return case
 
 

@@ -90,6 +90,13 @@ class RowShape(Generic[Row]):
         """The values of a row, in order."""
         return self._values(row.__dict__)
 
+    def new(self, **values: Any) -> Row:
+        """A new row of these values, by the names of attributes; what is not given has its default, or is null."""
+        row: Row = self._new()
+        row.__dict__.update(values)
+        self.complete(row)
+        return row
+
     def complete(self, row: Row) -> None:
         """Give a new row its defaults, and null to what it was not given."""
         held = row.__dict__
@@ -101,7 +108,8 @@ class RowShape(Generic[Row]):
 
     def document(self, row: Row, but: Iterable[str] = ()) -> dict[str, Any]:
         """The columns of a row as JSON has them, `but` for some."""
-        return {name: _plain(getattr(row, name)) for name in self.names if name not in but}
+        held = row.__dict__
+        return {name: _plain(held[name]) for name in self.names if name not in but}
 
 
 @cache
@@ -116,6 +124,14 @@ def _reader_of(column: Any) -> int:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID | Decimal) else value
+    write = _WRITERS.get(type(value))
+    return value if write is None else write(value)
+
+
+_WRITERS: dict[type[Any], Callable[[Any], str]] = {
+    date: date.isoformat,
+    datetime: datetime.isoformat,
+    UUID: str,
+    Decimal: str,
+}
+"""How values are written into documents, where they are not what JSON has."""

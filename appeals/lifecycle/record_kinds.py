@@ -48,6 +48,7 @@ from appeals.cases.last_word import PARTNER_SIDE, SPEAKS_AS, LastWord, Words
 from appeals.cases.public_content import shown_at, shown_records_at
 from appeals.cases.record import Record, RecordInput, RecordOutput
 from appeals.database.declarative import new_id
+from appeals.database.row_shape import shape_of
 from appeals.errors import FieldError, Invalid, Unmet
 from appeals.fields import (
     RefersTo,
@@ -762,7 +763,7 @@ def write(writing: WriteContext, kind: Kind, data: RecordInput, at: str = "") ->
     if data.label is not None and any(record.label == data.label for record in held(case, kind)):
         raise Invalid([FieldError(f"{at}/label", f"is the label of another of the case's {kind.noun}")])
     columns = {**_columns(case, data, at), **kind.derive(writing, data, at)}
-    record: Any = kind.table(
+    record: Any = shape_of(kind.table).new(
         **columns,
         id=new_id(),
         case_id=case.id,

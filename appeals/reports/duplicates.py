@@ -30,6 +30,7 @@ from appeals.cases.directory import Directory, Facility, Organisation
 from appeals.cases.party import Party, PartyInput
 from appeals.cases.violation import Violation
 from appeals.database.id_lists import array_of, elements_of_parameter
+from appeals.database.json_rows import json_row, json_rows
 from appeals.database.locks import acquire_locks
 from appeals.database.statement_cache import StatementCache, statement_cache
 from appeals.database.xid_order import after_position
@@ -245,15 +246,16 @@ def _load(connection: Connection, numbers: list[UUID]) -> list[_Features]:
     """What these cases are compared by, in their order."""
     if not numbers:
         return []
-    given = {"numbers": numbers}
-    known = {number: _Features(day, number, reference) for number, reference, day in connection.execute(_CASES, given)}
-    for case_id, role, row, *names in connection.execute(_PARTIES, given):
-        known[case_id].add(role, row, names)
-    for case_id, code, since in connection.execute(_VIOLATIONS, given):
+    cases, parties, violations = connection.execute(_FEATURES, {"numbers": numbers}).one()
+    known = {text: _Features(date.fromisoformat(day), UUID(text), reference) for text, reference, day in cases or ()}
+    for case_id, role, row, *names in parties or ():
+        known[case_id].add(role, UUID(row) if row else None, names)
+    for case_id, code, since in violations or ():
         known[case_id].codes.add(code)
         if since:
-            known[case_id].since.add(since)
-    return [known[number] for number in numbers if number in known]
+            known[case_id].since.add(date.fromisoformat(since))
+    in_order = {features.id: features for features in known.values()}
+    return [in_order[number] for number in numbers if number in in_order]
 
 
 _NUMBERS: BindParameter[UUID] = bindparam("numbers", expanding=True)
@@ -273,7 +275,13 @@ def _first_parties() -> Select[*tuple[Any, ...]]:
     return select(*columns).where(ranked.rank <= COMPARED_PARTIES)
 
 
-_PARTIES = _first_parties()
+def _all_features() -> Select[*tuple[Any, ...]]:
+    """Cases, their first parties and their violations, each as JSON, from one statement."""
+    parts = (_CASES.subquery("cases"), _first_parties().subquery("parties"), _VIOLATIONS.subquery("violations"))
+    return select(*(select(json_rows(json_row(*part.c))).scalar_subquery() for part in parts))
+
+
+_FEATURES = _all_features()
 
 
 def _alike_to(features: _Features, others: Iterable[_Features]) -> list[tuple[_Features, list[str]]]:

@@ -11,9 +11,9 @@ from appeals.cli.scenarios import APPROVE, CAMPAIGN, DISPOSE, KEEP, LETTERS, LIN
 from appeals.errors import ChangeRefused
 from appeals.lifecycle import transition as steps
 from appeals.lifecycle.record_kinds import KIND_OF_NOUN as KIND
-from appeals.lifecycle.record_kinds import WriteContext
 from appeals.lifecycle.step_inputs import Records
 from appeals.lifecycle.steps import STEP_OF_NOUN
+from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import (
     CloseReason,
     CommitmentStatus,

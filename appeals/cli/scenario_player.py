@@ -16,8 +16,8 @@ from appeals.cli.scenario_acts import WORK, step
 from appeals.cli.scenarios import APPROVE, LINK, RISK, SECOND, Play, Scenario, SeedContext
 from appeals.database.engine import Database
 from appeals.lifecycle import due_dates, intake
-from appeals.lifecycle.record_kinds import WriteContext
 from appeals.lifecycle.step_inputs import Intake
+from appeals.lifecycle.write_context import WriteContext
 from appeals.transaction import transaction
 from appeals.vocabulary import Visibility
 

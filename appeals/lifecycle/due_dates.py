@@ -29,7 +29,8 @@ from appeals.database.bulk import insert_ignore
 from appeals.database.engine import Database
 from appeals.database.failures import Busy
 from appeals.lifecycle import transition
-from appeals.lifecycle.record_kinds import KIND_OF_NOUN, WriteContext
+from appeals.lifecycle.record_kinds import KIND_OF_NOUN
+from appeals.lifecycle.write_context import WriteContext
 from appeals.transaction import Transaction, transaction
 from appeals.vocabulary import AccountKind, DueKind, Role, TeamStatus
 

@@ -15,11 +15,11 @@ from appeals.cases.publication import Publication, new_token
 from appeals.database.declarative import new_id
 from appeals.errors import FieldError, Invalid
 from appeals.fields import earliest
-from appeals.lifecycle import record_kinds
+from appeals.lifecycle import consent_rules, party_rules, record_kinds, record_references, record_writing, team_rules
 from appeals.lifecycle import step_inputs as asks
 from appeals.lifecycle.attempt import Attempt, is_void_after_no, second_signature, shown_records, stays_up
 from appeals.lifecycle.guards_publication import relied_on
-from appeals.lifecycle.record_kinds import WriteContext
+from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import (
     CloseReason,
     CommitmentStatus,
@@ -64,10 +64,10 @@ def _prepare_screening(writing: WriteContext, a: Attempt, _: CaseFinder) -> None
 def _prepare_verification(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
     data = a.said(asks.Verification)
     given, at = data.verifying_organisation, "/verifying_organisation"
-    record_kinds.require_known(writing.session, writing.caller, Organisation, given, at)
+    party_rules.require_known(writing.session, writing.caller, Organisation, given, at)
     a.verifier = writing.tx.directory.organisation(given).name
     for index, grading in enumerate(data.grades):
-        found = record_kinds.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
+        found = record_references.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
         found.grade = grading.grade
 
 
@@ -79,7 +79,7 @@ def _prepare_engagement(writing: WriteContext, a: Attempt, _: CaseFinder) -> Non
     data = a.said(asks.Engagement)
     data.conditions_met = [*data.conditions_met, *data.first_action.conditions_met]
     data.first_action.conditions_met = data.conditions_met
-    a.first_action, refused = record_kinds.write(
+    a.first_action, refused = record_writing.write(
         writing, record_kinds.KIND_OF_NOUN["actions"], data.first_action, "/first_action"
     )
     a.beside += refused
@@ -105,25 +105,25 @@ def _prepare_agreement(writing: WriteContext, a: Attempt, _: CaseFinder) -> None
 
 def _write_all(writing: WriteContext, a: Attempt, noun: str, inputs: list[Any]) -> None:
     for index, said in enumerate(inputs):
-        a.beside += record_kinds.write(writing, record_kinds.KIND_OF_NOUN[noun], said, f"/{noun}/{index}")[1]
+        a.beside += record_writing.write(writing, record_kinds.KIND_OF_NOUN[noun], said, f"/{noun}/{index}")[1]
 
 
 def _prepare_breach(_writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
     data = a.said(asks.Breach)
     if data.commitment is not None:
-        a.breached = record_kinds.referred(a.case, "commitments", data.commitment, "/commitment")
+        a.breached = record_references.referred(a.case, "commitments", data.commitment, "/commitment")
     elif data.demand is not None:
-        a.breached = record_kinds.referred(a.case, "demands", data.demand, "/demand")
+        a.breached = record_references.referred(a.case, "demands", data.demand, "/demand")
 
 
 def _prepare_closure(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
     """Say of each demand what became of it, so that the guards can ask whether all have been told."""
     for index, data in enumerate(a.said(asks.Closure).outcomes):
-        demand: Demand = record_kinds.referred(a.case, "demands", data.demand, f"/outcomes/{index}/demand")
+        demand: Demand = record_references.referred(a.case, "demands", data.demand, f"/outcomes/{index}/demand")
         values = {"disposition": data.disposition, "disposed_on": a.on}
         change = record_kinds.KIND_OF_NOUN["demands"].change
         if change and data.disposition != demand.disposition:
-            a.beside += record_kinds.change(writing, record_kinds.KIND_OF_NOUN["demands"], demand, change(**values))
+            a.beside += record_writing.change(writing, record_kinds.KIND_OF_NOUN["demands"], demand, change(**values))
         if "satisfaction" in data.model_fields_set or demand.satisfaction is None:
             demand.satisfaction = data.satisfaction
         if data.outcome is not None:
@@ -143,7 +143,7 @@ def _write_outcome(writing: WriteContext, a: Attempt, demand: Demand, data: asks
             "happened_precision": a.said(asks.Closure).occurred_precision,
         }
     )
-    record_kinds.write(writing, kind, said)
+    record_writing.write(writing, kind, said)
 
 
 def _prepare_merger(_writing: WriteContext, a: Attempt, coordinated: CaseFinder) -> None:
@@ -185,14 +185,14 @@ PREPARE: dict[str, Callable[[WriteContext, Attempt, CaseFinder], None]] = {
 
 def _effect_acknowledgement(writing: WriteContext, a: Attempt) -> None:
     a.case.acknowledged_on = a.case.acknowledged_on or a.on
-    record_kinds.add_safe_contact_rule(writing, a.said(asks.Acknowledgement).safe_contact_rule)
+    record_writing.add_safe_contact_rule(writing, a.said(asks.Acknowledgement).safe_contact_rule)
 
 
 def _effect_lead(writing: WriteContext, a: Attempt) -> None:
     if a.lead is not None and a.assignee is not None:
         a.case.lead_by(a.lead)
         a.case.assignee_id = a.assignee.id
-        record_kinds.name_on_team(writing, a.assignee.id)
+        team_rules.name_on_team(writing, a.assignee.id)
     a.case.offer_to(None)
 
 
@@ -200,9 +200,9 @@ def _effect_handover_acceptance(writing: WriteContext, a: Attempt) -> None:
     """Those who had the case leave its team with it; who logged it stays, and who accepts it joins."""
     for member in a.case.team:
         if member.account != a.case.recorded_by:
-            record_kinds.leave_team(writing, member)
+            team_rules.leave_team(writing, member)
     _effect_lead(writing, a)
-    record_kinds.name_on_team(writing, writing.caller.account_id)
+    team_rules.name_on_team(writing, writing.caller.account_id)
 
 
 def _effect_acceptance(_: WriteContext, a: Attempt) -> None:
@@ -314,7 +314,7 @@ def _write_no_to_take_up(writing: WriteContext, a: Attempt) -> None:
         on=on,
         on_precision=on_precision,
     )
-    record_kinds.write(writing, record_kinds.KIND_OF_NOUN["consents"], no)
+    record_writing.write(writing, record_kinds.KIND_OF_NOUN["consents"], no)
 
 
 def _effect_de_escalation(writing: WriteContext, a: Attempt) -> None:
@@ -340,7 +340,7 @@ def _effect_ending(_: WriteContext, a: Attempt) -> None:
 def _effect_reopening(writing: WriteContext, a: Attempt) -> None:
     """What was refused in the case that it had been merged into is refused here too."""
     if a.case.merged_into is not None:
-        record_kinds.carry_noes(writing, a.case.merged_into)
+        consent_rules.carry_noes(writing, a.case.merged_into)
     a.case.reopen_count += 1
     a.case.closed_on, a.case.close_reason = None, None
     a.case.merge_into(None)
@@ -352,7 +352,7 @@ def _effect_merger(writing: WriteContext, a: Attempt) -> None:
     if survivor is not None:
         a.case.merge_into(survivor)
         _tighten(writing, survivor, a.case.visibility)
-        record_kinds.carry_noes(replace(writing, case=survivor), a.case)
+        consent_rules.carry_noes(replace(writing, case=survivor), a.case)
         survivor.version += 1
         survivor.touch(writing.now)
 
@@ -362,7 +362,7 @@ def _tighten(writing: WriteContext, survivor: Case, other: str) -> None:
     order = list(Visibility)
     stricter = min(survivor.visibility, other, key=lambda shown: order.index(Visibility(shown)))
     if stricter == Visibility.SEALED != survivor.visibility:
-        record_kinds.name_on_team(replace(writing, case=survivor), writing.caller.account_id)
+        team_rules.name_on_team(replace(writing, case=survivor), writing.caller.account_id)
     survivor.visibility = stricter
 
 

@@ -18,10 +18,10 @@ from appeals.cases.sharing import may_have
 from appeals.cases.tally import TallyInput
 from appeals.database.declarative import new_id
 from appeals.errors import ChangeRefused, Forbidden, Unmet
-from appeals.lifecycle import record_kinds
+from appeals.lifecycle import party_rules, record_kinds, record_writing, team_rules
 from appeals.lifecycle import step_inputs as asks
-from appeals.lifecycle.record_kinds import WriteContext
 from appeals.lifecycle.transition import follow_up, write_records
+from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import PartyRole, Priority, PublicationLevel, Role, Status, TallyKind, Visibility
 
 PRIORITY_IN_DANGER = {True: Priority.URGENT, False: Priority.NORMAL}
@@ -29,11 +29,11 @@ PRIORITY_IN_DANGER = {True: Priority.URGENT, False: Priority.NORMAL}
 
 def create_case(tx: CaseTransaction, caller: Caller, data: asks.Intake, now: datetime) -> Case:
     """Log a request for help as a new case in `received`. Raises: Forbidden, Invalid, ChangeRefused."""
-    record_kinds.not_ahead(data, now)
+    record_writing.not_ahead(data, now)
     grant = _intake_role(tx.network, caller, data)
     entity = tx.network.entity(grant.entity_id) if data.entity is None else _named(tx.network, data)
     given, at = data.requesting_organisation, "/requesting_organisation"
-    record_kinds.require_known(tx.session, caller, Organisation, given, at)
+    party_rules.require_known(tx.session, caller, Organisation, given, at)
     parties = data.records.parties
     tx.directory.look_up([given, *(party.organisation for party in parties), *(party.facility for party in parties)])
     asking = tx.directory.organisation(given)
@@ -63,7 +63,7 @@ def create_case(tx: CaseTransaction, caller: Caller, data: asks.Intake, now: dat
     )
     writing = WriteContext(tx, tx.add(case), caller, now)
     case.move(_first_entry(data, grant, writing), now)
-    record_kinds.name_on_team(writing, caller.account_id)
+    team_rules.name_on_team(writing, caller.account_id)
     refused = _put_on_record(writing, data)
     if refused:
         raise ChangeRefused(Status.RECEIVED, refused)
@@ -142,10 +142,10 @@ def _put_on_record(writing: WriteContext, data: asks.Intake) -> list[Unmet]:
     if not any(party.role is PartyRole.REQUESTER and party.organisation == asking for party in data.records.parties):
         label = None if any(party.label == "requester" for party in data.records.parties) else "requester"
         requester = PartyInput(label=label, role=PartyRole.REQUESTER, organisation=asking)
-        record_kinds.write(writing, record_kinds.KIND_OF_NOUN["parties"], requester)
+        record_writing.write(writing, record_kinds.KIND_OF_NOUN["parties"], requester)
     refused = write_records(writing, data.records, "/records")
     for index, violation in enumerate(data.violations):
-        refused += record_kinds.write(
+        refused += record_writing.write(
             writing, record_kinds.KIND_OF_NOUN["violations"], violation, f"/violations/{index}"
         )[1]
     if isinstance(data.affected, asks.Affected):
@@ -156,5 +156,5 @@ def _put_on_record(writing: WriteContext, data: asks.Intake) -> list[Unmet]:
             as_of=data.received_on,
             as_of_precision=data.received_precision,
         )
-        record_kinds.write(writing, record_kinds.KIND_OF_NOUN["tallies"], estimate)
+        record_writing.write(writing, record_kinds.KIND_OF_NOUN["tallies"], estimate)
     return refused

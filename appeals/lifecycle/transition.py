@@ -19,14 +19,14 @@ from appeals.cases.sharing import shared_until, sharing_ended
 from appeals.database.declarative import new_id
 from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid, StepRefused, Unmet
 from appeals.fields import Sealed, annotated_fields
-from appeals.lifecycle import record_kinds
+from appeals.lifecycle import consent_rules, record_kind, record_kinds, record_references, record_writing
 from appeals.lifecycle import step_inputs as asks
 from appeals.lifecycle.attempt import Attempt
 from appeals.lifecycle.effects import CaseFinder, prepare, publish_signed, take_effect
 from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
 from appeals.lifecycle.guards_publication import up_until
-from appeals.lifecycle.record_kinds import WriteContext
 from appeals.lifecycle.steps import GOING_UP, MAY_BE_UP, STEP_OF_NOUN, TAKEN_UP, Step, open_in
+from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import ConsentScope, ConsentSubject, PublicationLevel, Role, Status, SuspendReason, Visibility
 
 
@@ -46,14 +46,14 @@ def make(
     Raises: Forbidden, Invalid, StepRefused, and whatever `require_current` does.
     """
     case = writing.case
-    record_kinds.not_ahead(data, writing.now)
+    record_writing.not_ahead(data, writing.now)
     _known_guards(data)
     day = data.occurred_on or data.own_day or writing.now.date()
     attempt = Attempt(writing.network, case, step, writing.caller, writing.now, day, data)
     is_open = Status(case.status) in step.sources
     if is_open:
         attempt.beside += write_records(writing, data.brought, "/records")
-        record_kinds.require_conditions(case, data.met_conditions, "/conditions_met")
+        record_references.require_conditions(case, data.met_conditions, "/conditions_met")
         prepare(writing, attempt, coordinated)
     require_current()
     if not is_open:
@@ -144,20 +144,20 @@ def write_records(writing: WriteContext, brought: asks.Records, at: str) -> list
     for name in asks.Records.model_fields:
         kind = record_kinds.KIND_OF_NOUN[name.replace("_", "-")]
         inputs = getattr(brought, name)
-        if not all(record_kinds.may_write(writing, kind, said) for said in inputs):
+        if not all(record_writing.may_write(writing, kind, said) for said in inputs):
             raise Forbidden
         for index, said in enumerate(inputs):
-            beside += record_kinds.write(writing, kind, said, f"{at}/{name}/{index}")[1]
+            beside += record_writing.write(writing, kind, said, f"{at}/{name}/{index}")[1]
     return beside
 
 
 # What follows from a write
 
 
-def add(writing: WriteContext, kind: record_kinds.Kind, body: Any) -> Any:
+def add(writing: WriteContext, kind: record_kind.Kind, body: Any) -> Any:
     """Add a record under a case, and let follow from it what must. Raises: Invalid, ChangeRefused."""
-    record_kinds.not_ahead(body, writing.now)
-    record, refused = record_kinds.write(writing, kind, body)
+    record_writing.not_ahead(body, writing.now)
+    record, refused = record_writing.write(writing, kind, body)
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
     follow_up(writing)
@@ -165,13 +165,13 @@ def add(writing: WriteContext, kind: record_kinds.Kind, body: Any) -> Any:
     return record
 
 
-def change(writing: WriteContext, kind: record_kinds.Kind, record: Any, body: Any) -> Any:
+def change(writing: WriteContext, kind: record_kind.Kind, record: Any, body: Any) -> Any:
     """Change a record, and let follow from it what must; the record, or the one it was shorthand for.
 
     Raises: Invalid, ChangeRefused.
     """
-    record_kinds.not_ahead(body, writing.now)
-    written, refused = record_kinds.follow(writing, kind, record, body)
+    record_writing.not_ahead(body, writing.now)
+    written, refused = record_writing.follow(writing, kind, record, body)
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
     follow_up(writing)
@@ -186,7 +186,7 @@ def _stand_in_survivor(writing: WriteContext) -> None:
         return
     survivor = writing.tx.lock_id(writing.case.merged_into_id)
     in_survivor = replace(writing, case=survivor)
-    record_kinds.carry_noes(in_survivor, writing.case)
+    consent_rules.carry_noes(in_survivor, writing.case)
     survivor.touch(writing.now)
     follow_up(in_survivor)
     _stand_in_survivor(in_survivor)

@@ -17,7 +17,7 @@ from appeals.accounts.api_key import Key
 from appeals.fields import span
 from appeals.lifecycle import transition
 from appeals.lifecycle.due_dates import ON_DUE, process_due
-from appeals.lifecycle.record_kinds import WriteContext
+from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import DueKind
 from tests.support import consent_oracle as oracle
 from tests.support.cast import CONSENTS, PARTIES, Body, World, intake, organisation, step_input

@@ -26,9 +26,11 @@ from appeals.lifecycle import intake
 from appeals.lifecycle import transition as steps
 from appeals.lifecycle.attempt import Attempt
 from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
-from appeals.lifecycle.record_kinds import WriteContext, name_on_team, require_conditions
+from appeals.lifecycle.record_references import require_conditions
 from appeals.lifecycle.step_inputs import CaseChange, Intake
 from appeals.lifecycle.steps import STEP_OF_NOUN, STEPS, Step
+from appeals.lifecycle.team_rules import name_on_team
+from appeals.lifecycle.write_context import WriteContext
 from appeals.read_models import views
 from appeals.read_models.case_list import (
     CaseQuery,

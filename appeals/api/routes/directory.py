@@ -14,7 +14,7 @@ from appeals.cases.directory import FORMS, Facility, Organisation
 from appeals.cases.party import Party
 from appeals.errors import NotFound
 from appeals.fields import Model
-from appeals.lifecycle.record_kinds import require_known
+from appeals.lifecycle.party_rules import require_known
 from appeals.read_models.case_list import PageQuery
 from appeals.vocabulary import VOCABULARIES, Code
 

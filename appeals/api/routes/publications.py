@@ -15,8 +15,8 @@ from appeals.cases.publication import TOKEN, Publication, PublicationOutput, Tak
 from appeals.errors import FieldError, Invalid, NotFound
 from appeals.fields import Model, as_uuid
 from appeals.lifecycle import transition as steps
-from appeals.lifecycle.record_kinds import WriteContext
 from appeals.lifecycle.step_inputs import Publishing
+from appeals.lifecycle.write_context import WriteContext
 from appeals.read_models.case_list import PageQuery
 from appeals.read_models.public_statistics import MIN_CELL, PUBLIC_DIMENSIONS, public_statistics
 

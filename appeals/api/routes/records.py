@@ -11,9 +11,10 @@ from appeals.cases.case import Case
 from appeals.cases.team import TeamMemberOutput
 from appeals.errors import ChangeRefused, Forbidden, NotFound
 from appeals.fields import Model, as_uuid
-from appeals.lifecycle import record_kinds
+from appeals.lifecycle import record_kinds, record_references, record_writing, team_rules
 from appeals.lifecycle import transition as steps
-from appeals.lifecycle.record_kinds import Kind, WriteContext
+from appeals.lifecycle.record_kind import Kind
+from appeals.lifecycle.write_context import WriteContext
 from appeals.read_models.case_list import PageQuery
 
 
@@ -36,7 +37,7 @@ def add_response(call: RequestContext) -> Result:
 
 def _added(call: RequestContext, kind: Kind, case: Case, said: Any) -> Result:
     writing = WriteContext(call.tx, case, call.caller, call.now)
-    if not record_kinds.may_write(writing, kind, said):
+    if not record_writing.may_write(writing, kind, said):
         raise Forbidden
     record = steps.add(writing, kind, said)
     where = f"/v1/cases/{case.reference}/{kind.noun}/{record.id}"
@@ -46,9 +47,9 @@ def _added(call: RequestContext, kind: Kind, case: Case, said: Any) -> Result:
 def confirm_member(call: RequestContext) -> Result:
     case, member = call.subject
     writing = WriteContext(call.tx, case, call.caller, call.now)
-    if not record_kinds.may_write(writing, record_kinds.KIND_OF_NOUN["team"], call.body):
+    if not record_writing.may_write(writing, record_kinds.KIND_OF_NOUN["team"], call.body):
         raise Forbidden
-    refused = record_kinds.confirm_member(writing, member)
+    refused = team_rules.confirm_member(writing, member)
     if refused:
         raise ChangeRefused(case.status, refused, steps.open_nouns(call.caller, case))
     return json_response(TeamMemberOutput.model_validate(member), 201)
@@ -56,7 +57,7 @@ def confirm_member(call: RequestContext) -> Result:
 
 def show_all(kind: Kind) -> Any:
     def work(call: RequestContext) -> Result:
-        return page_of_records(call, kind.output, record_kinds.readable(call.caller, call.subject, kind))
+        return page_of_records(call, kind.output, record_references.readable(call.caller, call.subject, kind))
 
     return work
 
@@ -73,7 +74,7 @@ def change(kind: Kind) -> Any:
         case, record = call.subject
         up = case.publications_up
         writing = WriteContext(call.tx, case, call.caller, call.now)
-        if not record_kinds.may_change(writing, kind, record, call.body):
+        if not record_writing.may_change(writing, kind, record, call.body):
             raise Forbidden
         written = steps.change(writing, kind, record, call.body)
         log_publication(call, case, up)
@@ -87,7 +88,7 @@ def one(kind: Kind) -> SubjectFinder:
 
     def find(authorization: AuthorizationContext, case: Case | None) -> tuple[Case | None, Any]:
         row_id = as_uuid(authorization.params["id"])
-        known = record_kinds.readable(authorization.caller, case, kind) if case and row_id else []
+        known = record_references.readable(authorization.caller, case, kind) if case and row_id else []
         record = next((record for record in known if record.id == row_id), None)
         if record is None:
             raise NotFound

@@ -1,0 +1,160 @@
+"""The rules of actions: who acted, whether consent allows it, and what follows."""
+
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+from typing import Any
+
+from sqlalchemy import select
+
+from appeals.accounts.entity import Entity
+from appeals.cases import (
+    action,
+    party,
+    publication,
+)
+from appeals.cases.case import Case
+from appeals.cases.directory import (
+    Organisation,
+    OrganisationInput,
+)
+from appeals.cases.due_date import set_due
+from appeals.cases.last_word import LastWord, Words
+from appeals.errors import FieldError, Invalid, Unmet
+from appeals.fields import (
+    as_uuid,
+    fold,
+    span,
+)
+from appeals.lifecycle.party_rules import require_known
+from appeals.lifecycle.record_references import find, require_conditions
+from appeals.lifecycle.write_context import WriteContext
+from appeals.vocabulary import (
+    ActedBy,
+    ActionStatus,
+    ConsentScope,
+    DueKind,
+    OrganisationKind,
+)
+
+
+def action_columns(writing: WriteContext, data: action.ActionInput, at: str) -> dict[str, Any]:
+    require_conditions(writing.case, data.conditions_met, f"{at}/conditions_met")
+    met = [condition.model_dump(mode="json") for condition in data.conditions_met]
+    return {**_acted_by(writing, data.by, f"{at}/by"), "responses": [], "conditions_met": met}
+
+
+def _acted_by(writing: WriteContext, by: str | OrganisationInput | None, at: str) -> dict[str, Any]:
+    """Who acted, as columns. Raises: Invalid, where it names nobody that the caller may know."""
+    case, directory = writing.case, writing.tx.directory
+    columns: dict[str, Any] = {"by": ActedBy.NETWORK, "by_entity": case.lead_entity.id}
+    columns |= dict.fromkeys(("by_party", "by_organisation", "by_name"))
+    acting = find(case, "parties", by) if isinstance(by, str) else None
+    if acting is not None:
+        return columns | {"by": _whose(writing, acting.named), "by_party": acting.id}
+    entity = writing.network.entity_named(by) if isinstance(by, str) else None
+    if by is None or entity is not None:
+        return columns | {"by_entity": entity.id if entity else case.lead_entity.id}
+    given = as_uuid(by) if isinstance(by, str) else by
+    if given is None:
+        raise Invalid([FieldError(at, "names no party of the case, no entity of the network and no organisation")])
+    values = require_known(writing.session, writing.caller, Organisation, given, at)
+    row = directory.organisation(given)
+    named = values or directory.in_the_words_of(given, row)
+    return columns | {"by": _whose(writing, named), "by_organisation": row.id, "by_name": named["name"]}
+
+
+def _whose(writing: WriteContext, named: dict[str, Any]) -> ActedBy:
+    """Whether somebody who is named in these words is the network: a member of it, or by the name of an entity."""
+    if named.get("kind") == OrganisationKind.CCC_MEMBER:
+        return ActedBy.NETWORK
+    members = [party.named for party in writing.case.parties if party.named.get("kind") == OrganisationKind.CCC_MEMBER]
+    listed = select(Organisation).where(Organisation.listed, Organisation.kind == OrganisationKind.CCC_MEMBER)
+    members += [{"name": row.name, "name_local": row.name_local} for row in writing.session.scalars(listed)]
+    names = {name for member in members for name in _names(member)}
+    names |= {fold(name) for name in writing.session.scalars(select(Entity.name))}
+    return ActedBy.NETWORK if names & _names(named) else ActedBy.OTHERS
+
+
+def _names(named: dict[str, Any]) -> set[str]:
+    return {fold(name) for name in (named["name"], named.get("name_local")) if name}
+
+
+def changed_actor(writing: WriteContext, data: action.ActionChange) -> dict[str, Any]:
+    return _acted_by(writing, data.by, "/by") if "by" in data.model_fields_set else {}
+
+
+def done_without_consent(writing: WriteContext, made: action.Action) -> list[Unmet]:
+    """Invariant 4: the network contacts nobody, and does nothing in public, before consent to it is in force."""
+    if made.done_on is None or not made.is_contact:
+        return []
+    words = writing.case.words(writing.case.today(writing.now))
+    first, last = (min(day, words.today) for day in span(made.done_on, made.done_precision))
+
+    def permitted(answer: Callable[[date], LastWord]) -> bool:
+        """What is reported of the past is refused only where no day of its span allows it."""
+        met = publication.met_of(made.conditions_met)
+        return any(answer(day).permits(met) for day in words.days_within(first, last))
+
+    excused = made.without_consent_because is not None and _needs_no_consent(writing.case, made)
+    contact = [] if excused else _contact_without_consent(writing.case, made, words, permitted)
+    return contact + (_public_without_consent(words, permitted) if made.is_public else [])
+
+
+Permitted = Callable[[Callable[[date], LastWord]], bool]
+
+
+def _needs_no_consent(case: Case, made: action.Action) -> bool:
+    """True for what cannot wait, and for telling somebody who was contacted before that the network stops."""
+    if made.kind in action.CANNOT_WAIT:
+        return True
+    before = [
+        case.party(other.target)
+        for other in case.actions
+        if other is not made
+        and other.is_contact
+        and other.without_consent_because is None
+        and other.done_on
+        and other.done_on <= (made.done_on or date.max)
+    ]
+    target = case.party(made.target)
+    told = target is not None and party.is_among([contacted for contacted in before if contacted], target.name)
+    return told and made.kind in action.TELLS and made.answer_due_on is None
+
+
+def _public_without_consent(words: Words, permitted: Permitted) -> list[Unmet]:
+    scope = ConsentScope.PUBLISH_ANONYMISED
+    sides = {
+        "consent.publish.workers.missing": ("workers' side's", partial(words.workers, scope)),
+        "consent.publish.partner.missing": ("local partner's", partial(words.partner, scope)),
+    }
+    return [
+        Unmet(code, f"Record the {whose} consent to publish, in force on done_on; or plan the action, or say by whom.")
+        for code, (whose, answer) in sides.items()
+        if not permitted(answer)
+    ]
+
+
+def _contact_without_consent(case: Case, made: action.Action, words: Words, permitted: Permitted) -> list[Unmet]:
+    target = case.party(made.target)
+    name = target.name if target else ""
+    params = {target.contact_scope if target else None}
+    if params == {None}:
+        # Who is a target by another entry is one by this entry too; with no target at all the kind of contact counts.
+        alike = {other.contact_scope for other in case.targets if party.is_among([other], name)}
+        params = alike or {made.contact_scope}
+    return [
+        Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")
+        for scope in sorted(filter(None, params))
+        if not permitted(partial(words.contact, scope, recipient=name))
+    ]
+
+
+def settle_action(writing: WriteContext, made: action.Action) -> None:
+    """What follows from an action: its answer is due; contact made is the first, or is not."""
+    case = writing.case
+    if made.answer_due_on:
+        awaited = made.awaited_until if made.status == ActionStatus.DONE else None
+        set_due(case.due_dates, DueKind.ANSWER, made, awaited, writing.now)
+    contacts = [other.done_on for other in case.actions if other.done_on and other.is_contact]
+    case.first_action_on = min(contacts, default=None)

@@ -1,0 +1,130 @@
+"""The rules of consents: whose word it is, the word that a change stands for, noes that are carried along."""
+
+from typing import Any
+from uuid import UUID
+
+from appeals.cases import (
+    consent,
+    party,
+)
+from appeals.cases.case import Case
+from appeals.cases.due_date import set_due
+from appeals.cases.last_word import SPEAKS_AS
+from appeals.database.declarative import new_id
+from appeals.errors import FieldError, Invalid
+from appeals.lifecycle.record_references import referred
+from appeals.lifecycle.write_context import WriteContext
+from appeals.vocabulary import (
+    ConsentScope,
+    ConsentSubject,
+    DueKind,
+    Precision,
+)
+
+
+def consent_columns(writing: WriteContext, body: consent.ConsentInput, at: str) -> dict[str, Any]:
+    """Whose word it is, and of a no the day it was said: today where nothing is known better. Raises: Invalid."""
+    columns: dict[str, Any] = {"of_party": None, "of_person": None}
+    if body.subject is ConsentSubject.PERSON:
+        if body.of is None and body.state in consent.YES:
+            raise Invalid([FieldError(f"{at}/of", "names the person whose word it is")])
+        columns["of_person"] = referred(writing.case, "people", body.of, f"{at}/of").id if body.of else None
+    elif body.of is not None:
+        speaks: party.Party = referred(writing.case, "parties", body.of, f"{at}/of")
+        if speaks.role != SPEAKS_AS[body.subject]:
+            raise Invalid([FieldError(f"{at}/of", f"names no party that is {SPEAKS_AS[body.subject]} here")])
+        columns["of_party"] = speaks.id
+    elif body.state in consent.YES and writing.case.words(writing.now.date()).is_one_of_several(body.subject):
+        raise Invalid([FieldError(f"{at}/of", "names the party whose word it is, as several parties are that")])
+    if body.state in consent.NO and body.on is None:
+        columns |= {"on": writing.now.date(), "on_precision": Precision.EXACT}
+    return columns
+
+
+def note_end(writing: WriteContext, made: consent.Consent) -> None:
+    """What rests on a yes is looked at again when it has run out."""
+    if made.is_yes and made.expires_on:
+        set_due(writing.case.due_dates, DueKind.CONSENT, made, made.expires_on, writing.now)
+
+
+def next_word(
+    writing: WriteContext, made: consent.Consent, body: consent.ConsentChange
+) -> consent.ConsentInput | consent.Consent | None:
+    """The word that a change of state is shorthand for, or that word where it is on record (domain.md 8, A word)."""
+    if body.state is None or body.state == made.state:
+        return None
+    given = body.state in consent.YES
+    precision = body.withdrawn_precision if body.withdrawn_on else Precision.EXACT
+    said_on = body.withdrawn_on or writing.now.date()
+    on, on_precision = consent.day_of_no(said_on, precision, made if made.is_yes else None)
+    day = body.given_on if given else on
+    for word in writing.case.consents:
+        alike = all(getattr(word, name) == getattr(made, name) for name in ("subject", "scope", "of", "recipients"))
+        if alike and word.state == body.state and day == (word.given_on if given else word.on):
+            return word
+    return consent.ConsentInput(
+        label=body.label,
+        subject=ConsentSubject(made.subject),
+        scope=ConsentScope(made.scope),
+        state=body.state,
+        of=str(made.of) if made.of else None,
+        conditions=body.conditions,
+        recipients=made.recipients,
+        given_on=body.given_on,
+        given_precision=body.given_precision,
+        on=None if given else on,
+        on_precision=Precision.EXACT if given else on_precision,
+        expires_on=body.expires_on,
+        method=body.method,
+        language=body.language,
+    )
+
+
+def carry_noes(writing: WriteContext, merged: Case) -> None:
+    """Put every no that stands in a case into the one that it was merged into (domain.md 8, A word).
+
+    It is the word of the same party or person there; where there is none, of its subject as a whole.
+    """
+    words = merged.words(merged.today(writing.now))
+    for no in merged.consents:
+        if not (no.is_no and words.stands(no)) or _is_carried(writing.case, no):
+            continue
+        carried = {name: getattr(no, name) for name in _CARRIED}
+        carried |= {"of_party": _same_party(writing.case, merged.party(no.of_party)), "of_person": None}
+        made = consent.Consent(
+            id=new_id(),
+            case_id=writing.case.id,
+            recorded_at=writing.now,
+            recorded_by=writing.caller.account_id,
+            **carried,
+        )
+        writing.case.add(made)
+
+
+def _is_carried(survivor: Case, no: consent.Consent) -> bool:
+    return any(all(getattr(word, name) == getattr(no, name) for name in _CARRIED) for word in survivor.consents)
+
+
+_CARRIED = (
+    "subject",
+    "scope",
+    "state",
+    "conditions",
+    "recipients",
+    "given_on",
+    "given_precision",
+    "on",
+    "on_precision",
+    "expires_on",
+    "method",
+    "language",
+)
+
+
+def _same_party(survivor: Case, merged: party.Party | None) -> UUID | None:
+    """The party of the survivor that is the same organisation or facility."""
+    if merged is None:
+        return None
+    identity = (merged.organisation_id, merged.facility_id)
+    alike = (other for other in survivor.parties if (other.organisation_id, other.facility_id) == identity)
+    return next((other.id for other in alike), None)

@@ -1,0 +1,51 @@
+"""What an input says of parties, and of the organisations and facilities that it names."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appeals.access.visibility import directory_entry_for
+from appeals.accounts.caller import Caller
+from appeals.cases import (
+    party,
+)
+from appeals.cases.directory import (
+    Facility,
+    FacilityInput,
+    Organisation,
+)
+from appeals.errors import FieldError, Invalid
+from appeals.lifecycle.write_context import WriteContext
+
+
+def party_columns(writing: WriteContext, data: party.PartyInput, at: str) -> dict[str, Any]:
+    session, directory = writing.session, writing.tx.directory
+    usual = party.TARGET_OF_ROLE.get(data.role)
+    if data.target and (usual is None or not party.are_alike(usual, data.target)):
+        raise Invalid([FieldError(f"{at}/target", "is no kind of target that this role can be")])
+    columns: dict[str, Any] = {"organisation_id": None, "facility_id": None, "target": data.target or usual}
+    if data.organisation is not None:
+        values = require_known(session, writing.caller, Organisation, data.organisation, f"{at}/organisation")
+        row = directory.organisation(data.organisation)
+        columns |= {"organisation_id": row.id, "named": values or directory.in_the_words_of(data.organisation, row)}
+    if data.facility is not None:
+        values = require_known(session, writing.caller, Facility, data.facility, f"{at}/facility")
+        owner = data.facility.owner if isinstance(data.facility, FacilityInput) else None
+        require_known(session, writing.caller, Organisation, owner, f"{at}/facility/owner")
+        place = directory.facility(data.facility)
+        columns |= {"facility_id": place.id, "named": values or directory.in_the_words_of(data.facility, place)}
+    return columns
+
+
+def require_known(session: Session, caller: Caller, table: Any, given: Any, pointer: str) -> dict[str, Any] | None:
+    """The words in which the caller knows what they name by its id in the directory; None for what is named in full.
+
+    Raises: Invalid, for an id that is none, and the same for one the caller may not know of.
+    """
+    if not isinstance(given, UUID):
+        return None
+    values = directory_entry_for(session, caller, table, given, lasting=True)
+    if values is None:
+        raise Invalid([FieldError(pointer, f"is the id of no {table.__tablename__}")])
+    return values

@@ -1,0 +1,53 @@
+"""The records of a case, and how one is found by its id or its label."""
+
+from typing import Any
+
+from appeals.accounts.caller import Caller
+from appeals.cases import (
+    consent,
+)
+from appeals.cases.case import Case
+from appeals.errors import FieldError, Invalid
+from appeals.fields import (
+    as_uuid,
+)
+from appeals.lifecycle.record_kind import Kind
+
+
+def require_conditions(case: Case, conditions_met: list[consent.ConditionMet], at: str) -> None:
+    """Name each consent by its id. Raises: Invalid, where one has no such condition."""
+    for index, met in enumerate(conditions_met):
+        given: consent.Consent = referred(case, "consents", met.consent, f"{at}/{index}/consent")
+        if met.condition not in given.conditions:
+            raise Invalid([FieldError(f"{at}/{index}/condition", "is no condition of that consent, in its own words")])
+        met.consent = str(given.id)
+
+
+def records_of(case: Case, noun: str) -> list[Any]:
+    """The case's records of a kind, oldest first."""
+    if noun == "responses":
+        return [response for action in case.actions for response in action.responses]
+    records: list[Any] = getattr(case, noun.replace("-", "_"))
+    return records
+
+
+def readable(caller: Caller, case: Case, kind: Kind) -> list[Any]:
+    """The case's records of a kind that this caller may read, oldest first."""
+    return kind.readable(caller, case) if kind.readable else records_of(case, kind.noun)
+
+
+def find(case: Case, noun: str, reference: str) -> Any | None:
+    """The record of this case that a reference names: its id, or `#` and its label."""
+    row_id = as_uuid(reference)
+    for record in records_of(case, noun):
+        if record.id == row_id or (record.label is not None and reference == f"#{record.label}"):
+            return record
+    return None
+
+
+def referred(case: Case, noun: str, reference: str, pointer: str) -> Any:
+    """The record a reference in an input names. Raises: Invalid, pointing at it."""
+    record = find(case, noun, reference)
+    if record is None:
+        raise Invalid([FieldError(pointer, f"names none of the case's {noun}")])
+    return record

@@ -1,0 +1,59 @@
+"""The rules of responses to actions, and the kind itself: a late answer brings the silence before it."""
+
+from typing import Any
+
+from appeals.cases import (
+    action,
+)
+from appeals.errors import FieldError, Invalid, Unmet
+from appeals.fields import (
+    earliest,
+    latest,
+)
+from appeals.lifecycle.record_kind import Kind
+from appeals.lifecycle.record_references import referred
+from appeals.lifecycle.record_writing import write
+from appeals.lifecycle.write_context import WriteContext
+from appeals.vocabulary import (
+    ActionStatus,
+    ResponseGrade,
+)
+
+
+def response_columns(writing: WriteContext, data: action.ResponseInput, at: str) -> dict[str, Any]:
+    answered: action.Action = referred(writing.case, "actions", data.action, f"{at}/action")
+    received = latest(data.received_on, data.received_precision)
+    if answered.done_on and received < earliest(answered.done_on, answered.done_precision):
+        raise Invalid([FieldError(f"{at}/received_on", "lies before the action it answers")])
+    if data.grade is ResponseGrade.NO_RESPONSE and answered.answer_due_on and received <= answered.answer_due_on:
+        raise Invalid([FieldError(f"{at}/grade", "is known when the answer is overdue, and not before")])
+    _note_silence(writing, answered, data)
+    if data.party is not None:
+        return {}
+    return {"party": answered.target}
+
+
+def _note_silence(writing: WriteContext, answered: action.Action, data: action.ResponseInput) -> None:
+    """A late answer stands beside the silence, also where it is told before anybody noted that (domain.md 3)."""
+    told = answered.answers or data.grade is ResponseGrade.NO_RESPONSE
+    if not told and not answered.is_in_time(data) and answered.status == ActionStatus.DONE:
+        write(writing, RESPONSES, action.silence_of(answered))
+
+
+def refuse_second_silence(writing: WriteContext, response: action.Response) -> list[Unmet]:
+    """That no answer came is said once; an answer that came late stands beside it."""
+    answered = next(params for params in writing.case.actions if params.id == response.action)
+    if not response.is_silence or answered.silence is response:
+        return []
+    return [Unmet("answer.silence_told", "That no answer came is on record already.")]
+
+
+RESPONSES = Kind(
+    "responses",
+    action.Response,
+    action.ResponseInput,
+    action.ResponseOutput,
+    action.ResponseChange,
+    derive=response_columns,
+    check=refuse_second_silence,
+)

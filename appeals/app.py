@@ -48,7 +48,7 @@ from appeals.database.engine import Database
 from appeals.database.raw_reads import RawReader
 from appeals.database.readiness import READY, Readiness
 from appeals.lifecycle import due_dates
-from appeals.read_models import statistics
+from appeals.read_models import statistics_folding
 from appeals.settings import Settings, database_of, pepper_of
 from appeals.webhooks import delivery
 
@@ -85,7 +85,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         async with anyio.create_task_group() as tasks:
             if settings.clock_every_s:
                 tasks.start_soon(due_dates.run_due_dates, database, context.write_queue, settings.clock_every_s)
-                tasks.start_soon(statistics.run_folding, database, context.write_queue)
+                tasks.start_soon(statistics_folding.run_folding, database, context.write_queue)
             if settings.webhooks_every_s:
                 carries = dispatcher_of(settings, database, context)
                 tasks.start_soon(delivery.run_dispatcher, carries, settings.webhooks_every_s)

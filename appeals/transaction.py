@@ -18,7 +18,7 @@ from appeals.cases.case_transaction import CaseChange, CaseTransaction, write_ro
 from appeals.cases.publication import published
 from appeals.cases.revision import write_revisions
 from appeals.database.engine import Database
-from appeals.read_models import case_snapshot, name_similarity, search, statistics, views
+from appeals.read_models import case_snapshot, name_similarity, search, statistic_counts, views
 from appeals.read_models.case_snapshot import RenderedView, SnapshotKeys
 from appeals.read_models.public_statistics import update_batches
 from appeals.vocabulary import View
@@ -71,7 +71,7 @@ class Transaction(CaseTransaction):
         digest = search.index(connection, case, before.indexed if before else None, is_new=change.is_new)
         if before is None or before.indexed != digest:  # among its words are the names of its parties
             name_similarity.index_names(connection, case, is_new=change.is_new)
-        statistics.log_delta(connection, before.counted if before else None, snapshot["counted"])
+        statistic_counts.log_delta(connection, before.counted if before else None, snapshot["counted"])
         case_snapshot.write_snapshot(connection, case.id, {**snapshot, "indexed": digest}, is_new=before is None)
 
     def _views_of(self, case: Case) -> dict[View, RenderedView]:

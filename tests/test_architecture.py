@@ -148,7 +148,8 @@ def test_no_alias_is_shared() -> None:
 
 
 CACHED = {
-    "cases.case._list_of", "cases.case._which_lists_exist", "cases.case._list_names", "cases.case_rows.case_lists",
+    "cases.case_reading._list_of", "cases.case_reading._which_lists_exist", "cases.case._list_names",
+    "cases.case_rows.case_lists",
     "cases.case_rows._all_lists", "cases.case_transaction._insert_into", "cases.case_transaction._update_of",
     "database.bulk._insert_ignore", "database.row_shape.shape_of",  # statements and shapes of the mapped columns alone
     "cli.clone_tables.column_index", "cli.clone_tables.tables", "fields.annotated_fields",

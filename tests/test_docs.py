@@ -19,10 +19,10 @@ from appeals.cases.publication import SIGNED_FOR_DAYS
 from appeals.cli import generated_docs, lifecycle_page
 from appeals.cli.commands import cli
 from appeals.fields import Language
+from appeals.lifecycle.case_inputs import CaseChange
 from appeals.lifecycle.guards import GUARDS
 from appeals.lifecycle.guards_publication import PUBLIC_WHILE_SUSPENDED
 from appeals.lifecycle.guards_risk_and_contact import RISK_REVIEW_DAYS
-from appeals.lifecycle.step_inputs import CaseChange
 from appeals.lifecycle.steps import STEPS
 from appeals.settings import ROOT, Settings
 from appeals.vocabulary import VOCABULARIES, AttentionReason, Role, Status
@@ -175,7 +175,7 @@ def test_lines_are_wrapped(page: Path) -> None:
 
 def test_what_is_said_to_stand_in_a_module_stands_there() -> None:
     found = [pair for page in PAGES for pair in re.findall(r"`(\w+)`\s+of\s+`([\w/]+\.py)`", page.read_text())]
-    assert ("PREPARE", "lifecycle/effects.py") in found
+    assert ("PREPARE", "lifecycle/preparations.py") in found
     for name, module in found:
         assert re.search(rf"^{name}\b", (ROOT / "appeals" / module).read_text(), re.M), f"{name} of {module}"
     for page in PAGES:

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from appeals import fields
 from appeals.fields import Happened, Model, RefersTo, Sealed, annotated_fields, earliest, fold, future_dates, latest
-from appeals.lifecycle.step_inputs import Acknowledgement, Intake, Screening
+from appeals.lifecycle.case_inputs import Intake
+from appeals.lifecycle.step_inputs import Acknowledgement, Screening
 
 DAYS = st.dates(date(1900, 1, 1), date(2200, 12, 31))
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)

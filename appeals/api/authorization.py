@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from appeals.access.visibility import cached_statement, is_on_team, visible_filter
 from appeals.accounts.caller import Caller
 from appeals.api.permissions import Policy
-from appeals.cases.case import WITH_ENTITIES, Case
+from appeals.cases.case import Case
+from appeals.cases.case_reading import WITH_ENTITIES
 from appeals.cases.case_rows import case_row
 from appeals.database.statement_cache import statement_cache
 from appeals.errors import Forbidden, NotFound

@@ -5,19 +5,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement, UniqueConstraint, and_
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.orm.util import AliasedClass
 
 from appeals.cases.consent import ConditionMet, ConditionsMet
 from appeals.cases.directory import OrganisationInput
 from appeals.cases.record import Record, RecordInput, RecordOutput
-from appeals.database.declarative import deferred_fk, partial_unique
-from appeals.fields import ActionRef, Count, Day, Flag, Happened, Language, NameOrId, PartyRef, Prose, earliest
+from appeals.cases.response import Response, ResponseBody, ResponseInput, ResponseOutput
+from appeals.database.declarative import deferred_fk
+from appeals.fields import Count, Day, Happened, Language, NameOrId, PartyRef, Prose, earliest
 from appeals.vocabulary import (
     CHANNEL,
-    INADEQUATE,
-    INADEQUATE_WHEN_OVERDUE,
     ActedBy,
     ActionKind,
     ActionStatus,
@@ -33,6 +32,8 @@ NEXT = {
     ActionStatus.PLANNED: {ActionStatus.DONE, ActionStatus.CANCELLED, ActionStatus.PAUSED},
     ActionStatus.PAUSED: {ActionStatus.PLANNED, ActionStatus.DONE, ActionStatus.CANCELLED},
 }
+
+
 CONTACT_SCOPE = {
     ActionKind.BRAND_CONTACT_LETTER: ConsentScope.CONTACT_BRAND,
     ActionKind.BRAND_MEETING: ConsentScope.CONTACT_BRAND,
@@ -40,6 +41,8 @@ CONTACT_SCOPE = {
     ActionKind.GOVERNMENT_LETTER: ConsentScope.CONTACT_GOVERNMENT,
 }
 """The consent that contact of a kind needs where no target is named."""
+
+
 TELLS = frozenset(
     {
         ActionKind.BRAND_CONTACT_LETTER,
@@ -52,47 +55,12 @@ TELLS = frozenset(
     }
 )
 """By which those who were contacted can be told that the network stops (domain.md 8)."""
+
+
 CANNOT_WAIT = frozenset(
     {ActionKind.LEGAL_AID, ActionKind.EMERGENCY_RELIEF, ActionKind.SECURITY_SUPPORT, ActionKind.RELOCATION}
 )
 """What a court, a deadline or a life demands: with a reason it asks no consent to contact (domain.md 8)."""
-
-
-class Response(Record):
-    """An answer to an action, with its grade and, perhaps, the network's rejoinder."""
-
-    __tablename__ = "response"
-    __table_args__ = (
-        UniqueConstraint("case_id", "label"),
-        partial_unique("uq_response_silence", "action", condition="grade = 'no_response'"),
-    )
-
-    action: Mapped[UUID] = mapped_column(deferred_fk("action.id"), index=True)
-    party: Mapped[UUID | None] = mapped_column(deferred_fk("party.id"))
-    received_on: Mapped[date]
-    received_precision: Mapped[str]
-    grade: Mapped[str]
-    summary: Mapped[str | None]
-    follow_up_on: Mapped[date | None]
-    may_be_published: Mapped[bool]
-    rejoinder: Mapped[str | None]
-    rejoined_on: Mapped[date | None]
-
-    def contradiction(self) -> tuple[str, str] | None:
-        """Neither a rejoinder nor the day on which more was promised comes before the answer."""
-        came = earliest(self.received_on, self.received_precision)
-        before = [name for name in ("rejoined_on", "follow_up_on") if (day := getattr(self, name)) and day < came]
-        return (before[0], "lies before the answer") if before else None
-
-    @property
-    def is_silence(self) -> bool:
-        """True for the record that no answer came."""
-        return self.grade == ResponseGrade.NO_RESPONSE
-
-    def is_inadequate(self, on: date) -> bool:
-        """True when pressure may rise: by its grade, or when its own follow-up day passed (domain.md 5)."""
-        overdue = self.follow_up_on is not None and self.follow_up_on < on
-        return self.grade in INADEQUATE or (self.grade in INADEQUATE_WHEN_OVERDUE and overdue)
 
 
 class Action(Record):
@@ -221,6 +189,8 @@ By = Annotated[
         "or id), or an organisation (its id, or in full). Default: the lead entity."
     ),
 ]
+
+
 Because = Annotated[
     Prose,
     Field(
@@ -260,51 +230,10 @@ class ActionInput(RecordInput):
         return self
 
 
-class ResponseBody(RecordInput):
-    """An answer to an action."""
-
-    party: Annotated[PartyRef | None, Field(description="Who answered; default: the action's target.")] = None
-    received_on: Happened
-    received_precision: Precision = Precision.EXACT
-    grade: ResponseGrade
-    summary: Prose | None = None
-    follow_up_on: Annotated[Day | None, Field(description="When the answer itself promised to say more.")] = None
-    may_be_published: Flag = False
-    rejoinder: Prose | None = None
-    rejoined_on: Happened | None = None
-
-
-class ResponseInput(ResponseBody):
-    """An answer, and the action it answers."""
-
-    action: ActionRef
-
-
 def silence_of(params: Action) -> ResponseInput:
     """What says on record that no answer came by the day it was due; told of an action with such a day."""
     came_to_nothing = params.answer_by + timedelta(days=1)
     return ResponseInput(action=str(params.id), received_on=came_to_nothing, grade=ResponseGrade.NO_RESPONSE)
-
-
-class ResponseChange(RecordInput):
-    """The network's rejoinder to an answer, and whether the answer may be published."""
-
-    rejoinder: Prose | None = None
-    rejoined_on: Happened | None = None
-    may_be_published: Flag | None = None
-
-
-class ResponseOutput(RecordOutput):
-    action: UUID
-    party: UUID | None
-    received_on: date
-    received_precision: Precision
-    grade: ResponseGrade
-    summary: str | None
-    follow_up_on: date | None
-    may_be_published: bool
-    rejoinder: str | None
-    rejoined_on: date | None
 
 
 class ActionOutput(RecordOutput):

@@ -1,6 +1,5 @@
 """The case and its status history. A change of status and its history entry are one act: `Case.move`."""
 
-import secrets
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from functools import cache, partial
@@ -9,33 +8,22 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
-    Index,
-    Integer,
-    Select,
-    Uuid,
-    bindparam,
-    exists,
-    inspect,
-    literal_column,
-    select,
 )
 from sqlalchemy.orm import (
     Mapped,
-    RelationshipProperty,
-    Session,
     class_mapper,
-    joinedload,
     mapped_column,
     relationship,
 )
-from sqlalchemy.orm.attributes import set_committed_value
 
 from appeals.accounts.entity import Entity
-from appeals.cases.action import Action, Response
+from appeals.cases.action import Action
+from appeals.cases.case_counts import CaseCounts
+from appeals.cases.case_indexes import LISTED_BY, list_index
 from appeals.cases.commitment import Commitment
 from appeals.cases.consent import Consent, Met
 from appeals.cases.demand import Demand, current
-from appeals.cases.directory import CROCKFORD, Organisation
+from appeals.cases.directory import Organisation
 from appeals.cases.due_date import DueDate
 from appeals.cases.history import HistoryEntry
 from appeals.cases.last_word import Words
@@ -43,59 +31,39 @@ from appeals.cases.link import Link
 from appeals.cases.opening import Opening
 from appeals.cases.outcome import Outcome
 from appeals.cases.party import Party
-from appeals.cases.payment import Money, Payment, money
-from appeals.cases.person import Person, SealedPerson
+from appeals.cases.payment import Payment
+from appeals.cases.person import Person
 from appeals.cases.proceeding import Proceeding
 from appeals.cases.publication import Approval, Publication, met_of
 from appeals.cases.record import Record
+from appeals.cases.response import Response
 from appeals.cases.risk import RiskAssessment
-from appeals.cases.safe_contact import SafeContactRule, SafeContactRuleVersion, newest_rule
-from appeals.cases.tally import Charges, Detention, Headline, Tally, charges, detention, headline, headlines
+from appeals.cases.safe_contact import SafeContactRule
+from appeals.cases.tally import Tally
 from appeals.cases.team import TeamMember
 from appeals.cases.violation import Violation
 from appeals.database.declarative import Base, deferred_fk, new_id, partial_index
 from appeals.database.row_shape import shape_of
-from appeals.fields import COUNTRIES
 from appeals.vocabulary import (
     GROUP,
     ConsentScope,
     PartyRole,
-    Priority,
     PublicationLevel,
-    SealedField,
     Status,
     StatusGroup,
     SuspendReason,
-    TallyKind,
 )
 
-URGENCY = literal_column(
-    "CASE priority {} END".format(" ".join(f"WHEN '{level}' THEN {at}" for at, level in enumerate(reversed(Priority)))),
-    Integer,
-)
-"""How pressing a case is, as a number; spelt as in its index, which the migration makes."""
-LISTED_BY = ("country", "status", "intake_entity_id", "lead_entity_id", "region_id", "assignee_id", "risk", "priority")
-"""Columns that lists are filtered by; each has an index in the order of lists."""
 MONITORING_DAYS = 180
 DECISIONS = frozenset({"acceptance", "decline", "referral"})
 """The steps that say whether the network takes a case up."""
-
-
-FILTERED_BY = ("status", "country", "risk", "priority", "danger", "visibility")
-
-
-def list_index(*order: str) -> Index:
-    """An index in the order of a list. It holds the small columns too by which lists are filtered besides: then what is
-    left out is not looked up, however rare what is asked for is.
-    """
-    return Index(f"ix_case_{'_'.join(order)}", *order, *(column for column in FILTERED_BY if column not in order))
 
 
 _list = partial(relationship, viewonly=True)
 """A list of a case, for those who read it. What a write adds or changes is found in `cases/case_transaction.py`."""
 
 
-class Case(Base):
+class Case(CaseCounts, Base):
     """An urgent appeal. `version` counts its own changes (steps, PATCH); `revision` also those of its records.
 
     `take_up_until` and `share_until` are the last days on which the workers' consent to take it up, and the consent to
@@ -180,31 +148,6 @@ class Case(Base):
     safe_contact_rules: Mapped[list[SafeContactRule]] = _list(order_by=SafeContactRule.id)
     openings: Mapped[list[Opening]] = _list(order_by=Opening.id)
     due_dates: Mapped[list[DueDate]] = _list(order_by=DueDate.id)
-
-    def load(self, session: Session) -> None:
-        """Load its entities; ask once which lists of the case hold anything, and load those of records.
-
-        To be called under its lock: whoever writes to a case looks at all its records, if only to keep its views.
-        """
-        self._load_entities(session)
-        number = {"case_id": self.id}
-        there = session.execute(_which_lists_exist(), number).one()
-        unloaded = inspect(self).unloaded
-        for name, found in there._mapping.items():
-            if name not in unloaded:
-                continue
-            if not found:
-                set_committed_value(self, name, [])
-            elif issubclass(class_mapper(Case).relationships[name].mapper.class_, Record):
-                set_committed_value(self, name, session.scalars(_list_of(name), number).all())
-
-    def _load_entities(self, session: Session) -> None:
-        unloaded = [place.key for place in _ENTITY_RELATIONS if place.key in inspect(self).unloaded]
-        numbers = {name: getattr(self, f"{name}_id") for name in unloaded}
-        wanted = {number for number in numbers.values() if number}
-        found = {one.id: one for one in session.scalars(_ENTITIES, {"numbers": list(wanted)})} if wanted else {}
-        for name, number in numbers.items():
-            set_committed_value(self, name, found.get(number))
 
     def move(self, entry: HistoryEntry, now: datetime) -> None:
         """Take the status of a new history entry, and keep the entry: the only way a status changes."""
@@ -346,118 +289,9 @@ class Case(Base):
         """The group of its status."""
         return GROUP[Status(self.status)]
 
-    @property
-    def still_held(self) -> int:
-        """How many people may still be held, by the upper bounds on record."""
-        return self.detention.held
-
-    @property
-    def charges_pending(self) -> int:
-        """How many people may still be charged, by the upper bounds on record."""
-        return self.charges.pending
-
-    @property
-    def detention(self) -> Detention:
-        """What became of those who were arrested."""
-        return detention(self.tallies)
-
-    @property
-    def charges(self) -> Charges:
-        """What became of those who were charged."""
-        return charges(self.tallies)
-
-    @property
-    def counts(self) -> list[Headline]:
-        """The count of each kind that is quoted."""
-        return headlines(self.tallies)
-
-    @property
-    def money(self) -> list[Money]:
-        """What is owed, promised, paid and received, by currency."""
-        return money(self.payments)
-
-    @property
-    def proceeding_numbers(self) -> dict[UUID, str]:
-        """The numbers of its proceedings; sealed."""
-        return {proceeding.id: proceeding.number for proceeding in self.proceedings if proceeding.number}
-
-    def sealed(self, field: SealedField) -> Any:
-        """What a sealed field holds, as an opening shows it."""
-        if field is SealedField.PEOPLE:
-            return {person.id: self._sealed_person(person) for person in self.people}
-        return getattr(self, field)
-
-    def safe_contact_rules_of(self, fields: Collection[SealedField]) -> list[SafeContactRuleVersion]:
-        """Every safe-contact rule there was of those that these fields tell, the newest first."""
-        of_requester, of_people = SealedField.SAFE_CONTACT_RULE in fields, SealedField.PEOPLE in fields
-        safe_contact_rules = [rule for rule in self.safe_contact_rules if (of_people if rule.person else of_requester)]
-        return [SafeContactRuleVersion.model_validate(rule) for rule in reversed(safe_contact_rules)]
-
-    def _sealed_person(self, person: Person) -> SealedPerson:
-        rule = newest_rule(self.safe_contact_rules, person.id)
-        return SealedPerson(name=person.name, contacts=person.contacts, safe_contact_rule=rule)
-
-    @property
-    def safe_contact_rule(self) -> str | None:
-        """How the requester may safely be reached; sealed."""
-        return newest_rule(self.safe_contact_rules, None)
-
-    @property
-    def affected(self) -> Tally | None:
-        """The headline count of affected workers."""
-        return headline(self.tallies, TallyKind.AFFECTED)
-
-    @property
-    def merged_into_reference(self) -> str | None:
-        """The reference of the case this one was merged into."""
-        return self.merged_into.reference if self.merged_into else None
-
-    def left_open(self) -> dict[str, Any]:
-        """What an ending leaves open, by number; only what is not zero."""
-        counts = {
-            "demands": sum(not demand.disposed for demand in self.demands_now),
-            "commitments": sum(commitment.is_open for commitment in self.commitments),
-            "held": self.still_held,
-            "charged": self.charges_pending,
-        }
-        return {name: count for name, count in counts.items() if count}
-
 
 @cache
 def _list_names() -> dict[type[Base], str]:
     """The list of each kind of record; links of other cases to this one are theirs."""
     lists = [relation for relation in class_mapper(Case).relationships if relation.uselist]
     return {of.mapper.class_: of.key for of in lists if of.key != "links_here"}
-
-
-@cache
-def _which_lists_exist() -> Select[*tuple[Any, ...]]:
-    """For each list of a case, whether anything is in it; of the case in the parameter `case_id`."""
-    number = bindparam("case_id", type_=Uuid())
-    lists = [relation for relation in class_mapper(Case).relationships if relation.uselist]
-    return select(
-        *(exists().where(*(there == number for _, there in of.local_remote_pairs)).label(of.key) for of in lists)
-    )
-
-
-_ENTITY_RELATIONS = (Case.lead_entity, Case.intake_entity, Case.handover_to)
-WITH_ENTITIES = tuple(map(joinedload, _ENTITY_RELATIONS))
-"""Options of a statement that asks for a case: the entities by which it is decided who may do what come along.
-
-Not of one that waits for a lock: PostgreSQL joins before it waits, and then finds that what it joined is another.
-"""
-_ENTITIES = select(Entity).where(Entity.id.in_(bindparam("numbers", expanding=True)))
-
-
-@cache
-def _list_of(name: str) -> Select[Any]:
-    """A list of a case, of the one in the parameter `case_id`. Made once: to make it takes as long as to run it."""
-    relation: RelationshipProperty[Any] = class_mapper(Case).relationships[name]
-    ((_, there),) = relation.local_remote_pairs
-    query = select(relation.mapper.class_).where(there == bindparam("case_id", type_=Uuid()))
-    return query.order_by(*relation.order_by or ())
-
-
-def new_reference(country: str, year: int) -> str:
-    """`UA-<alpha-3>-<year>-<5 random symbols>`: random, so that no gap tells of a case one may not see."""
-    return f"UA-{COUNTRIES[country]}-{year}-" + "".join(secrets.choice(CROCKFORD) for _ in range(5))

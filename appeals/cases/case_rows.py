@@ -5,6 +5,7 @@ its own row, locked where it is about to change, and then, from a snapshot after
 docs/decisions/0046-a-case-that-is-written-to.md.
 """
 
+import secrets
 from collections.abc import Iterable, Iterator
 from functools import cache
 from operator import attrgetter
@@ -16,14 +17,16 @@ from sqlalchemy.orm import RelationshipProperty, class_mapper
 from sqlalchemy.orm.util import identity_key
 
 from appeals.accounts.network import NETWORK_VERSION
-from appeals.cases.action import Response
 from appeals.cases.case import Case
 from appeals.cases.consent import Consent
+from appeals.cases.directory import CROCKFORD
 from appeals.cases.history import HistoryEntry
 from appeals.cases.publication import Publication, PublicationConsent
+from appeals.cases.response import Response
 from appeals.database.declarative import Base
 from appeals.database.json_rows import json_row, json_rows
 from appeals.database.row_shape import ReadValues, RowShape, Values, read_values, shape_of
+from appeals.fields import COUNTRIES
 
 
 class CaseRows(NamedTuple):
@@ -80,6 +83,11 @@ def new_case(**columns: Any) -> Case:
     relations: dict[str, Any] = {of.key: [] if of.uselist else None for of in class_mapper(Case).relationships}
     case: Case = shape_of(Case).new(**relations | columns)
     return case
+
+
+def new_reference(country: str, year: int) -> str:
+    """`UA-<alpha-3>-<year>-<5 random symbols>`: random, so that no gap tells of a case one may not see."""
+    return f"UA-{COUNTRIES[country]}-{year}-" + "".join(secrets.choice(CROCKFORD) for _ in range(5))
 
 
 def rows_of(case: Case) -> Iterator[Base]:

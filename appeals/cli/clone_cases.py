@@ -18,7 +18,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Table, insert, or_, select
 from sqlalchemy.orm import Session
 
-from appeals.cases.case import Case, new_reference
+from appeals.cases.case import Case
+from appeals.cases.case_rows import new_reference
 from appeals.cases.change_log import Change
 from appeals.cases.directory import identity_of_organisation, identity_of_workplace
 from appeals.cases.publication import Publication, new_token

@@ -8,10 +8,10 @@ from appeals.cases.case import Case
 from appeals.cases.history import HistoryEntry
 from appeals.cli.checks import Network
 from appeals.database import protection
-from appeals.read_models import statistics
+from appeals.read_models import statistics_folding
 from appeals.read_models.case_snapshot import CaseSnapshot, all_counted_cases, stale_snapshots
 from appeals.read_models.change_feed import count_foreign_changes
-from appeals.read_models.statistics import TABLES
+from appeals.read_models.statistic_counts import TABLES
 
 LOOKED_AT = 100
 
@@ -33,7 +33,7 @@ def restored(at: Network) -> Iterator[str]:
 
 def miscounted(at: Network) -> Iterator[str]:
     """How many counts by one dimension are not what counting anew gives."""
-    wrong = statistics.miscounted(at.session, all_counted_cases, [name for name in TABLES if "," not in name])
+    wrong = statistics_folding.miscounted(at.session, all_counted_cases, [name for name in TABLES if "," not in name])
     if wrong:
         yield str(wrong)
 

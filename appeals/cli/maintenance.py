@@ -10,7 +10,7 @@ from appeals.database import migrations
 from appeals.database.engine import Database
 from appeals.read_models.case_snapshot import all_counted_cases, rebuild
 from appeals.read_models.change_feed import reset_feed
-from appeals.read_models.statistics import catch_up, recount
+from appeals.read_models.statistics_folding import catch_up, recount
 from appeals.settings import load_settings
 
 cli = typer.Typer()

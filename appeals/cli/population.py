@@ -34,7 +34,7 @@ from appeals.cli.scenarios import SCENARIOS, Scenario, SeedContext
 from appeals.database.engine import Database
 from appeals.read_models import public_statistics
 from appeals.read_models.case_snapshot import all_counted_cases
-from appeals.read_models.statistics import recount
+from appeals.read_models.statistics_folding import recount
 from appeals.vocabulary import (
     AccountKind,
     DisablingReason,

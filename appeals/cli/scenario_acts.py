@@ -10,8 +10,8 @@ from appeals.cli.fake_cases import Body, FakeCase
 from appeals.cli.scenarios import APPROVE, CAMPAIGN, DISPOSE, KEEP, LETTERS, LINK, MONEY, RISK, SUPPORT, Play
 from appeals.errors import ChangeRefused
 from appeals.lifecycle import transition as steps
+from appeals.lifecycle.case_inputs import Records
 from appeals.lifecycle.record_kinds import KIND_OF_NOUN as KIND
-from appeals.lifecycle.step_inputs import Records
 from appeals.lifecycle.steps import STEP_OF_NOUN
 from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import (

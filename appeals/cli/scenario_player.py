@@ -16,7 +16,7 @@ from appeals.cli.scenario_acts import WORK, step
 from appeals.cli.scenarios import APPROVE, LINK, RISK, SECOND, Play, Scenario, SeedContext
 from appeals.database.engine import Database
 from appeals.lifecycle import due_dates, intake
-from appeals.lifecycle.step_inputs import Intake
+from appeals.lifecycle.case_inputs import Intake
 from appeals.lifecycle.write_context import WriteContext
 from appeals.transaction import transaction
 from appeals.vocabulary import Visibility

@@ -23,6 +23,7 @@ from appeals.cases.publication import SIGNED_FOR_DAYS, Approval, Publication, me
 from appeals.cases.risk import RiskAssessment
 from appeals.errors import Unmet
 from appeals.fields import span
+from appeals.lifecycle import publishing_input
 from appeals.lifecycle import step_inputs as asks
 from appeals.lifecycle.steps import Step, target_of
 from appeals.vocabulary import (
@@ -49,7 +50,7 @@ class Attempt:
     caller: Caller
     now: datetime
     on: date
-    input: asks.StepInput | asks.Publishing | None = None
+    input: asks.StepInput | publishing_input.Publishing | None = None
     page: Publication | None = None
     lead: Entity | None = None
     assignee: Account | None = None
@@ -104,7 +105,7 @@ class Attempt:
     @property
     def goes_public(self) -> bool:
         """True when something is to become public, with a campaign or without."""
-        return self.entering is Status.PUBLIC_CAMPAIGN or isinstance(self.input, asks.Publishing)
+        return self.entering is Status.PUBLIC_CAMPAIGN or isinstance(self.input, publishing_input.Publishing)
 
     @property
     def met(self) -> Met:
@@ -134,7 +135,7 @@ class Attempt:
         """How wide the publication is to be: as asked, else as the last one was, else the narrowest."""
         if self.page is not None:
             return PublicationLevel(self.page.level)
-        if isinstance(self.input, asks.Escalation | asks.Publishing):
+        if isinstance(self.input, asks.Escalation | publishing_input.Publishing):
             return self.input.publication_level
         published = self.case.publications
         return PublicationLevel(published[-1].level) if published else PublicationLevel.ANONYMISED

@@ -1,21 +1,17 @@
-"""What each step puts on record before its guards look, and what it changes besides the status once they hold."""
+"""What each step changes besides the status, once its guards hold."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from appeals.cases.case import MONITORING_DAYS, Case
 from appeals.cases.commitment import Commitment
 from appeals.cases.consent import ConsentInput, day_of_no
 from appeals.cases.demand import Demand
-from appeals.cases.directory import Organisation
 from appeals.cases.last_word import ALL_WORKERS
 from appeals.cases.publication import Publication, new_token
 from appeals.database.declarative import new_id
-from appeals.errors import FieldError, Invalid
-from appeals.fields import earliest
-from appeals.lifecycle import consent_rules, party_rules, record_kinds, record_references, record_writing, team_rules
+from appeals.lifecycle import consent_rules, record_kinds, record_writing, team_rules
 from appeals.lifecycle import step_inputs as asks
 from appeals.lifecycle.attempt import Attempt, is_void_after_no, second_signature, shown_records, stays_up
 from appeals.lifecycle.guards_publication import relied_on
@@ -34,153 +30,12 @@ from appeals.vocabulary import (
     WithdrawnBy,
 )
 
-CaseFinder = Callable[[str], Case | None]
-"""Finds, by reference, a case this caller coordinates; None for any other."""
-
-
-def prepare(writing: WriteContext, attempt: Attempt, coordinated: CaseFinder) -> None:
-    """Put on record what the input says, and find what it names, so that the guards can see it. Raises: Invalid."""
-    what = PREPARE.get(attempt.step.noun)
-    if what is not None:
-        what(writing, attempt, coordinated)
-
 
 def take_effect(writing: WriteContext, attempt: Attempt) -> None:
     """Change what the step changes of the case."""
     what = EFFECT.get(attempt.step.noun)
     if what is not None:
         what(writing, attempt)
-
-
-# Before the guards look
-
-
-def _prepare_screening(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    data = a.said(asks.Screening)
-    a.lead = writing.network.existing_entity(data.lead_entity, "/lead_entity")
-    a.assignee = writing.network.existing_account(data.assignee, "/assignee")
-
-
-def _prepare_verification(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    data = a.said(asks.Verification)
-    given, at = data.verifying_organisation, "/verifying_organisation"
-    party_rules.require_known(writing.session, writing.caller, Organisation, given, at)
-    a.verifier = writing.tx.directory.organisation(given).name
-    for index, grading in enumerate(data.grades):
-        found = record_references.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
-        found.grade = grading.grade
-
-
-def _prepare_acceptance(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    _write_all(writing, a, "demands", a.said(asks.Acceptance).demands)
-
-
-def _prepare_engagement(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    data = a.said(asks.Engagement)
-    data.conditions_met = [*data.conditions_met, *data.first_action.conditions_met]
-    data.first_action.conditions_met = data.conditions_met
-    a.first_action, refused = record_writing.write(
-        writing, record_kinds.KIND_OF_NOUN["actions"], data.first_action, "/first_action"
-    )
-    a.beside += refused
-    target = a.case.party(a.first_action.target)
-    if target is None or not target.is_target:
-        raise Invalid([FieldError("/first_action/target", "names nobody on whom pressure may be put")])
-    if earliest(data.first_action.done_on or a.on, data.first_action.done_precision) > a.on:
-        raise Invalid([FieldError("/first_action/done_on", "lies after the step that it begins")])
-
-
-def _prepare_de_escalation(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    """The workers were asked after the case came in, and have been asked: a day ahead only where the step is too."""
-    asked_on = a.said(asks.DeEscalation).workers_consulted_on
-    if asked_on and asked_on > max(a.on, writing.now.date()):
-        raise Invalid([FieldError("/workers_consulted_on", "lies in the future")])
-    if asked_on and asked_on < earliest(a.case.received_on, a.case.received_precision):
-        raise Invalid([FieldError("/workers_consulted_on", "lies before the case was received")])
-
-
-def _prepare_agreement(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    _write_all(writing, a, "commitments", a.said(asks.Agreement).commitments)
-
-
-def _write_all(writing: WriteContext, a: Attempt, noun: str, inputs: list[Any]) -> None:
-    for index, said in enumerate(inputs):
-        a.beside += record_writing.write(writing, record_kinds.KIND_OF_NOUN[noun], said, f"/{noun}/{index}")[1]
-
-
-def _prepare_breach(_writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    data = a.said(asks.Breach)
-    if data.commitment is not None:
-        a.breached = record_references.referred(a.case, "commitments", data.commitment, "/commitment")
-    elif data.demand is not None:
-        a.breached = record_references.referred(a.case, "demands", data.demand, "/demand")
-
-
-def _prepare_closure(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    """Say of each demand what became of it, so that the guards can ask whether all have been told."""
-    for index, data in enumerate(a.said(asks.Closure).outcomes):
-        demand: Demand = record_references.referred(a.case, "demands", data.demand, f"/outcomes/{index}/demand")
-        values = {"disposition": data.disposition, "disposed_on": a.on}
-        change = record_kinds.KIND_OF_NOUN["demands"].change
-        if change and data.disposition != demand.disposition:
-            a.beside += record_writing.change(writing, record_kinds.KIND_OF_NOUN["demands"], demand, change(**values))
-        if "satisfaction" in data.model_fields_set or demand.satisfaction is None:
-            demand.satisfaction = data.satisfaction
-        if data.outcome is not None:
-            _write_outcome(writing, a, demand, data)
-
-
-def _write_outcome(writing: WriteContext, a: Attempt, demand: Demand, data: asks.DemandOutcome) -> None:
-    extent = {Disposition.MET: "full", Disposition.PARTLY_MET: "partial"}
-    kind = record_kinds.KIND_OF_NOUN["outcomes"]
-    said = kind.input.model_validate(
-        {
-            "code": data.outcome,
-            "demand": str(demand.id),
-            "extent": extent.get(data.disposition, "none"),
-            "people_benefited": data.people_benefited,
-            "happened_on": a.on,
-            "happened_precision": a.said(asks.Closure).occurred_precision,
-        }
-    )
-    record_writing.write(writing, kind, said)
-
-
-def _prepare_merger(_writing: WriteContext, a: Attempt, coordinated: CaseFinder) -> None:
-    data = a.said(asks.Merger)
-    a.survivor = coordinated(data.survivor)
-    if a.survivor is None or a.survivor.id == a.case.id:
-        raise Invalid([FieldError("/survivor", "names no other case that you coordinate")])
-
-
-def _prepare_handover(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    data = a.said(asks.Handover)
-    a.lead = writing.network.existing_entity(data.receiving_entity, "/receiving_entity")
-
-
-def _prepare_handover_acceptance(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    data = a.said(asks.HandoverAcceptance)
-    a.lead = a.case.handover_to
-    named = data.assignee or str(a.caller.account_id)
-    a.assignee = writing.network.existing_account(named, "/assignee")
-
-
-PREPARE: dict[str, Callable[[WriteContext, Attempt, CaseFinder], None]] = {
-    "screening": _prepare_screening,
-    "verification": _prepare_verification,
-    "acceptance": _prepare_acceptance,
-    "engagement": _prepare_engagement,
-    "de-escalation": _prepare_de_escalation,
-    "agreement": _prepare_agreement,
-    "breach": _prepare_breach,
-    "closure": _prepare_closure,
-    "merger": _prepare_merger,
-    "handover": _prepare_handover,
-    "handover-acceptance": _prepare_handover_acceptance,
-}
-
-
-# Once the guards hold
 
 
 def _effect_acknowledgement(writing: WriteContext, a: Attempt) -> None:

@@ -8,8 +8,8 @@ from appeals.access.roles import INTAKE_ROLES
 from appeals.accounts.caller import Caller, RoleGrant
 from appeals.accounts.entity import Entity
 from appeals.accounts.network import Network
-from appeals.cases.case import Case, new_reference
-from appeals.cases.case_rows import new_case
+from appeals.cases.case import Case
+from appeals.cases.case_rows import new_case, new_reference
 from appeals.cases.case_transaction import CaseTransaction
 from appeals.cases.directory import Organisation
 from appeals.cases.history import HistoryEntry
@@ -18,8 +18,7 @@ from appeals.cases.sharing import may_have
 from appeals.cases.tally import TallyInput
 from appeals.database.declarative import new_id
 from appeals.errors import ChangeRefused, Forbidden, Unmet
-from appeals.lifecycle import party_rules, record_kinds, record_writing, team_rules
-from appeals.lifecycle import step_inputs as asks
+from appeals.lifecycle import case_inputs, party_rules, record_kinds, record_writing, team_rules
 from appeals.lifecycle.transition import follow_up, write_records
 from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import PartyRole, Priority, PublicationLevel, Role, Status, TallyKind, Visibility
@@ -27,7 +26,7 @@ from appeals.vocabulary import PartyRole, Priority, PublicationLevel, Role, Stat
 PRIORITY_IN_DANGER = {True: Priority.URGENT, False: Priority.NORMAL}
 
 
-def create_case(tx: CaseTransaction, caller: Caller, data: asks.Intake, now: datetime) -> Case:
+def create_case(tx: CaseTransaction, caller: Caller, data: case_inputs.Intake, now: datetime) -> Case:
     """Log a request for help as a new case in `received`. Raises: Forbidden, Invalid, ChangeRefused."""
     record_writing.not_ahead(data, now)
     grant = _intake_role(tx.network, caller, data)
@@ -87,11 +86,11 @@ _TAKEN_OVER = (
 )
 
 
-def _named(network: Network, data: asks.Intake) -> Entity:
+def _named(network: Network, data: case_inputs.Intake) -> Entity:
     return network.existing_entity(data.entity or "", "/entity")
 
 
-def _intake_role(network: Network, caller: Caller, data: asks.Intake) -> RoleGrant:
+def _intake_role(network: Network, caller: Caller, data: case_inputs.Intake) -> RoleGrant:
     """The membership under which the caller logs. A partner logs for their own entity. Raises: Forbidden, Invalid."""
     fitting = [grant for grant in caller.grants if grant.role in INTAKE_ROLES]
     if data.entity is not None:
@@ -106,7 +105,7 @@ def _logs_for(grant: RoleGrant, entity: Entity) -> bool:
     return grant.entity_id == entity.id if grant.role is Role.PARTNER else entity.path.startswith(grant.path)
 
 
-def _free_reference(tx: CaseTransaction, data: asks.Intake) -> str:
+def _free_reference(tx: CaseTransaction, data: case_inputs.Intake) -> str:
     while True:
         reference = new_reference(data.country, data.received_on.year)
         if tx.connection.execute(_OF_REFERENCE, {"reference": reference}).scalar() is None:
@@ -116,7 +115,7 @@ def _free_reference(tx: CaseTransaction, data: asks.Intake) -> str:
 _OF_REFERENCE = select(Case.id).where(Case.reference == bindparam("reference"))
 
 
-def _first_entry(data: asks.Intake, grant: RoleGrant, writing: WriteContext) -> HistoryEntry:
+def _first_entry(data: case_inputs.Intake, grant: RoleGrant, writing: WriteContext) -> HistoryEntry:
     return HistoryEntry(
         id=new_id(),
         step="intake",
@@ -136,7 +135,7 @@ def _first_entry(data: asks.Intake, grant: RoleGrant, writing: WriteContext) -> 
     )
 
 
-def _put_on_record(writing: WriteContext, data: asks.Intake) -> list[Unmet]:
+def _put_on_record(writing: WriteContext, data: case_inputs.Intake) -> list[Unmet]:
     """Write what comes with a request: the requester as a party, the records brought, violations, the estimate."""
     asking = data.requesting_organisation
     if not any(party.role is PartyRole.REQUESTER and party.organisation == asking for party in data.records.parties):
@@ -148,7 +147,7 @@ def _put_on_record(writing: WriteContext, data: asks.Intake) -> list[Unmet]:
         refused += record_writing.write(
             writing, record_kinds.KIND_OF_NOUN["violations"], violation, f"/violations/{index}"
         )[1]
-    if isinstance(data.affected, asks.Affected):
+    if isinstance(data.affected, case_inputs.Affected):
         estimate = TallyInput(
             kind=TallyKind.AFFECTED,
             low=data.affected.low,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appeals.access.visibility import directory_entry_for
+from appeals.access.directory_entries import directory_entry_for
 from appeals.accounts.caller import Caller
 from appeals.cases import (
     party,

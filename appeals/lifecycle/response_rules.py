@@ -5,6 +5,7 @@ from typing import Any
 from appeals.cases import (
     action,
 )
+from appeals.cases.response import Response, ResponseChange, ResponseInput, ResponseOutput
 from appeals.errors import FieldError, Invalid, Unmet
 from appeals.fields import (
     earliest,
@@ -20,7 +21,7 @@ from appeals.vocabulary import (
 )
 
 
-def response_columns(writing: WriteContext, data: action.ResponseInput, at: str) -> dict[str, Any]:
+def response_columns(writing: WriteContext, data: ResponseInput, at: str) -> dict[str, Any]:
     answered: action.Action = referred(writing.case, "actions", data.action, f"{at}/action")
     received = latest(data.received_on, data.received_precision)
     if answered.done_on and received < earliest(answered.done_on, answered.done_precision):
@@ -33,14 +34,14 @@ def response_columns(writing: WriteContext, data: action.ResponseInput, at: str)
     return {"party": answered.target}
 
 
-def _note_silence(writing: WriteContext, answered: action.Action, data: action.ResponseInput) -> None:
+def _note_silence(writing: WriteContext, answered: action.Action, data: ResponseInput) -> None:
     """A late answer stands beside the silence, also where it is told before anybody noted that (domain.md 3)."""
     told = answered.answers or data.grade is ResponseGrade.NO_RESPONSE
     if not told and not answered.is_in_time(data) and answered.status == ActionStatus.DONE:
         write(writing, RESPONSES, action.silence_of(answered))
 
 
-def refuse_second_silence(writing: WriteContext, response: action.Response) -> list[Unmet]:
+def refuse_second_silence(writing: WriteContext, response: Response) -> list[Unmet]:
     """That no answer came is said once; an answer that came late stands beside it."""
     answered = next(params for params in writing.case.actions if params.id == response.action)
     if not response.is_silence or answered.silence is response:
@@ -50,10 +51,10 @@ def refuse_second_silence(writing: WriteContext, response: action.Response) -> l
 
 RESPONSES = Kind(
     "responses",
-    action.Response,
-    action.ResponseInput,
-    action.ResponseOutput,
-    action.ResponseChange,
+    Response,
+    ResponseInput,
+    ResponseOutput,
+    ResponseChange,
     derive=response_columns,
     check=refuse_second_silence,
 )

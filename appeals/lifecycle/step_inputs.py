@@ -1,31 +1,20 @@
 """What each step asks for. Every step may bring along records that its guards ask for, and overrides."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from appeals.cases.action import ActionInput, ResponseInput
+from appeals.cases.action import ActionInput
 from appeals.cases.commitment import CommitmentInput
-from appeals.cases.consent import ConditionMet, ConditionsMet, ConsentInput
+from appeals.cases.consent import ConditionMet, ConditionsMet
 from appeals.cases.demand import DemandInput
 from appeals.cases.directory import OrganisationInput
-from appeals.cases.link import LinkInput
-from appeals.cases.outcome import OutcomeInput
-from appeals.cases.party import PartyInput
-from appeals.cases.payment import PaymentInput
-from appeals.cases.person import PersonInput
-from appeals.cases.proceeding import ProceedingInput
-from appeals.cases.publication import ApprovalInput
-from appeals.cases.risk import RiskAssessmentInput
-from appeals.cases.tally import TallyInput
-from appeals.cases.violation import ViolationInput
 from appeals.fields import (
     CASE_REFERENCE,
     CommitmentRef,
     Count,
-    Country,
     Dated,
     Day,
     DemandRef,
@@ -40,6 +29,8 @@ from appeals.fields import (
     SealedProse,
     ViolationRef,
 )
+from appeals.lifecycle.case_inputs import MOST, Records
+from appeals.lifecycle.publishing_input import NoLocalPartner, PublishedLevel
 from appeals.vocabulary import (
     CHANNEL,
     ActionStatus,
@@ -50,9 +41,6 @@ from appeals.vocabulary import (
     EscalationReason,
     IntakeChannel,
     OutcomeCode,
-    Precision,
-    Priority,
-    PublicationLevel,
     Reliability,
     ReopenReason,
     RequesterView,
@@ -61,31 +49,8 @@ from appeals.vocabulary import (
     SuspendReason,
     VerificationMethod,
     ViolationGrade,
-    Visibility,
     WithdrawnBy,
 )
-
-MOST = 100  # records of a kind in one request
-
-
-class Records(Model):
-    """Records brought along: written in the same transaction as the step, or none."""
-
-    parties: Annotated[list[PartyInput], Field(max_length=MOST)] = []
-    violations: Annotated[list[ViolationInput], Field(max_length=MOST)] = []
-    demands: Annotated[list[DemandInput], Field(max_length=MOST)] = []
-    people: Annotated[list[PersonInput], Field(max_length=MOST)] = []
-    consents: Annotated[list[ConsentInput], Field(max_length=MOST)] = []
-    risk_assessments: Annotated[list[RiskAssessmentInput], Field(max_length=MOST)] = []
-    approvals: Annotated[list[ApprovalInput], Field(max_length=MOST)] = []
-    actions: Annotated[list[ActionInput], Field(max_length=MOST)] = []
-    responses: Annotated[list[ResponseInput], Field(max_length=MOST)] = []
-    commitments: Annotated[list[CommitmentInput], Field(max_length=MOST)] = []
-    tallies: Annotated[list[TallyInput], Field(max_length=MOST)] = []
-    payments: Annotated[list[PaymentInput], Field(max_length=MOST)] = []
-    proceedings: Annotated[list[ProceedingInput], Field(max_length=MOST)] = []
-    outcomes: Annotated[list[OutcomeInput], Field(max_length=MOST)] = []
-    links: Annotated[list[LinkInput], Field(max_length=MOST)] = []
 
 
 class Override(Model):
@@ -137,75 +102,6 @@ class GuardedInput(StepInput):
     @property
     def met_conditions(self) -> list[ConditionMet]:
         return self.conditions_met
-
-
-class Affected(Model):
-    """How many workers are affected: a range."""
-
-    low: Count
-    high: Count
-
-    @model_validator(mode="after")
-    def _bounds_agree(self) -> "Affected":
-        if self.high < self.low:
-            raise ValueError("high is below low")
-        return self
-
-
-class Intake(Model):
-    """An urgent appeal as it comes in."""
-
-    requesting_organisation: UUID | OrganisationInput
-    channel: IntakeChannel
-    received_on: Happened
-    received_precision: Precision = Precision.EXACT
-    country: Country
-    narrative: Annotated[SealedProse, Field(description="What happened. Sealed: openings alone show it.")]
-    narrative_language: Language
-    violations: Annotated[list[ViolationInput], Field(min_length=1, max_length=MOST)]
-    affected: Affected | Literal["unknown"]
-    help_asked: Prose
-    danger: Annotated[Flag, Field(description="Whether somebody is in danger now.")]
-    title: Annotated[Name | None, Field(description="Safe to read: no person. Default: made of codes.")] = None
-    public_summary: Annotated[Prose | None, Field(description="Safe to read: no person.")] = None
-    priority: Priority | None = None
-    visibility: Visibility = Visibility.RESTRICTED
-    entity: Annotated[NameOrId | None, Field(description="Where it is logged; default: the caller's own.")] = None
-    records: Records = Records()
-
-
-def _never_null(schema: dict[str, Any]) -> None:
-    """Say of members that are None where they are left out that they may be left out, but not be null."""
-    for said in schema["properties"].values():
-        if "anyOf" not in said:
-            continue
-        del said["default"]
-        said.update(next(form for form in said.pop("anyOf") if form != {"type": "null"}))
-
-
-class Translation(Model):
-    """A title and summary in another language than the case's own."""
-
-    title: Name
-    summary: Prose | None = None
-
-
-class CaseChange(Model):
-    """What may be changed of a case besides its status."""
-
-    model_config = ConfigDict(json_schema_extra=_never_null)
-
-    title: Name | None = None
-    public_summary: Prose | None = None
-    priority: Priority | None = None
-    danger: Flag | None = None
-    assignee: NameOrId | None = None
-    visibility: Visibility | None = None
-    conditions_met: ConditionsMet = []
-    translations: Annotated[
-        dict[Language, Translation] | None,
-        Field(description="Title and summary for the public in other languages; safe to read, no person."),
-    ] = None
 
 
 class Acknowledgement(GuardedInput):
@@ -276,23 +172,6 @@ class Engagement(GuardedInput):
         if action.status is not ActionStatus.DONE or CHANNEL[action.kind] is not Channel.QUIET:
             raise ValueError("the first action has been done, and is of a quiet kind; an escalation goes public")
         return self
-
-
-NoLocalPartner = Annotated[
-    Prose | None,
-    Field(description="Why there is no partner's side but the workers; the reviewer has to have signed that too."),
-]
-PublishedLevel = Literal[PublicationLevel.ANONYMISED, PublicationLevel.NAMED, PublicationLevel.PERSON]
-
-
-class Publishing(Model):
-    """Publish what a reviewer approved, with no campaign. No step: the status stays."""
-
-    publication_level: Annotated[PublishedLevel, Field(description="No wider than what was approved.")]
-    reason: Annotated[EscalationReason | None, Field(description="`workers_request` where the risk is critical.")] = (
-        None
-    )
-    no_local_partner: NoLocalPartner = None
 
 
 class Escalation(GuardedInput):

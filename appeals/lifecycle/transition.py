@@ -19,12 +19,13 @@ from appeals.cases.sharing import shared_until, sharing_ended
 from appeals.database.declarative import new_id
 from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid, StepRefused, Unmet
 from appeals.fields import Sealed, annotated_fields
-from appeals.lifecycle import consent_rules, record_kind, record_kinds, record_references, record_writing
+from appeals.lifecycle import case_inputs, consent_rules, record_kind, record_kinds, record_references, record_writing
 from appeals.lifecycle import step_inputs as asks
 from appeals.lifecycle.attempt import Attempt
-from appeals.lifecycle.effects import CaseFinder, prepare, publish_signed, take_effect
+from appeals.lifecycle.effects import take_effect
 from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
 from appeals.lifecycle.guards_publication import up_until
+from appeals.lifecycle.preparations import CaseFinder, prepare
 from appeals.lifecycle.steps import GOING_UP, MAY_BE_UP, STEP_OF_NOUN, TAKEN_UP, Step, open_in
 from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import ConsentScope, ConsentSubject, PublicationLevel, Role, Status, SuspendReason, Visibility
@@ -124,8 +125,19 @@ def _entry(attempt: Attempt, role: Role, overridden: dict[str, str]) -> HistoryE
         says=attempt.step.says,
         input=_shown(data),
         overrides=overridden,
-        left_open=attempt.case.left_open() if attempt.entering is Status.CLOSED else {},
+        left_open=_left_open(attempt.case) if attempt.entering is Status.CLOSED else {},
     )
+
+
+def _left_open(case: Case) -> dict[str, Any]:
+    """What an ending leaves open, by number; only what is not zero."""
+    counts = {
+        "demands": sum(not demand.disposed for demand in case.demands_now),
+        "commitments": sum(commitment.is_open for commitment in case.commitments),
+        "held": case.still_held,
+        "charged": case.charges_pending,
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def _shown(data: BaseModel) -> dict[str, Any]:
@@ -135,13 +147,13 @@ def _shown(data: BaseModel) -> dict[str, Any]:
     return data.model_dump(mode="json", exclude=hidden, exclude_none=True)
 
 
-def write_records(writing: WriteContext, brought: asks.Records, at: str) -> list[Unmet]:
+def write_records(writing: WriteContext, brought: case_inputs.Records, at: str) -> list[Unmet]:
     """Write records that come along with intake or a step, in the order in which they may refer to each other.
 
     Tells which rules forbid one. Raises: Forbidden, Invalid.
     """
     beside: list[Unmet] = []
-    for name in asks.Records.model_fields:
+    for name in case_inputs.Records.model_fields:
         kind = record_kinds.KIND_OF_NOUN[name.replace("_", "-")]
         inputs = getattr(brought, name)
         if not all(record_writing.may_write(writing, kind, said) for said in inputs):
@@ -208,7 +220,7 @@ def follow_up(writing: WriteContext) -> None:
             page.up_until = up_until(attempt)
             _note_outdated(writing, page)
     if _taking_up_refused(writing):
-        _pause(writing, SuspendReason.CONSENT_WITHDRAWN)
+        pause(writing, SuspendReason.CONSENT_WITHDRAWN)
     _narrow(writing)
     words = case.words(case.today(writing.now))
     met = case.take_up_conditions_met
@@ -231,7 +243,7 @@ def _come_down(writing: WriteContext, reasons: list[Unmet]) -> None:
     case.touch(writing.now)
     by_fact = all(reason.code in DISPROVED for reason in reasons)
     if case.status == Status.PUBLIC_CAMPAIGN:
-        _pause(writing, SuspendReason.VERIFICATION_DOUBT if by_fact else SuspendReason.CONSENT_WITHDRAWN)
+        pause(writing, SuspendReason.VERIFICATION_DOUBT if by_fact else SuspendReason.CONSENT_WITHDRAWN)
 
 
 DISPROVED = {"violation.unverified", "publication.disproved"}
@@ -274,20 +286,7 @@ def _narrow(writing: WriteContext) -> None:
             _narrow(replace(writing, case=merged))
 
 
-def take_down(writing: WriteContext, page: Publication, reason: str) -> None:
-    """Take a publication down at once; a public campaign does not go on without one. Raises: ChangeRefused."""
-    if not page.is_up:
-        gone = Unmet("publication.taken_down", "It was taken down before.")
-        raise ChangeRefused(writing.case.status, [gone], open_nouns(writing.caller, writing.case))
-    writing.case.take_down(writing.now, reason)
-    writing.case.version += 1
-    writing.case.touch(writing.now)
-    if writing.case.status == Status.PUBLIC_CAMPAIGN:
-        _pause(writing, SuspendReason.SAFETY)
-    follow_up(writing)
-
-
-def _pause(writing: WriteContext, reason: SuspendReason) -> None:
+def pause(writing: WriteContext, reason: SuspendReason) -> None:
     """Suspend the case, in the most responsible role that the caller has on it."""
     step_input = asks.Suspension(reason=reason, review_on=writing.now.date() + timedelta(days=14))
     caller, case = writing.caller, writing.case
@@ -295,18 +294,3 @@ def _pause(writing: WriteContext, reason: SuspendReason) -> None:
     make(
         writing, STEP_OF_NOUN["suspension"], step_input, role, require_current=lambda: None, coordinated=lambda _: None
     )
-
-
-def publish_now(writing: WriteContext, body: asks.Publishing, require_current: Callable[[], None]) -> Publication:
-    """Publish what a reviewer approved, without a campaign. Raises: StepRefused, and what `require_current` does."""
-    attempt = page_attempt(writing.network, writing.case, writing.caller, writing.now, None)
-    attempt = replace(attempt, input=body)
-    require_current()
-    left = unmet(attempt)
-    if left:
-        raise StepRefused(writing.case.status, open_nouns(writing.caller, writing.case), left)
-    publish_signed(writing, attempt)
-    writing.case.version += 1
-    writing.case.touch(writing.now)
-    follow_up(writing)
-    return writing.case.publications[-1]

@@ -15,7 +15,8 @@ from appeals.access.visibility import visible_filter, work_view_filter
 from appeals.accounts.account import Account
 from appeals.accounts.caller import Caller
 from appeals.accounts.entity import Entity
-from appeals.cases.case import URGENCY, Case
+from appeals.cases.case import Case
+from appeals.cases.case_indexes import URGENCY
 from appeals.cases.link import Link, LinkOutput
 from appeals.cases.party import BUYERS, Party
 from appeals.cases.violation import Violation

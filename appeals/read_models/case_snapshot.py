@@ -22,13 +22,14 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from appeals.access.visibility import links
 from appeals.accounts.caller import Caller, anonymous_caller
 from appeals.cases.case import Case
+from appeals.cases.case_reading import load_case
 from appeals.cases.change_log import Change, PreviousTeamMember, PreviousVisibility
 from appeals.cases.link import LinkOutput
 from appeals.database.declarative import Base, deferred_fk
 from appeals.database.engine import Database
 from appeals.database.json_rows import json_row
 from appeals.database.xid_order import current_xid
-from appeals.read_models import name_similarity, search, statistics, views
+from appeals.read_models import name_similarity, search, statistic_counts, views
 from appeals.read_models.name_similarity import BlockingKey
 from appeals.vocabulary import TeamStatus, View
 
@@ -149,7 +150,7 @@ def snapshot_columns(case: Case, rendered: Mapping[View, RenderedView]) -> dict[
         "status_line": status.line,
         "work_line": work.line,
         "visibility_key": visibility_key(case),
-        "counted": statistics.counted_dimensions(case),
+        "counted": statistic_counts.counted_dimensions(case),
         "status_view": status.view,
         "work_view": work.view,
     }
@@ -201,7 +202,7 @@ def insert_survivor(shown: bytes, reference: str | None) -> bytes:
 def stale_snapshots(session: Session, cases: Iterable[Case]) -> Iterator[Case]:
     """Those of these cases of which something else is kept than a fresh rendering gives, or nothing."""
     for case in cases:
-        case.load(session)
+        load_case(session, case)
         snapshot, fresh = session.get(CaseSnapshot, case.id), snapshot_of(case)
         if snapshot is None or any(getattr(snapshot, name) != value for name, value in fresh.items()):
             yield case
@@ -227,10 +228,10 @@ def rebuild(database: Database, *, all_of_them: bool) -> int:
             connection = session.connection()
             indexed = search.reindex(connection, cases)
             for case in cases:
-                case.load(session)
+                load_case(session, case)
                 snapshot, rendered = session.get(CaseSnapshot, case.id), snapshot_of(case)
                 name_similarity.index_names(connection, case, is_new=False)
-                statistics.log_delta(connection, snapshot.counted if snapshot else None, rendered["counted"])
+                statistic_counts.log_delta(connection, snapshot.counted if snapshot else None, rendered["counted"])
                 session.merge(CaseSnapshot(case_id=case.id, **rendered, indexed=indexed[case.id]))
         if not cases:
             return done

@@ -6,14 +6,11 @@
 """
 
 import hashlib
-from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from appeals.access.visibility import is_on_team, links, sees
 from appeals.accounts.caller import Caller
@@ -35,7 +32,6 @@ from appeals.cases import (
     violation,
 )
 from appeals.cases.case import Case
-from appeals.cases.history import HistoryEntry
 from appeals.fields import Document, Model
 from appeals.vocabulary import (
     ActedBy,
@@ -55,7 +51,6 @@ from appeals.vocabulary import (
     PublicationLevel,
     ResponseGrade,
     RiskLevel,
-    Role,
     Status,
     StatusGroup,
     View,
@@ -197,29 +192,6 @@ class WorkView(FullView):
     team: list[team.TeamMemberOutput]
 
 
-class HistoryOutput(Model):
-    """One entry of the status history. `account_id`, `reason`, `input` and `overrides` are for the team only."""
-
-    sequence: int
-    step: str
-    from_status: Status | None
-    to_status: Status
-    says: str
-    role: Role
-    entity_id: UUID
-    account_id: UUID | None
-    occurred_on: date
-    occurred_precision: Precision
-    recorded_at: datetime
-    reason: str | None
-    input: dict[str, Any] | None
-    overrides: dict[str, str] | None
-    left_open: dict[str, int]
-
-
-HISTORY_FOR_WORK = ("account_id", "reason", "input", "overrides")
-
-
 def most(caller: Caller, case: Case) -> View:
     """The fullest view of the case that the caller may have."""
     return View.WORK if is_on_team(caller, case) else View.STATUS
@@ -267,6 +239,8 @@ def _read(case: Case, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 _STATUS_FIELDS = tuple(set(StatusView.model_fields) - {"merged_into_reference", "demands", "view", *FOR_WORK})
+
+
 _WORK_FIELDS = tuple(set(WorkView.model_fields) - {"merged_into_reference", "requester", "links", "view"})
 
 
@@ -276,30 +250,3 @@ def tag_of(version: int, shown: bytes) -> str:
     The rest follows from what is shown alone, so that it tells nothing of what is not.
     """
     return f'"{version}-{hashlib.sha256(shown).hexdigest()[:20]}"'
-
-
-def of_entry(
-    session: Session,
-    caller: Caller,
-    case: Case,
-    entry: HistoryEntry,
-    since: Callable[[datetime], datetime] = lambda moment: moment,
-) -> HistoryOutput:
-    """An entry of the history as the team sees it, or as those who only follow the status do.
-
-    To these it is on record `since` they could have read it.
-    """
-    output = HistoryOutput.model_validate(entry)
-    if not is_on_team(caller, case):
-        hidden: dict[str, Any] = dict.fromkeys(HISTORY_FOR_WORK)
-        return output.model_copy(update={**hidden, "recorded_at": since(entry.recorded_at)})
-    if output.input and "survivor" in output.input and not _sees_survivor(session, caller, entry):
-        return output.model_copy(update={"input": {**output.input, "survivor": None}})
-    return output
-
-
-def _sees_survivor(session: Session, caller: Caller, entry: HistoryEntry) -> bool:
-    """Of the case that this merger named: since then it may have been undone, and another made."""
-    named = select(Case).where(Case.reference == entry.input["survivor"])
-    survivor = session.scalar(named)
-    return survivor is not None and sees(caller, survivor)

@@ -15,15 +15,17 @@ from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, sel
 from sqlalchemy.orm import Session, aliased
 
 from appeals.access.roles import COORDINATION
-from appeals.access.visibility import VIA_HANDOVER, visible_filter, work_view_filter
+from appeals.access.via import VIA_HANDOVER
+from appeals.access.visibility import visible_filter, work_view_filter
 from appeals.accounts.caller import Caller
-from appeals.cases.action import Action, Response, is_approach
+from appeals.cases.action import Action, is_approach
 from appeals.cases.case import Case
 from appeals.cases.commitment import OPEN, Commitment
 from appeals.cases.consent import YES, Consent
 from appeals.cases.history import HistoryEntry
 from appeals.cases.proceeding import OVER, Proceeding
 from appeals.cases.publication import Publication
+from appeals.cases.response import Response
 from appeals.cases.risk import RiskAssessment
 from appeals.fields import Model
 from appeals.lifecycle.guards_risk_and_contact import RISK_REVIEW_DAYS, RISK_REVIEW_DAYS_ELSEWHERE

@@ -10,18 +10,17 @@ commits: of twins that are sent at once, the later is told of the earlier.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import chain, groupby, islice
-from operator import attrgetter
-from typing import Any, Literal
+from itertools import chain
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from appeals.access.visibility import cached_statement, directory_entry_for, work_view_filter
+from appeals.access.directory_entries import directory_entry_for
+from appeals.access.visibility import cached_statement, work_view_filter
 from appeals.accounts.caller import Caller
 from appeals.cases.case import Case
 from appeals.cases.case_transaction import CaseTransaction
@@ -35,31 +34,34 @@ from appeals.database.locks import acquire_locks
 from appeals.database.statement_cache import StatementCache, statement_cache
 from appeals.database.xid_order import after_position
 from appeals.fields import Model
-from appeals.lifecycle.step_inputs import Intake
+from appeals.lifecycle.case_inputs import Intake
 from appeals.read_models.change_feed import FeedPosition, head_position, position_from
 from appeals.read_models.name_similarity import (
     COMPARED_ROLES,
     BlockingKey,
     PartyNames,
-    are_alike,
-    blocking_keys,
     names_of_party,
     search_keys,
 )
+from appeals.reports.case_comparison import BUYER_ROLES, COMPARED_PARTIES, CaseFeatures, cases_alike, features_of
 from appeals.vocabulary import PartyRole
 
 WITHIN = timedelta(days=90)
-SAME_DAYS = timedelta(days=14)
+
+
 SHOWN = 20
+
+
 NEAREST = 20
 """So many cases received until the same day, and as many received later, are compared for each key."""
+
+
 COMPARED = 30
 """With at most so many cases a request is compared: with those that share the most keys."""
+
+
 CHANGED = 500
 """So many of the cases that were written to since the snapshot are looked at, the last ones."""
-COMPARED_PARTIES, COMPARED_NAMES = 100, 200
-"""Of each role the first parties of a case are compared, and of two cases the first pairs of names that share a key."""
-_BUYERS = frozenset({PartyRole.BRAND, PartyRole.RETAILER, PartyRole.LICENSOR, PartyRole.AGENT})
 
 
 class Duplicate(Model):
@@ -70,41 +72,12 @@ class Duplicate(Model):
 
 
 @dataclass(frozen=True)
-class _Features:
-    """What a case is compared by: names and rows of the directory by role, violations, days."""
-
-    received_on: date
-    id: UUID | None = None
-    reference: str = ""
-    names: dict[str, list[str]] = field(default_factory=dict)
-    rows: dict[str, set[UUID]] = field(default_factory=dict)
-    codes: set[str] = field(default_factory=set)
-    since: set[date] = field(default_factory=set)
-
-    @property
-    def buyers(self) -> set[UUID]:
-        """The rows of the directory that buy."""
-        return set[UUID]().union(*(self.rows.get(role, ()) for role in _BUYERS))
-
-    @property
-    def days(self) -> set[date]:
-        """When it happened, as far as that is told; else when it was received."""
-        return self.since or {self.received_on}
-
-    def add(self, role: str, row: UUID | None, names: Iterable[str | None]) -> None:
-        """A party in a role."""
-        self.names.setdefault(role, []).extend(filter(None, names))
-        if row is not None:
-            self.rows.setdefault(role, set()).add(row)
-
-
-@dataclass(frozen=True)
 class Comparison:
     """What a request was found to be like in a snapshot, which shows what was committed up to `place`."""
 
     keys: list[int]
     place: FeedPosition
-    alike: list[tuple[_Features, list[str]]]
+    alike: list[tuple[CaseFeatures, list[str]]]
 
 
 # In a snapshot
@@ -118,7 +91,7 @@ def compare(session: Session, caller: Caller, request: Intake) -> Comparison:
     connection, statements = session.connection(), statement_cache(session)
     place = position_from(connection.execute(_HEAD).one())
     others = _load(connection, _candidates(connection, statements, caller, request, keys))
-    return Comparison(keys, place, _alike_to(features, others))
+    return Comparison(keys, place, cases_alike(features, others))
 
 
 _HEAD = select(*head_position())
@@ -126,12 +99,12 @@ _HEAD = select(*head_position())
 
 def _of_request(
     session: Session, directory: Directory, caller: Caller, request: Intake
-) -> tuple[_Features, list[PartyNames]]:
+) -> tuple[CaseFeatures, list[PartyNames]]:
     """What a request is compared by; ids that the caller may not know are left out, as they will be refused."""
     asking = PartyInput(role=PartyRole.REQUESTER, organisation=request.requesting_organisation)
-    parties = [party for party in (*request.records.parties, asking) if party.role in {*COMPARED_ROLES, *_BUYERS}]
+    parties = [party for party in (*request.records.parties, asking) if party.role in {*COMPARED_ROLES, *BUYER_ROLES}]
     directory.look_up(chain.from_iterable((party.organisation, party.facility) for party in parties))
-    features, named = _Features(request.received_on), []
+    features, named = CaseFeatures(request.received_on), []
     features.codes.update(violation.code for violation in request.violations)
     features.since.update(violation.since for violation in request.violations if violation.since)
     for party in parties:
@@ -192,24 +165,11 @@ def possible_duplicates(tx: CaseTransaction, caller: Caller, case: Case, compare
     alike = [known[case_id] for case_id in seen - changed]
     if seen & changed:
         others = _load(tx.connection, sorted(seen & changed, reverse=True)[:COMPARED])
-        alike += _alike_to(_of_case(case), others)
+        alike += cases_alike(features_of(case), others)
     alike.sort(key=lambda pair: (len(pair[1]), pair[0].received_on, pair[0].id), reverse=True)
     return [Duplicate(reference=features.reference, reasons=reasons) for features, reasons in alike[:SHOWN]]
 
 
-def _of_case(case: Case) -> _Features:
-    """What a case is compared by, as it stands in this transaction."""
-    features = _Features(case.received_on, case.id, case.reference)
-    for role, parties in groupby(sorted(case.parties, key=lambda party: (party.role, party.id)), _role_of):
-        if role in {*COMPARED_ROLES, *_BUYERS}:
-            for party in islice(parties, COMPARED_PARTIES):
-                features.add(role, party.facility_id or party.organisation_id, party.names)
-    features.codes.update(violation.code for violation in case.violations)
-    features.since.update(violation.since for violation in case.violations if violation.since)
-    return features
-
-
-_role_of = attrgetter("role")
 _CHANGED_SINCE = (
     select(Change.case_id)
     .where(after_position(Change.transaction_id, Change.id, bindparam("transaction"), bindparam("number")))
@@ -242,12 +202,12 @@ def _sharing_a_key(caller: Caller) -> Select[UUID]:
 # Comparing
 
 
-def _load(connection: Connection, numbers: list[UUID]) -> list[_Features]:
+def _load(connection: Connection, numbers: list[UUID]) -> list[CaseFeatures]:
     """What these cases are compared by, in their order."""
     if not numbers:
         return []
     cases, parties, violations = connection.execute(_FEATURES, {"numbers": numbers}).one()
-    known = {text: _Features(date.fromisoformat(day), UUID(text), reference) for text, reference, day in cases or ()}
+    known = {text: CaseFeatures(date.fromisoformat(day), UUID(text), reference) for text, reference, day in cases or ()}
     for case_id, role, row, *names in parties or ():
         known[case_id].add(role, UUID(row) if row else None, names)
     for case_id, code, since in violations or ():
@@ -259,7 +219,11 @@ def _load(connection: Connection, numbers: list[UUID]) -> list[_Features]:
 
 
 _NUMBERS: BindParameter[UUID] = bindparam("numbers", expanding=True)
+
+
 _CASES = select(Case.id, Case.reference, Case.received_on).where(Case.id.in_(_NUMBERS))
+
+
 _VIOLATIONS = select(Violation.case_id, Violation.code, Violation.since).where(Violation.case_id.in_(_NUMBERS))
 
 
@@ -269,7 +233,7 @@ def _first_parties() -> Select[*tuple[Any, ...]]:
     row = func.coalesce(Party.facility_id, Party.organisation_id)
     names = (Party.named[name].as_string().label(name) for name in ("name", "name_local"))
     parties = select(Party.case_id, Party.role, row.label("row"), *names, rank.label("rank"))
-    parties = parties.where(Party.case_id.in_(_NUMBERS), Party.role.in_([*COMPARED_ROLES, *_BUYERS]))
+    parties = parties.where(Party.case_id.in_(_NUMBERS), Party.role.in_([*COMPARED_ROLES, *BUYER_ROLES]))
     ranked = parties.subquery("ranked").c
     columns = (ranked.case_id, ranked.role, ranked.row, ranked.name, ranked.name_local)
     return select(*columns).where(ranked.rank <= COMPARED_PARTIES)
@@ -282,41 +246,3 @@ def _all_features() -> Select[*tuple[Any, ...]]:
 
 
 _FEATURES = _all_features()
-
-
-def _alike_to(features: _Features, others: Iterable[_Features]) -> list[tuple[_Features, list[str]]]:
-    return [(other, reasons) for other in others if (reasons := why(features, other))]
-
-
-def why(case: _Features, other: _Features) -> list[str]:
-    """Why two cases may be the same appeal; nothing where it takes more to think so."""
-    employers = (case.names.get(PartyRole.EMPLOYER), other.names.get(PartyRole.EMPLOYER))
-    if all(employers) and not _alike(PartyRole.EMPLOYER, case, other):
-        return []
-    met = {who: similarity for role, who in COMPARED_ROLES.items() if (similarity := _alike(role, case, other))}
-    beside = _beside(case, other)
-    if "same" not in met.values() and not (met and beside):
-        return []
-    same = sorted(who for who, similarity in met.items() if similarity == "same")
-    return [*(f"same {who}" for who in same), *(f"{who} of a like name" for who in sorted(met.keys() - same)), *beside]
-
-
-def _alike(role: PartyRole, case: _Features, other: _Features) -> Literal["same", "alike", ""]:
-    """Whether in this role both name the same row of the directory, or somebody of a like name."""
-    if case.rows.get(role, set()) & other.rows.get(role, set()):
-        return "same"
-    pairs = _sharing_keys(case.names.get(role, ()), other.names.get(role, ()))
-    return "alike" if any(are_alike(*pair) for pair in islice(pairs, COMPARED_NAMES)) else ""
-
-
-def _sharing_keys(names: Iterable[str], other_names: Collection[str]) -> Iterator[tuple[str, str]]:
-    for name in names:
-        keys = set(blocking_keys(name))
-        yield from ((name, other) for other in other_names if not keys.isdisjoint(blocking_keys(other)))
-
-
-def _beside(case: _Features, other: _Features) -> list[str]:
-    """What makes it more likely, and is not enough alone."""
-    near = any(abs(one - another) <= SAME_DAYS for one in case.days for another in other.days)
-    shared = {"same violations": case.codes & other.codes, "same brand": case.buyers & other.buyers}
-    return [*(clue for clue, both in shared.items() if both), *(["same days"] if near else [])]

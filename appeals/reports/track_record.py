@@ -14,7 +14,8 @@ from pydantic import Field
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, selectinload
 
-from appeals.access.visibility import directory_entry_for, work_view_filter
+from appeals.access.directory_entries import directory_entry_for
+from appeals.access.visibility import work_view_filter
 from appeals.accounts.caller import Caller
 from appeals.cases.action import Action, is_approach
 from appeals.cases.case import Case

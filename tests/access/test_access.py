@@ -19,7 +19,8 @@ from appeals.accounts.account import Account
 from appeals.accounts.authentication import authenticate
 from appeals.accounts.caller import Caller, RoleGrant
 from appeals.accounts.entity import Entity, entity_named, new_entity
-from appeals.cases.case import Case, new_reference
+from appeals.cases.case import Case
+from appeals.cases.case_rows import new_reference
 from appeals.cases.directory import Organisation
 from appeals.cases.team import TeamMember
 from appeals.database.declarative import new_id

@@ -28,7 +28,7 @@ from appeals.api.idempotency import IdempotentResponse
 from appeals.api.routing import Operation
 from appeals.app import operations
 from appeals.database.declarative import Base
-from appeals.lifecycle.step_inputs import Intake
+from appeals.lifecycle.case_inputs import Intake
 from appeals.lifecycle.steps import STEP_OF_NOUN, STEPS
 from appeals.vocabulary import Role
 from tests.conftest import PEPPER, Template

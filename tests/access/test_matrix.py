@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session
 
+from appeals.access import via
 from appeals.access import visibility as visibility_rules
 from appeals.access.visibility import VISIBILITY_RULES
 from appeals.accounts.account import Account
@@ -372,9 +373,9 @@ def without(stage: Stage, row: visibility_rules.VisibilityRule) -> Iterator[None
 @pytest.mark.parametrize("row", VISIBILITY_RULES, ids=lambda row: f"{row.via.says}: {row.view}")
 def test_without_any_row_of_sight_the_matrix_is_red(stage: Stage, row: visibility_rules.VisibilityRule) -> None:
     outside = {  # what the roles typed above leave out: who is named, and to whom a case is offered
-        visibility_rules.VIA_TEAM: (stage.keeper, stage.references["sealed"]),
-        visibility_rules.VIA_BREAK_GLASS: (stage.breaker, stage.references["sealed"]),
-        visibility_rules.VIA_HANDOVER: (stage.people["coordinator", "elsewhere"], stage.offered),
+        via.VIA_TEAM: (stage.keeper, stage.references["sealed"]),
+        via.VIA_BREAK_GLASS: (stage.breaker, stage.references["sealed"]),
+        via.VIA_HANDOVER: (stage.people["coordinator", "elsewhere"], stage.offered),
     }
     if row.via in outside:
         who, reference = outside[row.via]

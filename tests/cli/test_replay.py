@@ -12,11 +12,11 @@ import pytest
 from pydantic import BaseModel
 from rich.console import Console
 
-from appeals.cases.action import ResponseBody
+from appeals.cases.response import ResponseBody
 from appeals.cli import replay_format, replay_player, replay_results
 from appeals.cli.replay_format import CallLine, CaseLine, Published
 from appeals.fields import earliest, latest
-from appeals.lifecycle import record_kinds, step_inputs
+from appeals.lifecycle import case_inputs, record_kinds, step_inputs
 from appeals.lifecycle.steps import STEP_OF_NOUN, Step
 from appeals.vocabulary import CloseReason, Status
 
@@ -49,11 +49,11 @@ def model_of(call: CallLine) -> type[BaseModel]:
     """What the service reads the body of a call as."""
     noun = call.to.split("/")[0]
     if call.method == "PATCH":
-        change = record_kinds.KIND_OF_NOUN[noun].change if noun else step_inputs.CaseChange
+        change = record_kinds.KIND_OF_NOUN[noun].change if noun else case_inputs.CaseChange
         assert change is not None
         return change
     if not noun:
-        return step_inputs.Intake
+        return case_inputs.Intake
     if call.to.endswith("/responses"):
         return ResponseBody
     return STEP_OF_NOUN[noun].input if noun in STEP_OF_NOUN else record_kinds.KIND_OF_NOUN[noun].input

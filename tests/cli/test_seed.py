@@ -28,7 +28,7 @@ from appeals.lifecycle import due_dates
 from appeals.lifecycle.steps import ENDED, STEPS
 from appeals.read_models.case_snapshot import CaseSnapshot, all_counted_cases, rebuild, stale_snapshots
 from appeals.read_models.name_similarity import BlockingKey, keys_of_case, names_of_party
-from appeals.read_models.statistics import miscounted
+from appeals.read_models.statistics_folding import miscounted
 from appeals.vocabulary import Status, Visibility
 from tests.conftest import Template
 from tests.support.cast import World

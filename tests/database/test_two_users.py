@@ -16,7 +16,7 @@ from appeals.database import migrations, protection
 from appeals.database.append_only import TABLES, Working
 from appeals.database.engine import Database
 from appeals.lifecycle import due_dates
-from appeals.read_models import statistics
+from appeals.read_models import statistics_folding
 from appeals.read_models.case_snapshot import all_counted_cases, rebuild
 from appeals.read_models.change_feed import reset_feed
 from appeals.settings import Settings
@@ -128,9 +128,9 @@ def test_all_that_the_service_does_it_may_do(world: World) -> None:
     world.case_in("public_campaign")
     later = NOW + timedelta(days=400)
     due_dates.process_due(world.database, later)
-    while statistics.fold(world.database):
+    while statistics_folding.fold(world.database):
         pass
-    statistics.recount(world.database, all_counted_cases)
+    statistics_folding.recount(world.database, all_counted_cases)
     rebuild(world.database, all_of_them=True)
     populate(world.database, 25, 1, NOW, lambda _: None)
     with world.database.writing() as session:

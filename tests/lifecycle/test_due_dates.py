@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from appeals.cases.action import Action, Response
+from appeals.cases.action import Action
 from appeals.cases.due_date import DueDate
+from appeals.cases.response import Response
 from appeals.database.engine import Database
 from appeals.lifecycle import due_dates
 from appeals.lifecycle.due_dates import SYSTEM_ACCOUNT, process_due

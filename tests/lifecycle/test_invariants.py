@@ -22,6 +22,7 @@ from appeals.cases.consent import Consent
 from appeals.cases.history import HistoryEntry
 from appeals.cases.last_word import SCOPE_OF_LEVEL, Words
 from appeals.cases.publication import Publication
+from appeals.cases.safe_contact import newest_rule
 from appeals.lifecycle.record_kinds import KINDS
 from appeals.vocabulary import PublicationLevel, Role, Status
 from tests.support.cast import (
@@ -664,7 +665,7 @@ def test_what_is_sealed_appears_in_no_answer(world: World) -> None:
     assert [answer.text for answer in told if narrative in answer.text or rule in answer.text] == []
     with world.database.reading() as session:
         case = session.scalars(select(Case)).one()
-        assert (case.narrative, case.safe_contact_rule) == (narrative, rule)
+        assert (case.narrative, newest_rule(case.safe_contact_rules, None)) == (narrative, rule)
 
 
 def test_history_tells_the_team_all_and_followers_only_the_status(world: World) -> None:

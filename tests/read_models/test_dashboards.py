@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 from appeals.accounts.account import Account, grant
 from appeals.accounts.entity import entity_named
 from appeals.database.engine import Database
-from appeals.read_models import statistics
-from appeals.read_models.statistics import asked_for, fold
+from appeals.read_models import statistic_counts, statistics
+from appeals.read_models.statistics import asked_for
+from appeals.read_models.statistics_folding import fold
 from appeals.vocabulary import Role, ViolationCode, Visibility
 from tests.conftest import Template
 from tests.support.cast import Person, World, day, intake, step_input
@@ -329,6 +330,6 @@ def test_a_partner_who_is_a_dashboard_too_gets_what_a_dashboard_gets(world: Worl
 
 
 def test_every_visibility_is_typed_as_what_dashboards_count_or_not() -> None:
-    assert {"regional", "network"} == statistics.WIDELY_VISIBLE
+    assert {"regional", "network"} == statistic_counts.WIDELY_VISIBLE
     assert set(Visibility) == {"sealed", "restricted", "regional", "network"}
     assert set(VIOLATIONS) <= {code.value for code in ViolationCode}

@@ -17,7 +17,8 @@ from sqlalchemy import and_, func, insert, select
 from sqlalchemy.orm import Session
 
 from appeals.access import visibility as visibility_rules
-from appeals.access.visibility import COUNTING_ROLES, LEADING_ROLES, VIA_LEAD
+from appeals.access.via import VIA_LEAD
+from appeals.access.visibility import COUNTING_ROLES, LEADING_ROLES
 from appeals.accounts.account import Account, grant
 from appeals.accounts.authentication import authenticate
 from appeals.accounts.caller import Caller
@@ -25,22 +26,11 @@ from appeals.accounts.entity import Entity, entity_named
 from appeals.cases.case import Case
 from appeals.database.engine import Database
 from appeals.errors import Invalid
-from appeals.read_models import statistics
+from appeals.read_models import statistics, statistics_folding
 from appeals.read_models.case_snapshot import CaseSnapshot, all_counted_cases, rebuild
-from appeals.read_models.statistics import (
-    DIMENSIONS,
-    Counted,
-    Statistic,
-    StatisticDelta,
-    asked_for,
-    catch_up,
-    fold,
-    log_delta,
-    miscounted,
-    recount,
-    table_of,
-    topmost,
-)
+from appeals.read_models.statistic_counts import DIMENSIONS, Counted, Statistic, StatisticDelta, log_delta
+from appeals.read_models.statistics import asked_for, table_of, topmost
+from appeals.read_models.statistics_folding import catch_up, fold, miscounted, recount
 from appeals.vocabulary import GROUP, HEADING, Role, Status, ViolationCode
 from tests.conftest import PEPPER
 from tests.support.cast import Person, World, day, intake, step_input
@@ -620,7 +610,7 @@ def test_the_service_folds_by_itself(
 
     async def a_while() -> None:
         with anyio.move_on_after(0.2):
-            await statistics.run_folding(world.database, CapacityLimiter(1))
+            await statistics_folding.run_folding(world.database, CapacityLimiter(1))
 
     anyio.run(a_while)
     with world.database.reading() as session:
@@ -651,7 +641,7 @@ def test_while_others_wait_for_their_turn_some_are_left_for_later(
             async with anyio.create_task_group() as tasks:
                 for _ in range(3):
                     tasks.start_soon(write_again_and_again)
-                tasks.start_soon(statistics.run_folding, world.database, turns)
+                tasks.start_soon(statistics_folding.run_folding, world.database, turns)
 
     anyio.run(a_while)
     with world.database.reading() as session:

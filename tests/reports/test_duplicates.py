@@ -17,6 +17,7 @@ from appeals.cases.case import Case
 from appeals.cli.maintenance import rebuild_missing
 from appeals.read_models import name_similarity
 from appeals.read_models.name_similarity import BlockingKey, are_alike, blocking_keys, keys_of_case, names_of_party
+from appeals.reports import case_comparison
 from appeals.reports import duplicates as duplicates_report
 from appeals.reports.duplicates import Comparison, Duplicate
 from tests.read_models.test_case_list import TWICE_TOLD, duplicates
@@ -152,7 +153,7 @@ def test_an_appeal_for_a_hundred_workplaces_is_compared_by_so_many_names_at_most
     for turn in range(6):
         compared.clear()
         world.case(**hundred(turn))
-    assert 0 < len(compared) <= duplicates_report.COMPARED * duplicates_report.COMPARED_NAMES
+    assert 0 < len(compared) <= duplicates_report.COMPARED * case_comparison.COMPARED_NAMES
     with world.database.reading() as session:
         of_each = session.scalars(select(func.count(BlockingKey.key)).group_by(BlockingKey.case_id)).all()
     assert set(of_each) == {name_similarity.MOST_KEYS}

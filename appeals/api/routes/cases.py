@@ -18,6 +18,7 @@ from appeals.api.permissions import role_at
 from appeals.api.problems import UnmetOutput
 from appeals.api.routing import Operation, RequestContext, Result, SubjectFinder, json_response
 from appeals.cases.case import Case
+from appeals.cases.case_reading import load_case
 from appeals.cases.sharing import NOT_AGREED, may_have
 from appeals.database.statement_cache import statement_cache
 from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid, NotFound
@@ -25,13 +26,13 @@ from appeals.fields import Instant, Model
 from appeals.lifecycle import intake
 from appeals.lifecycle import transition as steps
 from appeals.lifecycle.attempt import Attempt
+from appeals.lifecycle.case_inputs import CaseChange, Intake
 from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
 from appeals.lifecycle.record_references import require_conditions
-from appeals.lifecycle.step_inputs import CaseChange, Intake
 from appeals.lifecycle.steps import STEP_OF_NOUN, STEPS, Step
 from appeals.lifecycle.team_rules import name_on_team
 from appeals.lifecycle.write_context import WriteContext
-from appeals.read_models import views
+from appeals.read_models import history_view, views
 from appeals.read_models.case_list import (
     CaseQuery,
     PageQuery,
@@ -42,7 +43,8 @@ from appeals.read_models.case_list import (
     snapshot_statement,
 )
 from appeals.read_models.case_snapshot import insert_links, insert_survivor
-from appeals.read_models.views import CaseOutput, HistoryOutput, StatusView, WorkView
+from appeals.read_models.history_view import HistoryOutput
+from appeals.read_models.views import CaseOutput, StatusView, WorkView
 from appeals.reports.duplicates import Comparison, Duplicate, compare, possible_duplicates
 from appeals.vocabulary import Logged, PublicationLevel, Role, Status, View, Visibility
 
@@ -174,7 +176,7 @@ def get_case(call: RequestContext) -> Result:
     view = _view_asked(call, case)
     if view is View.WORK:
         call.log(Logged.VIEW)
-    case.load(call.session)
+    load_case(call.session, case)
     then = as_it_was(call, case, view)
     content = views.of_case(call.caller, then, view).model_dump_json().encode()
     return Result(content, headers={"ETag": views.tag_of(then.version, content)})
@@ -309,7 +311,7 @@ def take_step(step: Step) -> Any:
             call.require_current(case)  # 428 and 412 come before 409
             raise
         log_publication(call, case, up)
-        told = views.of_entry(call.session, call.caller, case, entry).model_dump_json().encode()
+        told = history_view.of_entry(call.session, call.caller, case, entry).model_dump_json().encode()
         shown = call.tx.show(call.caller, case)
         return Result(b'{"entry":%b,"case":%b}' % (told, shown.view), 201, {"ETag": shown.tag})
 
@@ -378,7 +380,7 @@ def get_history(call: RequestContext) -> Result:
     shown = rest[: call.query.limit]
     following = [shown[-1].sequence] if len(rest) > len(shown) else None
     since = past.readable_since(call.session, call.caller, case)
-    entries = [views.of_entry(call.session, call.caller, case, entry, since) for entry in shown]
+    entries = [history_view.of_entry(call.session, call.caller, case, entry, since) for entry in shown]
     return page(call, HistoryOutput, entries, following)
 
 

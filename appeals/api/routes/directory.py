@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select, true
 
-from appeals.access.visibility import own_parties
+from appeals.access.directory_entries import own_parties
 from appeals.api.authorization import AuthorizationContext
 from appeals.api.pagination import Page, decode_cursor, page, page_by_id
 from appeals.api.routing import Operation, RequestContext, Result, json_response

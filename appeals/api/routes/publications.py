@@ -14,8 +14,8 @@ from appeals.cases.public_content import PublicCase
 from appeals.cases.publication import TOKEN, Publication, PublicationOutput, TakingDown, published, readable
 from appeals.errors import FieldError, Invalid, NotFound
 from appeals.fields import Model, as_uuid
-from appeals.lifecycle import transition as steps
-from appeals.lifecycle.step_inputs import Publishing
+from appeals.lifecycle import publishing
+from appeals.lifecycle.publishing_input import Publishing
 from appeals.lifecycle.write_context import WriteContext
 from appeals.read_models.case_list import PageQuery
 from appeals.read_models.public_statistics import MIN_CELL, PUBLIC_DIMENSIONS, public_statistics
@@ -27,7 +27,7 @@ def list_publications(call: RequestContext) -> Result:
 
 def publish(call: RequestContext) -> Result:
     case: Case = call.subject
-    publication = steps.publish_now(_writing(call, case), call.body, lambda: call.require_current(case))
+    publication = publishing.publish_now(_writing(call, case), call.body, lambda: call.require_current(case))
     tag = call.tx.show(call.caller, case).tag
     return json_response(PublicationOutput.model_validate(publication), 201, ETag=tag)
 
@@ -43,7 +43,7 @@ def a_publication(authorization: AuthorizationContext, case: Case | None) -> tup
 
 def take_down(call: RequestContext) -> Result:
     case, published = call.subject
-    steps.take_down(_writing(call, case), published, call.body.reason)
+    publishing.take_down(_writing(call, case), published, call.body.reason)
     return json_response(PublicationOutput.model_validate(published), 201)
 
 

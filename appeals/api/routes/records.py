@@ -6,8 +6,8 @@ from appeals.api.authorization import AuthorizationContext
 from appeals.api.pagination import Page, page_of_records
 from appeals.api.routes.cases import log_publication
 from appeals.api.routing import Operation, RequestContext, Result, SubjectFinder, json_response
-from appeals.cases.action import ResponseBody, ResponseInput
 from appeals.cases.case import Case
+from appeals.cases.response import ResponseBody, ResponseInput
 from appeals.cases.team import TeamMemberOutput
 from appeals.errors import ChangeRefused, Forbidden, NotFound
 from appeals.fields import Model, as_uuid

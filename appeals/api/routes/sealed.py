@@ -7,6 +7,7 @@ from appeals.api.pagination import Page, page_of_records
 from appeals.api.routing import Operation, ReplayPolicy, RequestContext, Result, json_response
 from appeals.cases.case import Case
 from appeals.cases.opening import Opened, Opening, OpeningInput, OpeningOutput
+from appeals.cases.sealed_content import safe_contact_rules_of, sealed_content
 from appeals.cases.team import GLASS_IS_BROKEN_FOR, GlassInput, TeamMember, TeamMemberOutput
 from appeals.database.declarative import new_id
 from appeals.errors import ChangeRefused, Unmet
@@ -26,8 +27,8 @@ def open_sealed(call: RequestContext) -> Result:
         recorded_by=call.caller.account_id,
     )
     case.add(opening)
-    shown = {name: case.sealed(name) for name in data.fields}
-    return json_response(Opened(fields=shown, safe_contact_rules=case.safe_contact_rules_of(data.fields)), 201)
+    shown = {name: sealed_content(case, name) for name in data.fields}
+    return json_response(Opened(fields=shown, safe_contact_rules=safe_contact_rules_of(case, data.fields)), 201)
 
 
 def list_openings(call: RequestContext) -> Result:

@@ -13,11 +13,8 @@ from appeals.api.pagination import as_table, negotiate_format
 from appeals.api.routing import Operation, RequestContext, Result
 from appeals.errors import FieldError, Invalid
 from appeals.fields import Model, NameOrId
+from appeals.read_models.statistic_counts import DIMENSIONS, Dated, Dimension, Every
 from appeals.read_models.statistics import (
-    DIMENSIONS,
-    Dated,
-    Dimension,
-    Every,
     StatisticValue,
     asked_for,
     exact_for,

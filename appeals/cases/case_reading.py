@@ -1,0 +1,76 @@
+"""How a case is read with all its records in a session, where it is shown and not written to."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Select,
+    Uuid,
+    bindparam,
+    exists,
+    inspect,
+    select,
+)
+from sqlalchemy.orm import (
+    RelationshipProperty,
+    Session,
+    class_mapper,
+    joinedload,
+)
+from sqlalchemy.orm.attributes import set_committed_value
+
+from appeals.accounts.entity import Entity
+from appeals.cases.case import Case
+from appeals.cases.record import Record
+
+
+def load_case(session: Session, case: Case) -> None:
+    """Load the entities of a case, ask once which of its lists hold anything, and load those of records."""
+    _load_entities(session, case)
+    number = {"case_id": case.id}
+    there = session.execute(_which_lists_exist(), number).one()
+    unloaded = inspect(case).unloaded
+    for name, found in there._mapping.items():
+        if name not in unloaded:
+            continue
+        if not found:
+            set_committed_value(case, name, [])
+        elif issubclass(class_mapper(Case).relationships[name].mapper.class_, Record):
+            set_committed_value(case, name, session.scalars(_list_of(name), number).all())
+
+
+def _load_entities(session: Session, case: Case) -> None:
+    unloaded = [place.key for place in _ENTITY_RELATIONS if place.key in inspect(case).unloaded]
+    numbers = {name: getattr(case, f"{name}_id") for name in unloaded}
+    wanted = {number for number in numbers.values() if number}
+    found = {one.id: one for one in session.scalars(_ENTITIES, {"numbers": list(wanted)})} if wanted else {}
+    for name, number in numbers.items():
+        set_committed_value(case, name, found.get(number))
+
+
+@cache
+def _which_lists_exist() -> Select[*tuple[Any, ...]]:
+    """For each list of a case, whether anything is in it; of the case in the parameter `case_id`."""
+    number = bindparam("case_id", type_=Uuid())
+    lists = [relation for relation in class_mapper(Case).relationships if relation.uselist]
+    return select(
+        *(exists().where(*(there == number for _, there in of.local_remote_pairs)).label(of.key) for of in lists)
+    )
+
+
+_ENTITY_RELATIONS = (Case.lead_entity, Case.intake_entity, Case.handover_to)
+WITH_ENTITIES = tuple(map(joinedload, _ENTITY_RELATIONS))
+"""Options of a statement that asks for a case: the entities by which it is decided who may do what come along.
+
+Not of one that waits for a lock: PostgreSQL joins before it waits, and then finds that what it joined is another.
+"""
+_ENTITIES = select(Entity).where(Entity.id.in_(bindparam("numbers", expanding=True)))
+
+
+@cache
+def _list_of(name: str) -> Select[Any]:
+    """A list of a case, of the one in the parameter `case_id`. Made once: to make it takes as long as to run it."""
+    relation: RelationshipProperty[Any] = class_mapper(Case).relationships[name]
+    ((_, there),) = relation.local_remote_pairs
+    query = select(relation.mapper.class_).where(there == bindparam("case_id", type_=Uuid()))
+    return query.order_by(*relation.order_by or ())

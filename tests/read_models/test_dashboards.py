@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from appeals.accounts.account import Account, grant
 from appeals.accounts.entity import entity_named
 from appeals.database.engine import Database
-from appeals.read_models import statistic_counts, statistics
+from appeals.read_models import statistic_counts
 from appeals.read_models.statistics import asked_for
 from appeals.read_models.statistics_folding import fold
 from appeals.vocabulary import Role, ViolationCode, Visibility
@@ -214,7 +214,7 @@ def test_dashboards_answer_the_same_with_hidden_cases_and_without(ground: Ground
 
 def test_by_the_rule_of_before_they_could_be_told_apart(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: counted for dashboards is all that is not sealed."""
-    monkeypatch.setattr(statistics, "WIDELY_VISIBLE", set(Visibility) - {Visibility.SEALED})
+    monkeypatch.setattr(statistic_counts, "WIDELY_VISIBLE", set(Visibility) - {Visibility.SEALED})
     beside, without = (play(ground, range(4), hiding=hiding) for hiding in (True, False))
     assert beside != without
 

@@ -26,7 +26,7 @@ from appeals.accounts.entity import Entity, entity_named
 from appeals.cases.case import Case
 from appeals.database.engine import Database
 from appeals.errors import Invalid
-from appeals.read_models import statistics, statistics_folding
+from appeals.read_models import statistic_counts, statistics, statistics_folding
 from appeals.read_models.case_snapshot import CaseSnapshot, all_counted_cases, rebuild
 from appeals.read_models.statistic_counts import DIMENSIONS, Counted, Statistic, StatisticDelta, log_delta
 from appeals.read_models.statistics import asked_for, table_of, topmost
@@ -283,7 +283,7 @@ def test_of_several_who_fold_at_once_one_counts_a_delta(world: World) -> None:
 def test_folding_is_one_transaction(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.case()
     with monkeypatch.context() as patched:
-        patched.setattr(statistics, "_row", stop)
+        patched.setattr(statistics_folding, "_row", stop)
         with pytest.raises(SystemExit):
             fold(world.database)
     require_exact(world.database)
@@ -312,7 +312,7 @@ def test_cells_that_come_to_nothing_go(world: World) -> None:
 
 
 def test_a_write_that_tells_nothing_of_before_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "log_delta", lambda session, _, after: log_delta(session, None, after))
+    monkeypatch.setattr(statistic_counts, "log_delta", lambda session, _, after: log_delta(session, None, after))
     world.take(world.case(), "screening")
     with world.database.reading() as session:
         assert miscounted(session, all_counted_cases) > 0
@@ -333,7 +333,7 @@ def test_a_delta_that_is_folded_twice_is_noticed_and_put_right(world: World) -> 
 
 
 def test_after_many_writes_all_is_counted_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "FOLD_LEFTOVER", 2)
+    monkeypatch.setattr(statistics_folding, "FOLD_LEFTOVER", 2)
     for waiting in (1, 2, 0):
         world.case(visibility="regional")
         catch_up(world.database, all_counted_cases)
@@ -605,7 +605,7 @@ def test_nothing_new_is_304_and_a_write_is_told_at_once(world: World) -> None:
 def test_the_service_folds_by_itself(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(statistics, "FOLD_EVERY_S", 0.01)
+    monkeypatch.setattr(statistics_folding, "FOLD_EVERY_S", 0.01)
     world.case()
 
     async def a_while() -> None:
@@ -617,7 +617,7 @@ def test_the_service_folds_by_itself(
         assert session.scalar(select(func.count()).select_from(StatisticDelta)) == 0
     require_exact(world.database)
     world.case()
-    monkeypatch.setattr(statistics, "fold", stop_folding)
+    monkeypatch.setattr(statistics_folding, "fold", stop_folding)
     anyio.run(a_while)
     assert "statistics could not be folded: Invalid" in caplog.text
 
@@ -626,8 +626,8 @@ def test_the_service_folds_by_itself(
 def test_while_others_wait_for_their_turn_some_are_left_for_later(
     world: World, monkeypatch: pytest.MonkeyPatch, left: int, folded: bool
 ) -> None:
-    monkeypatch.setattr(statistics, "FOLD_EVERY_S", 0.01)
-    monkeypatch.setattr(statistics, "FOLD_LEFTOVER", left)
+    monkeypatch.setattr(statistics_folding, "FOLD_EVERY_S", 0.01)
+    monkeypatch.setattr(statistics_folding, "FOLD_LEFTOVER", left)
     world.case()
     turns = CapacityLimiter(1)
 

@@ -148,7 +148,7 @@ def test_an_appeal_for_a_hundred_workplaces_is_compared_by_so_many_names_at_most
         compared.append(pair)
         return False
 
-    monkeypatch.setattr(duplicates_report, "are_alike", never_alike)
+    monkeypatch.setattr(case_comparison, "are_alike", never_alike)
     monkeypatch.setattr(duplicates_report, "COMPARED", 4)
     for turn in range(6):
         compared.clear()

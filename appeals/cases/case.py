@@ -227,8 +227,8 @@ class Case(CaseCounts, Base):
         if Status.MONITORING not in (self.status, self.suspended_from):
             return None
         set_by = next(entry for entry in reversed(self.history) if entry.step == "monitoring")
-        told = set_by.input.get("review_on")
-        return date.fromisoformat(told) if told else set_by.occurred_on + timedelta(days=MONITORING_DAYS)
+        review_on = set_by.input.get("review_on")
+        return date.fromisoformat(review_on) if review_on else set_by.occurred_on + timedelta(days=MONITORING_DAYS)
 
     def last_move(self) -> HistoryEntry:
         """The entry that brought the case into the state it is in."""
@@ -259,8 +259,8 @@ class Case(CaseCounts, Base):
     def take_up_conditions_met(self) -> Met:
         """The conditions of taking it up that steps said are met: what was said once holds on."""
         of_take_up = {word.id for word in self.consents if word.scope == ConsentScope.TAKE_UP}
-        told = met_of([item for entry in self.history for item in entry.input.get("conditions_met", [])])
-        return frozenset(condition for condition in told if condition[0] in of_take_up)
+        conditions = met_of([item for entry in self.history for item in entry.input.get("conditions_met", [])])
+        return frozenset(condition for condition in conditions if condition[0] in of_take_up)
 
     @property
     def sharing_conditions_met(self) -> Met:

@@ -65,14 +65,14 @@ def read_case(connection: Connection, row: list[Any], beside: tuple[Select[Any],
     parts = connection.execute(_all_lists(beside), {"case_id": case.id}).one()
     read = {case.id: values}
     lists = zip(case_lists(), parts, strict=False)
-    held = {part.name: _rows_of_json(part.shape, rows or (), known, read) for part, rows in lists}
-    relies_on, merged, network_version, *more = parts[len(held) :]
-    responses = held.pop("responses")
-    for action in held["actions"]:
+    columns = case.__dict__
+    columns |= {part.name: _rows_of_json(part.shape, rows or (), known, read) for part, rows in lists}
+    relies_on, merged, network_version, *more = parts[len(case_lists()) :]
+    responses = columns.pop("responses")
+    for action in case.actions:
         action.__dict__["responses"] = [response for response in responses if response.action == action.id]
-    for publication in held["publications"]:
-        publication.__dict__["relies_on"] = _relied_on(publication, held["consents"], relies_on or ())
-    case.__dict__.update(held)
+    for publication in case.publications:
+        publication.__dict__["relies_on"] = _relied_on(publication, case.consents, relies_on or ())
     # Whoever looks at what was not read of it is refused; of a row that has no key SQLAlchemy would say there is none.
     case._sa_instance_state.key = identity_key(Case, case.id)
     return CaseRows(case, read, [UUID(row_id) for (row_id,) in merged or ()], tuple(network_version), more)
@@ -93,12 +93,11 @@ def new_reference(country: str, year: int) -> str:
 def rows_of(case: Case) -> Iterator[Base]:
     """The case and all rows that are written with it, in an order in which none refers to a later one of its kind."""
     yield case
-    held = case.__dict__
     for part in case_lists():
         if part.name == "responses":
-            yield from (response for action in held["actions"] for response in action.responses)
+            yield from (response for action in case.actions for response in action.responses)
         elif part.name != "links_here":
-            yield from held[part.name]
+            yield from getattr(case, part.name)
 
 
 @cache

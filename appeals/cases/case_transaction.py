@@ -5,7 +5,7 @@ commit writes, and in which order, stands in `appeals/transaction.py`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -176,11 +176,11 @@ class CaseTransaction:
 
     def _place(self, case: Case) -> None:
         """Give a case the entities that it names, and the case that it goes on in."""
-        held, network = case.__dict__, self.network
+        attributes, network = case.__dict__, self.network
         for name in ("lead_entity", "intake_entity", "handover_to"):
-            row_id = held[f"{name}_id"]
-            held[name] = network.entity(row_id) if row_id else None
-        held["merged_into"] = self.see(case.merged_into_id) if case.merged_into_id else None
+            row_id = attributes[f"{name}_id"]
+            attributes[name] = network.entity(row_id) if row_id else None
+        attributes["merged_into"] = self.see(case.merged_into_id) if case.merged_into_id else None
 
 
 _LOCKED = CASE_OF_ID.with_for_update(of=Case)
@@ -190,18 +190,17 @@ _LOCKED_IF_FREE = CASE_OF_ID.with_for_update(of=Case, skip_locked=True)
 # Writing rows
 
 
-def write_rows(connection: Connection, changes: Iterable[CaseChange]) -> None:
+def write_rows(connection: Connection, changes: Collection[CaseChange]) -> None:
     """Write what changed: a new case before all that refers to it, changed rows before new ones.
 
     SQLite would look through tables for what waits for a case; and a publication gives its token up before another has
     it.
     """
-    told = list(changes)
-    for change in told:
+    for change in changes:
         for changed in change.altered:
             _update(connection, changed)
     by_table: dict[type[Base], list[Base]] = defaultdict(list)
-    for change in told:
+    for change in changes:
         for row in change.added:
             by_table[type(row)].append(row)
     for table, rows in by_table.items():

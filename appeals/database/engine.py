@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any
@@ -84,18 +85,18 @@ class Database:
             ):
                 connection.execute(f"PRAGMA {pragma}")
 
-        @event.listens_for(engine, "begin")
-        def begin(connection: Any) -> None:
-            # A deferred transaction that writes later fails at once when another has written meanwhile.
-            options = connection.get_execution_options()
-            patience_s = options.get("patience_s", self.lock_timeout_s)
-            told_s = connection.info.get("told_s", usual_s)
-            if options.get("writing", False) and abs(told_s - patience_s) > TIMEOUT_TOLERANCE_S:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience_s * 1000)}")
-                connection.info["told_s"] = patience_s
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writing", False) else "BEGIN")
-
+        event.listen(engine, "begin", partial(self._begin_on_sqlite, usual_s))
         return engine
+
+    def _begin_on_sqlite(self, usual_s: float, connection: Any) -> None:
+        """A deferred transaction that writes later would fail at once when another has written meanwhile."""
+        options = connection.get_execution_options()
+        patience_s = options.get("patience_s", self.lock_timeout_s)
+        told_s = connection.info.get("told_s", usual_s)
+        if options.get("writing", False) and abs(told_s - patience_s) > TIMEOUT_TOLERANCE_S:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience_s * 1000)}")
+            connection.info["told_s"] = patience_s
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writing", False) else "BEGIN")
 
     def _postgresql(self, url: str, pool_size: int) -> Engine:
         usual_s = self.lock_timeout_s
@@ -115,11 +116,7 @@ class Database:
         def prepare(connection: Any, _: object) -> None:
             connection.prepared_max = DRIVER_STATEMENTS_CACHED
 
-        @event.listens_for(engine, "checkin")
-        def leave_it_to_the_server(connection: Any, _: object) -> None:
-            # After a reading SQLAlchemy has the next transaction say READ WRITE, on a server that is read-only, too.
-            if connection is not None and not connection.closed and connection.read_only is False:
-                connection.read_only = None
+        event.listen(engine, "checkin", _leave_it_to_the_server)
 
         @event.listens_for(engine, "begin")
         def begin(connection: Any) -> None:
@@ -233,6 +230,12 @@ class Database:
             return self.has_schema()
         except Unavailable:
             return False
+
+
+def _leave_it_to_the_server(connection: Any, _: object) -> None:
+    # After a reading SQLAlchemy has the next transaction say READ WRITE, on a server that is read-only, too.
+    if connection is not None and not connection.closed and connection.read_only is False:
+        connection.read_only = None
 
 
 def _tcp_timeouts(url: URL) -> dict[str, int]:

@@ -99,17 +99,17 @@ class RowShape(Generic[Row]):
 
     def complete(self, row: Row) -> None:
         """Give a new row its defaults, and null to what it was not given."""
-        held = row.__dict__
+        values = row.__dict__
         for name, default in self._defaults:
-            if held.get(name) is None:
-                held[name] = default.arg if default.is_scalar else default.arg(None)
+            if values.get(name) is None:
+                values[name] = default.arg if default.is_scalar else default.arg(None)
         for name in self.names:
-            held.setdefault(name, None)
+            values.setdefault(name, None)
 
     def document(self, row: Row, but: Iterable[str] = ()) -> dict[str, Any]:
         """The columns of a row as JSON has them, `but` for some."""
-        held = row.__dict__
-        return {name: _plain(held[name]) for name in self.names if name not in but}
+        values = row.__dict__
+        return {name: _plain(values[name]) for name in self.names if name not in but}
 
 
 @cache

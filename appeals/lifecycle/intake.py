@@ -36,8 +36,24 @@ def create_case(tx: CaseTransaction, caller: Caller, data: case_inputs.Intake, n
     parties = data.records.parties
     tx.directory.look_up([given, *(party.organisation for party in parties), *(party.facility for party in parties)])
     asking = tx.directory.organisation(given)
+    case = _new_case(tx, caller, data, asking, entity, now)
+    writing = WriteContext(tx, tx.add(case), caller, now)
+    case.move(_first_entry(data, grant, writing), now)
+    team_rules.name_on_team(writing, caller.account_id)
+    refused = _put_on_record(writing, data)
+    if refused:
+        raise ChangeRefused(Status.RECEIVED, refused)
+    if not may_have(case, Visibility(case.visibility), now):
+        case.visibility = Visibility.REGIONAL  # the answer says so
+    follow_up(writing)
+    return case
+
+
+def _new_case(
+    tx: CaseTransaction, caller: Caller, data: case_inputs.Intake, asking: Organisation, entity: Entity, now: datetime
+) -> Case:
     first = data.violations[0].code
-    case = new_case(
+    return new_case(
         id=new_id(),
         reference=_free_reference(tx, data),
         title=data.title or f"{data.country}: {first.replace('_', ' ')}",
@@ -60,16 +76,6 @@ def create_case(tx: CaseTransaction, caller: Caller, data: case_inputs.Intake, n
         updated_at=now,
         **{name: getattr(data, name) for name in _TAKEN_OVER},
     )
-    writing = WriteContext(tx, tx.add(case), caller, now)
-    case.move(_first_entry(data, grant, writing), now)
-    team_rules.name_on_team(writing, caller.account_id)
-    refused = _put_on_record(writing, data)
-    if refused:
-        raise ChangeRefused(Status.RECEIVED, refused)
-    if not may_have(case, Visibility(case.visibility), now):
-        case.visibility = Visibility.REGIONAL  # the answer says so
-    follow_up(writing)
-    return case
 
 
 _TAKEN_OVER = (

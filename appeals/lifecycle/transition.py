@@ -58,14 +58,8 @@ def make(
         prepare(writing, attempt, coordinated)
     require_current()
     if not is_open:
-        raise StepRefused(
-            case.status,
-            open_nouns(writing.caller, case),
-            [],
-            None,
-            "step.not_open",
-            f"No {step.noun} while the case is {case.status}; open_steps tells what you may do.",
-        )
+        says = f"No {step.noun} while the case is {case.status}; open_steps tells what you may do."
+        raise StepRefused(case.status, open_nouns(writing.caller, case), [], None, "step.not_open", says)
     overridden = _overridden(attempt, role)
     entry = _entry(attempt, role, overridden)
     case.move(entry, writing.now)

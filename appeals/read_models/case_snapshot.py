@@ -172,8 +172,8 @@ _AFTER_LINE = b',"counts":['
 
 def for_reader(rendered: RenderedView, caller: Caller, case: Case, view: View) -> RenderedView:
     """A rendered view with the other cases that it names to those who see them."""
-    told = links(caller, case) if view is View.WORK else []
-    content = insert_links(insert_survivor(rendered.view, views.survivor_reference(caller, case)), told)
+    seen_links = links(caller, case) if view is View.WORK else []
+    content = insert_links(insert_survivor(rendered.view, views.survivor_reference(caller, case)), seen_links)
     if content is rendered.view:
         return rendered
     return RenderedView(views.tag_of(case.version, content), rendered.line, content)

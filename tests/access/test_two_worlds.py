@@ -20,7 +20,7 @@ import uuid_utils.compat
 from httpx2 import Response
 from sqlalchemy import select, true, update
 
-from appeals.access import visibility as visibility_rules
+from appeals.access import directory_entries
 from appeals.api import authorization
 from appeals.api.routing import AppContext, Operation
 from appeals.cases import directory
@@ -604,9 +604,9 @@ def anything(*_: Any, **__: Any) -> Any:
 
 
 LEAKS: dict[str, tuple[Any, str]] = {
-    "the list": (case_list, "visible_to"),
-    "one case": (authorization, "visible_to"),
-    "the directory": (visibility_rules, "worked_on_by"),
+    "the list": (case_list, "visible_filter"),
+    "one case": (authorization, "visible_filter"),
+    "the directory": (directory_entries, "work_view_filter"),
 }
 
 

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,12 @@ from appeals.access.access_log import AccessLogWriter
 from appeals.accounts.api_key import note_use
 from appeals.accounts.authentication import CallerCache
 from appeals.api.caller import CallerMiddleware
+from appeals.api.context import AppContext
 from appeals.api.fast_reads import FastReadMiddleware, FastReads
-from appeals.api.long_polling import LongPollMiddleware
+from appeals.api.long_polling import ChangeWatcher, SharedReads
 from appeals.api.middleware import ResponseHeadersMiddleware
+from appeals.api.openapi import complete_document
+from appeals.api.permissions import policy_of
 from appeals.api.problems import HANDLERS, Problem, from_http_exception, problem
 from appeals.api.rate_limit import RateLimiters
 from appeals.api.routes import (
@@ -34,15 +37,17 @@ from appeals.api.routes import (
     cases,
     changes,
     directory,
+    keys,
     publications,
     records,
     reports,
     role_confirmation,
     sealed,
+    steps,
     webhooks,
 )
-from appeals.api.routes import statistics as statistics_doors
-from appeals.api.routing import HEADERS, AppContext, Operation, register_operations
+from appeals.api.routes import statistics as statistics_routes
+from appeals.api.routing import Route
 from appeals.database import disk_reserve
 from appeals.database.engine import Database
 from appeals.database.raw_reads import RawReader
@@ -60,19 +65,37 @@ DOCS_POLICY = (
 """The page draws with inline styles, but runs no script than those of this service and the one line that starts it."""
 
 
-def operations() -> list[Operation]:
-    """Every operation, those of outsiders too; what is read most stands first."""
-    parts = (
-        cases, changes, alerts, reports, statistics_doors, records, sealed, publications, directory, accounts,
-        role_confirmation,
-        webhooks, access_log,
-    )  # fmt: skip
-    return [operation for part in parts for operation in part.operations()]
+ROUTERS = (
+    cases.router,
+    steps.reading,
+    steps.taking,
+    changes.router,
+    alerts.router,
+    reports.router,
+    reports.track_records,
+    statistics_routes.router,
+    records.router,
+    sealed.router,
+    publications.router,
+    publications.public,
+    directory.router,
+    accounts.router,
+    keys.router,
+    role_confirmation.router,
+    webhooks.router,
+    access_log.router,
+)
+"""What is read most stands first: paths are tried in this order."""
+
+
+def api_routes() -> list[Route]:
+    """Every route of the API, those of outsiders too."""
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
 
 
 def routes() -> dict[str, str]:
     """Where each operation stands, as method and path, by its name."""
-    return {operation.name: f"{operation.method} {operation.path}" for operation in operations()}
+    return {route.name: f"{route.method} {route.path}" for route in api_routes()}
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
@@ -81,7 +104,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     context = context_of(settings, database)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Callable[[], None]]]:
         async with anyio.create_task_group() as tasks:
             if settings.clock_every_s:
                 tasks.start_soon(due_dates.run_due_dates, database, context.write_queue, settings.clock_every_s)
@@ -91,7 +114,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
                 tasks.start_soon(delivery.run_dispatcher, carries, settings.webhooks_every_s)
             if database.file is not None:
                 tasks.start_soon(disk_reserve.run, database)
-            yield
+            yield {"on_server_stop": context.changes.stop}
             tasks.cancel_scope.cancel()
         await context.fast_reads.reader.close()
 
@@ -108,16 +131,17 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
-    all_operations = operations()
-    register_operations(app, all_operations, context)
+    api = api_routes()
+    for route in api:
+        policy_of(route.name)  # a route that no policy names stops the start
+    app.router.routes.extend(api)  # a router included in it would cost each request a search of its own
     _register_operations(app, context.readiness)
     _register_docs(app)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    _name_methods(app, all_operations)
-    _describe(app, all_operations)
+    _name_methods(app, api)
+    complete_document(app)
     app.add_middleware(FastReadMiddleware, quick=context.fast_reads)
-    app.add_middleware(LongPollMiddleware, quick=context.fast_reads)
     app.add_middleware(
         CallerMiddleware,
         database=database,
@@ -137,8 +161,9 @@ def context_of(settings: Settings, database: Database) -> AppContext:
     # SQLite has one writer at a time; to PostgreSQL the log has a connection that no other writer takes.
     recorder = AccessLogWriter(database, turns if database.embedded else nullcontext(), note_use)
     callers = CallerCache(pepper)
-    quick = FastReads(
-        RawReader(database),
+    reader = RawReader(database)
+    fast_reads = FastReads(
+        reader,
         recorder,
         pepper,
         lambda: context.now(),  # noqa: PLW0108 - the desk is made of it
@@ -147,7 +172,18 @@ def context_of(settings: Settings, database: Database) -> AppContext:
     loopback = settings.webhooks_to_loopback
     ready = Readiness(database)
     context = AppContext(
-        database, callers, pepper, settings.body_limit, turns, recorder, limiters, quick, ready, loopback
+        database,
+        callers,
+        pepper,
+        settings.body_limit,
+        turns,
+        recorder,
+        limiters,
+        fast_reads,
+        ChangeWatcher(reader),
+        SharedReads(fast_reads),
+        ready,
+        loopback,
     )
     return context
 
@@ -210,11 +246,9 @@ def _register_docs(app: FastAPI) -> None:
         return Response(built[0], media_type="application/json")
 
 
-def _name_methods(app: FastAPI, all_operations: list[Operation]) -> None:
+def _name_methods(app: FastAPI, api: list[Route]) -> None:
     """A 405 names in Allow every method that the path knows."""
-    known = [
-        (re.compile(re.sub(r"\{[a-z]+\}", "[^/]+", operation.path)), operation.method) for operation in all_operations
-    ]
+    known = [(re.compile(re.sub(r"\{[a-z]+\}", "[^/]+", route.path)), route.method) for route in api]
 
     async def refuse(request: Request, raised: Exception) -> Response:
         if not isinstance(raised, HTTPException) or raised.status_code != 405:
@@ -225,27 +259,3 @@ def _name_methods(app: FastAPI, all_operations: list[Operation]) -> None:
         return problem(405, "method_not_allowed", says, {"Allow": ", ".join(sorted(allowed))})
 
     app.add_exception_handler(HTTPException, refuse)
-
-
-def _describe(app: FastAPI, all_operations: list[Operation]) -> None:
-    """Complete the OpenAPI document: the form of problems, and which headers are needed."""
-    ordinary = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema:
-            return app.openapi_schema
-        document = ordinary()
-        schemas = document["components"]["schemas"]
-        form = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= form.pop("$defs", {})
-        schemas["Problem"] = form
-        document["components"]["headers"] = HEADERS
-        schemas.pop("HTTPValidationError", None)
-        schemas.pop("ValidationError", None)
-        for route in all_operations:
-            operation = document["paths"][route.path][route.method.lower()]
-            for parameter in operation.get("parameters", []):
-                parameter["required"] = parameter["required"] or parameter["name"] == "If-Match"
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import appeals
-from appeals.app import operations
+from appeals.app import api_routes
 from appeals.database.declarative import Base
 from appeals.settings import ROOT
 from tests.support.commands import command_names
@@ -51,7 +51,7 @@ def test_dropped_words_stay_out_of_identifiers() -> None:
 
 def test_dropped_words_stay_out_of_tables_operations_and_commands() -> None:
     tables = [name for table in Base.metadata.tables.values() for name in (table.name, *table.columns.keys())]
-    seen = [*tables, *(operation.name for operation in operations()), *command_names()]
+    seen = [*tables, *(route.name for route in api_routes()), *command_names()]
     assert [name for name in seen if is_dropped(name)] == []
 
 

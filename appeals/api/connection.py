@@ -255,6 +255,11 @@ class HttpConnection(HttpToolsProtocol):
 
     # What ends it
 
+    def shutdown(self) -> None:
+        """The server is told to stop: whoever waits for changes is answered now."""
+        self.app_state.get("on_server_stop", lambda: None)()
+        super().shutdown()
+
     def end_if_overdue(self, now: float) -> None:
         """End it where the client has had its time."""
         if self._phase is Phase.BODY and self.flow.read_paused:  # it is for us to go on

@@ -1,23 +1,22 @@
-"""The quick way: what an operation has answered once, asked again with the same key, is answered without its machinery.
+"""Fast path for repeated GETs: runs the prepared read that the route left, through the driver and before routing.
 
-Nothing is decided here. The operation lets the caller pass as always and leaves a `PreparedRead`: the statement that
-answers the question, with the policy in it, and what makes the answer of its rows. It is good for this key and this
-question, and as long as the network is the one it was made in: the statement says so in the same snapshot. Whatever is
-odd (another network, an ended key, no row) goes to the operation. Both ways answer the same, byte for byte.
+Nothing is decided here. The route lets the caller pass as always and leaves a `PreparedRead`: the statement that
+answers the question, with the policy in it, and the rendering of its rows. It is good for this key and this question,
+and while `network_state.auth_version` is the one it was made in: the statement says so in the same snapshot. Anything
+odd (another version, an ended key, no row) goes to the route. Both ways give the same answer, byte for byte.
 """
 
-import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from fastapi import Request
-from sqlalchemy import ColumnElement, Select, select, true
+from fastapi import Request, Response
+from sqlalchemy import Select, select, true
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +24,7 @@ from appeals.access.access_log import AccessEvent, AccessLogWriter
 from appeals.accounts.api_key import keyed_hash
 from appeals.accounts.caller import Caller
 from appeals.accounts.entity import NetworkState, auth_version
+from appeals.api.prepared_read import VARY, PreparedRead, ReadParams, ReadResult, tags_of
 from appeals.database.failures import Unavailable
 from appeals.database.raw_reads import CompiledQuery, RawReader, ReadUnavailable
 from appeals.errors import CursorExpired, Invalid
@@ -32,42 +32,6 @@ from appeals.fields import CASE_REFERENCE
 from appeals.vocabulary import Logged
 
 MAX_PLANS = 1000
-VARY = "Accept, Authorization"
-
-
-@dataclass(frozen=True)
-class ReadResult:
-    """What is answered; without content, that the caller has it already. `logged` is what the access log calls it."""
-
-    content: bytes | None
-    tag: str
-    headers: dict[str, str] = field(default_factory=dict)
-    logged: Logged | None = None
-
-
-@dataclass(frozen=True)
-class ReadParams:
-    """What may differ from one time to the next: the case, the cursor, and the tags the caller has."""
-
-    reference: str = ""
-    cursor: str = ""
-    tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class PreparedRead:
-    """How a question is answered again: a statement, its parameters as they are asked, and the answer of its rows.
-
-    `given` raises Invalid for a cursor that is none, and Gone. `make` gives None where the operation has to be asked.
-    `beside` are columns of the same snapshot that come before those of each row, also when there is no row: then these
-    are null. Where the answer `streams`, it is a stream, which this is only a part of.
-    """
-
-    statement: Select[Any]
-    parameters: Callable[[ReadParams], dict[str, Any]]
-    render: Callable[[list[Any], ReadParams], ReadResult | None]
-    snapshot_columns: tuple[ColumnElement[Any], ...] = ()
-    streams: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,32 +44,10 @@ class CachedPlan:
     query: CompiledQuery
     parameters: Callable[[ReadParams], dict[str, Any]]
     render: Callable[[list[Any], ReadParams], ReadResult | None]
-    streams: bool
+    waits: bool
     operation: str
     caller: Caller
     auth_version: int
-
-
-def tag_of(content: bytes) -> str:
-    """The validator of an answer that has none of its own."""
-    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-
-
-def tags_of(header: str) -> tuple[str, ...]:
-    """The tags in an If-None-Match."""
-    if "," not in header:
-        return (header.strip().removeprefix("W/"),) if header else ()
-    return tuple(tag.strip().removeprefix("W/") for tag in header.split(","))
-
-
-def matches_tag(tag: str, known: tuple[str, ...]) -> bool:
-    """Whether the caller has what is answered already, by weak comparison (RFC 9110, 13.1.2)."""
-    return tag.removeprefix("W/") in known or known == ("*",)
-
-
-def or_not_modified(content: bytes, tag: str, params: ReadParams, **more: Any) -> ReadResult:
-    """The answer, without its content where the caller has it."""
-    return ReadResult(None if matches_tag(tag, params.tags) else content, tag, **more)
 
 
 class FastReads:
@@ -137,20 +79,17 @@ class FastReads:
         request: Request,
         operation: str,
         caller: Caller,
-        prepare: Callable[[], PreparedRead | None],
+        prepared: PreparedRead,
     ) -> None:
-        """Keep how a question is answered that its operation has just answered, in the snapshot in which it did."""
+        """Remember how a question is answered, in the snapshot in which its route has just answered it."""
         name = self._request_key(request.scope)
-        if name is None or caller.first_use_today:  # the day is noted by the operation
+        if name is None or caller.first_use_today:  # the route writes the day into the access log
             return
         network, stands = auth_version(session), self._plans.get(name)
         if stands is not None and stands.auth_version == network and self.is_valid(stands):
             return
-        prepared = prepare()
-        if prepared is None:
-            return
-        question = self._compile(prepared)
-        plan = CachedPlan(question, prepared.parameters, prepared.render, prepared.streams, operation, caller, network)
+        query = self._compile(prepared)
+        plan = CachedPlan(query, prepared.parameters, prepared.render, prepared.waits, operation, caller, network)
         with self._lock:
             self._plans[name] = plan
             self._plans.move_to_end(name)
@@ -200,18 +139,26 @@ class FastReads:
         return plan.render([row[1:] for row in rows], params)
 
     async def respond(self, scope: Scope) -> ReadResult | None:
-        """What is answered to a request, when it is on the access log; None where the operation has to be asked."""
+        """The answer to a request, once it is on the access log; None where the route has to answer."""
         plan = self.plan(scope)
-        if plan is None or plan.streams:
+        if plan is None or plan.waits:
             return None
         params = read_params(scope)
-        try:
-            result = await self.execute(plan, params)
-        except (ReadUnavailable, Invalid, CursorExpired):
-            result = None
+        result = await self._try(plan, params)
         if result is not None and result.logged is not None and result.content is not None:
             await self._recorder.write([self._access(plan, params, result.logged)])
         return result
+
+    async def poll(self, scope: Scope) -> ReadResult | None:
+        """The answer to a request that waits for news; None where the route has to ask through SQLAlchemy."""
+        plan = self.plan(scope)
+        return await self._try(plan, read_params(scope)) if plan else None
+
+    async def _try(self, plan: CachedPlan, params: ReadParams) -> ReadResult | None:
+        try:
+            return await self.execute(plan, params)
+        except (ReadUnavailable, Invalid, CursorExpired):
+            return None
 
     def _access(self, plan: CachedPlan, params: ReadParams, kind: Logged) -> AccessEvent:
         about = (params.reference,) if params.reference else ()
@@ -309,3 +256,9 @@ def asgi_messages(result: ReadResult) -> list[Message]:
         {"type": "http.response.start", "status": status, "headers": raw},
         {"type": "http.response.body", "body": result.content or b""},
     ]
+
+
+def response_of(result: ReadResult) -> Response:
+    """The same as a response of a route."""
+    status = 304 if result.content is None else 200
+    return Response(result.content, status, {"ETag": result.tag, "Vary": VARY, **result.headers}, "application/json")

@@ -10,11 +10,12 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
+from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy import Select
 
 from appeals.api import cursor
-from appeals.api.routing import RequestContext, Result
+from appeals.api.snapshot import Snapshot
 from appeals.fields import Model
 from appeals.read_models.case_list import PageQuery
 from appeals.vocabulary import Logged
@@ -29,27 +30,19 @@ class Page(Model, Generic[Item]):
     next: str | None
 
 
-def decode_cursor(call: RequestContext) -> list[Any] | None:
+def decode_cursor(tx: Snapshot[Any], query: PageQuery) -> list[Any] | None:
     """The place in the list that the caller's cursor stands for. Raises: Invalid."""
-    params: PageQuery = call.query
-    return cursor.decode(params.cursor, _list_key(call), call.context.pepper) if params.cursor else None
+    return cursor.decode(query.cursor, _list_key(tx.request), tx.context.pepper) if query.cursor else None
 
 
-def page(call: RequestContext, form: type[Item], rows: Iterable[Any], after: list[Any] | None) -> Result:
+def page(tx: Snapshot[Any], form: type[Item], rows: Iterable[Any], after: list[Any] | None) -> Response:
     """A page of rows in their wire form, as the caller accepts it; `after` is where the next page begins."""
     items = [form.model_validate(row) for row in rows]
-    wanted = negotiate_format(call)
-    if wanted == "application/json":
-        return Result(*paging(call).page([item.model_dump_json().encode() for item in items], after))
-    return _as_table(call, form, items, after, wanted)
-
-
-def page_of_lines(call: RequestContext, form: type[Item], lines: Sequence[bytes], after: list[Any] | None) -> Result:
-    """A page of rows that are kept in their wire form."""
-    wanted = negotiate_format(call)
-    if wanted == "application/json":
-        return Result(*paging(call).page(lines, after))
-    return _as_table(call, form, [form.model_validate_json(line) for line in lines], after, wanted)
+    media_type = negotiate_format(tx.request)
+    if media_type == "application/json":
+        content, headers = paging(tx).page([item.model_dump_json().encode() for item in items], after)
+        return tx.respond(content, **headers)
+    return page_as_table(tx, form, items, after, media_type)
 
 
 @dataclass(frozen=True)
@@ -60,80 +53,86 @@ class Paging:
     link: str
     pepper: bytes
 
-    def page(self, lines: Sequence[bytes], after: list[Any] | None) -> tuple[bytes, int, dict[str, str]]:
-        """A page as JSON: its content, status and headers."""
-        following = self.next_link(after)
-        told = json.dumps(following).encode()
-        return b'{"items":[%s],"next":%s}' % (b",".join(lines), told), 200, self.headers(following)
+    def page(self, lines: Sequence[bytes], after: list[Any] | None) -> tuple[bytes, dict[str, str]]:
+        """A page as JSON: its content and its headers."""
+        next_cursor = self.encode_cursor(after)
+        content = b'{"items":[%s],"next":%s}' % (b",".join(lines), json.dumps(next_cursor).encode())
+        return content, self.headers(next_cursor)
 
-    def next_link(self, after: list[Any] | None) -> str | None:
+    def encode_cursor(self, after: list[Any] | None) -> str | None:
         """The cursor of the next page."""
         return cursor.encode(after, self.list_key, self.pepper) if after else None
 
-    def headers(self, following: str | None) -> dict[str, str]:
+    def decode_cursor(self, text: str) -> list[Any]:
+        """The place that a cursor stands for. Raises: Invalid."""
+        return cursor.decode(text, self.list_key, self.pepper)
+
+    def headers(self, next_cursor: str | None) -> dict[str, str]:
         """Where the next page is."""
-        return {"Link": f'<{self.link}cursor={following}>; rel="next"'} if following else {}
+        return {"Link": f'<{self.link}cursor={next_cursor}>; rel="next"'} if next_cursor else {}
 
 
-def paging(call: RequestContext) -> Paging:
-    """The paging of the list that a call asks for."""
-    params = [(name, value) for name, value in call.request.query_params.multi_items() if name != "cursor"]
-    link = call.request.scope["path"] + "?" + urlencode(params) + ("&" if params else "")
-    return Paging(_list_key(call), link, call.context.pepper)
+def paging(tx: Snapshot[Any]) -> Paging:
+    """The paging of the list that is asked for."""
+    params = [(name, value) for name, value in tx.request.query_params.multi_items() if name != "cursor"]
+    link = tx.request.scope["path"] + "?" + urlencode(params) + ("&" if params else "")
+    return Paging(_list_key(tx.request), link, tx.context.pepper)
 
 
-def negotiate_format(call: RequestContext) -> str:
+def negotiate_format(request: Request) -> str:
     """The media type that the caller would rather have."""
-    return _accepted_format(",".join(call.request.headers.getlist("accept")))
+    return _accepted_format(",".join(request.headers.getlist("accept")))
 
 
-def _as_table(
-    call: RequestContext, form: type[Item], items: Sequence[Item], after: list[Any] | None, wanted: str
-) -> Result:
-    headers = paging(call).headers(paging(call).next_link(after))
-    call.log(Logged.EXPORT, *(named for item in items if (named := getattr(item, "reference", None)) is not None))
-    rows = [item.model_dump(mode="json") for item in items]
+def page_as_table(
+    tx: Snapshot[Any], form: type[Item], items: Sequence[Item], after: list[Any] | None, media_type: str
+) -> Response:
+    """A page as CSV or NDJSON; the access log names every case in it."""
+    headers = paging(tx).headers(paging(tx).encode_cursor(after))
+    named = (getattr(item, "reference", None) for item in items)
+    tx.log(Logged.EXPORT, *(reference for reference in named if reference is not None))
     columns = [field.serialization_alias or name for name, field in form.model_fields.items()]
-    return as_table(columns, rows, wanted, headers)
+    return as_table(tx, columns, [item.model_dump(mode="json") for item in items], media_type, **headers)
 
 
 def as_table(
-    columns: Sequence[str], rows: Iterable[dict[str, Any]], wanted: str, headers: dict[str, str] | None = None
-) -> Result:
-    """Rows as CSV or NDJSON, whichever is wanted."""
-    if wanted == "text/csv":
-        media_type = "text/csv; charset=utf-8; header=present"
-        return Result(_csv(columns, rows), headers=headers or {}, media_type=media_type)
+    tx: Snapshot[Any], columns: Sequence[str], rows: Iterable[dict[str, Any]], media_type: str, **headers: str
+) -> Response:
+    """Rows as CSV or NDJSON, whichever is accepted."""
+    if media_type == "text/csv":
+        return tx.respond(_csv(columns, rows), media_type="text/csv; charset=utf-8; header=present", **headers)
     lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
-    return Result("".join(lines).encode(), headers=headers or {}, media_type=wanted)
+    return tx.respond("".join(lines).encode(), media_type=media_type, **headers)
 
 
-def page_by_id(call: RequestContext, table: Any, query: Select[Any]) -> tuple[list[Any], list[str] | None]:
+def page_by_id(
+    tx: Snapshot[Any], query: PageQuery, table: Any, statement: Select[Any]
+) -> tuple[list[Any], list[str] | None]:
     """A page of rows in the order of their ids, and where the next begins."""
-    after = decode_cursor(call)
+    after = decode_cursor(tx, query)
     if after is not None:
-        query = query.where(table.id > UUID(after[0]))
-    rows = list(call.session.scalars(query.order_by(table.id).limit(call.query.limit + 1)))
-    shown = rows[: call.query.limit]
+        statement = statement.where(table.id > UUID(after[0]))
+    rows = list(tx.session.scalars(statement.order_by(table.id).limit(query.limit + 1)))
+    shown = rows[: query.limit]
     return shown, [str(shown[-1].id)] if len(rows) > len(shown) else None
 
 
-def page_of_records(call: RequestContext, form: type[Item], held: Iterable[Any]) -> Result:
+def page_of_records(tx: Snapshot[Any], query: PageQuery, form: type[Item], records: Iterable[Any]) -> Response:
     """A page of the records of one case, in the order of their ids."""
-    after = decode_cursor(call)
-    rest = sorted((record for record in held if not after or str(record.id) > after[0]), key=lambda record: record.id)
-    shown = rest[: call.query.limit]
-    return page(call, form, shown, [str(shown[-1].id)] if len(rest) > len(shown) else None)
+    after = decode_cursor(tx, query)
+    rest = sorted((row for row in records if not after or str(row.id) > after[0]), key=lambda row: row.id)
+    shown = rest[: query.limit]
+    return page(tx, form, shown, [str(shown[-1].id)] if len(rest) > len(shown) else None)
 
 
 def page_in_order(
-    call: RequestContext, form: type[Item], items: Iterable[Item], key: Callable[[Item], tuple[Any, ...]]
-) -> Result:
+    tx: Snapshot[Any], query: PageQuery, form: type[Item], items: Iterable[Item], key: Callable[[Item], tuple[Any, ...]]
+) -> Response:
     """A page of items that lie in the order of a key, of which no two are alike but those that are the same."""
-    after = decode_cursor(call)
+    after = decode_cursor(tx, query)
     rest = [item for item in items if not after or key(item) > tuple(after)]
-    shown = rest[: call.query.limit]
-    return page(call, form, shown, list(key(shown[-1])) if len(rest) > len(shown) else None)
+    shown = rest[: query.limit]
+    return page(tx, form, shown, list(key(shown[-1])) if len(rest) > len(shown) else None)
 
 
 FORMATS = {
@@ -160,10 +159,10 @@ def _accepted_format(accept: str) -> str:
     return wanted
 
 
-def _list_key(call: RequestContext) -> str:
+def _list_key(request: Request) -> str:
     """What a cursor belongs to: the path and every filter, in one order."""
-    params = [(name, value) for name, value in call.request.query_params.multi_items() if name not in _PAGING]
-    return call.request.scope["path"] + "?" + urlencode(sorted(params))  # type: ignore[no-any-return]
+    params = [(name, value) for name, value in request.query_params.multi_items() if name not in _PAGING]
+    return request.scope["path"] + "?" + urlencode(sorted(params))  # type: ignore[no-any-return]
 
 
 _PAGING = {"cursor", "limit"}

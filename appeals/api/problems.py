@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from appeals import errors
-from appeals.api.request_body import pointer
+from appeals.api.request_body import parsed_body, pointer
 from appeals.database.failures import Busy, Full, Unavailable, Unreachable
 from appeals.fields import SAYS_OF_PATTERN, Model
 
@@ -112,7 +112,7 @@ def from_validation_error(request: Request, fault: Exception) -> Response:
     """The answer to input that the declared form does not fit: the first faults of it, where there are many."""
     if not isinstance(fault, RequestValidationError):
         raise fault
-    body = getattr(request, "_json", None)
+    body = parsed_body(request)
     placed = [(_place(error, body), error) for error in fault.errors()[:MOST_ERRORS]]
     meant = {at for place, error in placed if error["type"] not in ANOTHER_FORM for at in _with_all_above(place)}
     faults: dict[str, list[str]] = {}

@@ -39,6 +39,16 @@ async def read(request: Request, limit: int) -> None:
     request._json = await run_in_threadpool(parse, raw) if len(raw) > LARGE else parse(raw)
 
 
+def raw_body(request: Request) -> bytes:
+    """The body that was read, byte for byte; empty where none was."""
+    return getattr(request, "_body", b"")
+
+
+def parsed_body(request: Request) -> Any:
+    """The body that was read, as JSON; None where there was none."""
+    return getattr(request, "_json", None)
+
+
 def _is_json(content_type: str) -> bool:
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = {told.removeprefix("charset=").strip('"') for told in parameters if told.startswith("charset=")}

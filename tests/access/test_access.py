@@ -367,7 +367,7 @@ def test_no_answer_of_a_case_holds_its_narrative_or_safe_contact_rule(world: Wor
     reference = world.case(narrative="A sealed narrative.", visibility="network")
     world.take(reference, "acknowledgement", safe_contact_rule="A sealed rule.")
     for operation in DOORS:
-        if operation.method == "GET" and not {"id", "token"} & set(operation.path_parameters):
+        if operation.method == "GET" and not {"id", "token"} & set(operation.param_convertors):
             text = world.coordinator.get(operation.path.format(ref=reference, name="status")).text
             assert "sealed narrative" not in text
             assert "sealed rule" not in text

@@ -2,14 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from fastapi import APIRouter, Response
 from sqlalchemy import Connection, delete, event, select, text, update
 from sqlalchemy.orm import selectinload
 
@@ -18,9 +19,12 @@ from appeals.access import access_log
 from appeals.access.access_log import AccessEntry, AccessEvent, write_events
 from appeals.accounts.api_key import Key
 from appeals.api import permissions
+from appeals.api.context import AppContext
+from appeals.api.dependencies import Read, Write, writing
 from appeals.api.idempotency import IdempotentResponse
 from appeals.api.permissions import Policy
-from appeals.api.routing import AppContext, Operation, ReplayPolicy, RequestContext, Result, json_response
+from appeals.api.routing import new_router
+from appeals.api.transaction import ReplayPolicy, WriteRequest, WriteTransaction
 from appeals.database.failures import Deadlock
 from appeals.errors import Forbidden
 from appeals.fields import Model
@@ -42,36 +46,51 @@ class Shown(Model):
     number: int
 
 
-def opened(_: RequestContext) -> Result:
-    return json_response(Shown(number=next(_asked)), 201, Location="/v1/me")
+def opened(tx: WriteTransaction[Any]) -> Response:
+    return tx.respond(Shown(number=next(_asked)), Location="/v1/me")
 
 
-def named(call: RequestContext) -> Result:
-    """Says itself what it is about, as two kinds."""
-    call.log(Logged.OPENING, OTHER)
-    call.log(Logged.VIEW)
-    return opened(call)
+def samples() -> APIRouter:
+    """Routes on a case, and one that refuses to answer."""
+    router = new_router("samples")
+    again, never = (writing(replay_policy=policy) for policy in (ReplayPolicy.REPEAT, ReplayPolicy.REFUSE))
+
+    @router.post("/v1/cases/{ref}/samples", status_code=201)
+    def sample_samples(ref: str, body: Model, write: Annotated[WriteRequest[Any], again]) -> Response:
+        with write.transaction() as tx:
+            return opened(tx)
+
+    @router.post("/v1/cases/{ref}/keys", status_code=201)
+    def sample_keys(ref: str, body: Model, write: Annotated[WriteRequest[Any], never]) -> Response:
+        with write.transaction() as tx:
+            return opened(tx)
+
+    @router.post("/v1/cases/{ref}/roles", status_code=201)
+    def sample_roles(ref: str, body: Model, write: Write) -> Response:
+        with write.transaction() as tx:
+            return opened(tx)
+
+    @router.post("/v1/cases/{ref}/both", status_code=201)
+    def sample_both(ref: str, body: Model, write: Write) -> Response:
+        """Says itself what it is about, as two kinds."""
+        with write.transaction() as tx:
+            tx.log(Logged.OPENING, OTHER)
+            tx.log(Logged.VIEW)
+            return opened(tx)
+
+    @router.post("/v1/cases/{ref}/refusals", status_code=201)
+    def sample_refusals(ref: str, body: Model, write: Write) -> Response:
+        with write.transaction():
+            raise Forbidden
+
+    @router.get("/v1/nothing")
+    def sample_nothing(read: Read) -> Response:
+        with read.snapshot():
+            raise Forbidden
+
+    return router
 
 
-def refused(_: RequestContext) -> Result:
-    raise Forbidden
-
-
-def sample(noun: str, work: Callable[[RequestContext], Result], **given: Any) -> Operation:
-    """An operation on a case."""
-    path = f"/v1/cases/{{ref}}/{noun}"
-    return Operation("POST", path, f"sample_{noun}", "A sample.", work, Shown, 201, Model, **given)
-
-
-SAMPLES = [
-    sample("samples", opened, replay_policy=ReplayPolicy.REPEAT),
-    sample("keys", opened, replay_policy=ReplayPolicy.REFUSE),
-    sample("roles", opened),
-    sample("both", named),
-    sample("refusals", refused),
-    Operation("GET", "/v1/nothing", "sample_nothing", "A sample.", refused, Shown),
-]
-ORDINARY = app.operations()
 LOGGED = {"samples": Logged.OPENING, "keys": Logged.KEY, "roles": Logged.ROLE, "both": None, "refusals": None}
 POLICIES = {
     **{name: replace(policy, logged=None) for name, policy in permissions.POLICY_OF.items()},
@@ -81,16 +100,11 @@ POLICIES = {
 """Of the operations of the service only the view of a case is logged, by its own word; the samples as others are."""
 
 
-def logging_doors() -> list[Operation]:
-    """The operations of the service, and samples."""
-    return ORDINARY + SAMPLES
-
-
 @pytest.fixture
 def logged(template: Template, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A service of such operations on a fresh database."""
-    monkeypatch.setattr(app, "operations", logging_doors)
     monkeypatch.setattr(permissions, "POLICY_OF", POLICIES)
+    monkeypatch.setattr(app, "ROUTERS", (*app.ROUTERS, samples()))
     world = World(database_url, PEPPER, template.cast)
     yield world
     world.end()

@@ -25,8 +25,8 @@ from sqlalchemy import select
 from appeals import fields
 from appeals.access.access_log import AccessEntry, AccessSubject
 from appeals.api.idempotency import IdempotentResponse
-from appeals.api.routing import Operation
-from appeals.app import operations
+from appeals.api.routing import Route
+from appeals.app import api_routes
 from appeals.database.declarative import Base
 from appeals.lifecycle.case_inputs import Intake
 from appeals.lifecycle.steps import STEP_OF_NOUN, STEPS
@@ -34,9 +34,9 @@ from appeals.vocabulary import Role
 from tests.conftest import PEPPER, Template
 from tests.support.cast import Body, Person, World, consent, day, intake, organisation, step_input
 from tests.support.live import served
-from tests.support.standing import NOBODY, RECORDS
+from tests.support.standing import NOBODY, RECORDS, is_table
 
-DOORS: list[Operation] = operations()
+DOORS = api_routes()
 BY_NAME = {operation.name: operation for operation in DOORS}
 CANARY = re.compile(r"canary[0-9]{4}x")
 
@@ -339,7 +339,7 @@ class Life:
         for operation in DOORS:
             if operation.writes:
                 continue
-            formats = ("application/json", "text/csv", "application/x-ndjson") if operation.as_table else ("*/*",)
+            formats = ("application/json", "text/csv", "application/x-ndjson") if is_table(operation) else ("*/*",)
             for kind in formats:
                 yield who.get(self._path(operation), Accept=kind)
         now = quote(datetime.now(UTC).isoformat())
@@ -348,7 +348,7 @@ class Life:
         for path in ("/openapi.json", "/docs", "/healthz", "/readyz", "/version", "/metrics"):
             yield who.get(path)
 
-    def _path(self, operation: Operation) -> str:
+    def _path(self, operation: Route) -> str:
         noun = operation.path.split("/")[4] if operation.path.count("/") > 3 else ""
         number = self.ids.get(noun) or self.named.get(operation.path.split("/")[2], "")
         path = operation.path.format(ref=self.reference, id=number, key=number, name="status", token=self.token)

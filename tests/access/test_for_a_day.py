@@ -14,7 +14,8 @@ from httpx2 import Response
 from sqlalchemy import select
 
 from appeals.accounts.account import Membership, account_named, end, grants_of
-from appeals.api.routing import AppContext, Operation
+from appeals.api.context import AppContext
+from appeals.api.routing import Route
 from appeals.database.declarative import Base
 from appeals.database.engine import Database
 from appeals.vocabulary import Role
@@ -114,9 +115,9 @@ def made_by(who: Person) -> str:
     return reference
 
 
-def call(who: Person, day_: Day, operation: Operation, reference: str) -> Response:
+def call(who: Person, day_: Day, operation: Route, reference: str) -> Response:
     """Call at an operation of a case with a body that would do."""
-    headers = {"If_Match": "*"} if operation.needs_if_match else {}
+    headers = {"If_Match": "*"} if operation.access.needs_if_match else {}
     return who.call(operation.method, day_.standing.path(operation, reference), valid(operation), **headers)
 
 

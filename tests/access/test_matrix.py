@@ -25,7 +25,7 @@ from appeals.accounts.caller import Caller
 from appeals.api import permissions
 from appeals.api.authorization import AuthorizationContext
 from appeals.api.permissions import POLICIES
-from appeals.api.routing import Operation
+from appeals.api.routing import Route
 from appeals.app import create_app
 from appeals.errors import Forbidden, NotFound
 from appeals.vocabulary import Role, Scope
@@ -186,7 +186,7 @@ def seen() -> dict[tuple[str, str, str], str]:
 VIEWS = seen()
 
 
-def expected(operation: Operation, role: str, place: str, visibility: str) -> int:
+def expected(operation: Route, role: str, place: str, visibility: str) -> int:
     """The status with which the operation meets somebody."""
     name = f"{operation.method} {operation.path}"
     if name in OF_AN_ACCOUNT:
@@ -211,7 +211,7 @@ def expected_of_case(needed: str, role: str, place: str, view: str | None) -> in
     return 200 if role in needed.split() and place in OVER and view == "work" else 403
 
 
-def typed_as(operation: Operation) -> str:
+def typed_as(operation: Route) -> str:
     """An operation of a case as it is named above: its method, and its path below the case without ids."""
     parts = [part for part in operation.path.split("/")[4:] if not part.startswith("{")]
     return f"{operation.method} {'/'.join(parts)}".strip()
@@ -280,7 +280,7 @@ class Stage:
         broken = self.breaker.post(f"/v1/cases/{self.references['sealed']}/break-glass", reason)
         assert broken.status_code == 201, broken.text
 
-    def params(self, operation: Operation, visibility: str) -> dict[str, str]:
+    def params(self, operation: Route, visibility: str) -> dict[str, str]:
         """What the path of an operation names on the case of this visibility."""
         noun = operation.path.split("/")[4] if operation.path.startswith("/v1/cases/{ref}/") else ""
         numbers = {**self.ids[visibility], "publications": self.publications[visibility]}
@@ -301,10 +301,11 @@ def stage(template: Template) -> Iterator[Stage]:
     template.drop(url)
 
 
-def knock(session: Session, operation: Operation, caller: Caller, params: dict[str, str]) -> int:
+def knock(session: Session, operation: Route, caller: Caller, params: dict[str, str]) -> int:
     """The status with which an operation's gate meets a caller."""
     try:
-        operation.authorize(AuthorizationContext(session, caller, params, caller.now))
+        authorization = AuthorizationContext(session, caller, params, caller.now)
+        operation.access.authorize(authorization, operation.policy)
     except NotFound:
         return 404
     except Forbidden:
@@ -312,7 +313,7 @@ def knock(session: Session, operation: Operation, caller: Caller, params: dict[s
     return 200
 
 
-def meetings(operations: list[Operation], visibilities: tuple[str, ...] = VISIBILITIES) -> list[tuple[Operation, str]]:
+def meetings(operations: list[Route], visibilities: tuple[str, ...] = VISIBILITIES) -> list[tuple[Route, str]]:
     """Each operation with each visibility of the case in its path, or with one where no case is in its path."""
     return [
         (operation, visibility)
@@ -321,7 +322,7 @@ def meetings(operations: list[Operation], visibilities: tuple[str, ...] = VISIBI
     ]
 
 
-def unexpected(stage: Stage, met: list[tuple[Operation, str]], roles: Iterable[str] = tuple(Role)) -> Iterator[str]:
+def unexpected(stage: Stage, met: list[tuple[Route, str]], roles: Iterable[str] = tuple(Role)) -> Iterator[str]:
     """Every meeting of an operation with somebody that ends otherwise than typed above."""
     callers = {who: caller for who, caller in stage.callers.items() if who[0] in roles}
     with stage.world.database.reading() as session:
@@ -432,7 +433,7 @@ SCOPES = {
 }  # fmt: skip
 
 
-def scopes_for(operation: Operation) -> set[str]:
+def scopes_for(operation: Route) -> set[str]:
     """The scopes that open an operation, as typed above: reading and writing are for all that is read and written."""
     name = f"{operation.method} {operation.path}"
     if operation.policy.public:

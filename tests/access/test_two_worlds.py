@@ -22,7 +22,8 @@ from sqlalchemy import select, true, update
 
 from appeals.access import directory_entries
 from appeals.api import authorization
-from appeals.api.routing import AppContext, Operation
+from appeals.api.context import AppContext
+from appeals.api.routing import Route
 from appeals.cases import directory
 from appeals.cases.case import Case
 from appeals.cases.directory import Facility, Organisation
@@ -35,7 +36,7 @@ from tests.access.test_matrix import OVER, PLACES, VISIBILITIES
 from tests.conftest import PEPPER, Template
 from tests.support.cast import STEP_INPUTS, Body, Person, World, consent, day, intake, organisation, step_input
 from tests.support.size import examples
-from tests.support.standing import ABSENT, DOORS, NOBODY, RECORDS, bodies_for
+from tests.support.standing import ABSENT, DOORS, NOBODY, RECORDS, bodies_for, is_table
 
 WORLDS = examples(3, share=0.2)
 OUTSIDERS_HEARD = 2
@@ -448,12 +449,12 @@ def knock(out: Outsider, hidden: Hidden) -> None:
             at_the_door(out, operation, hidden.reference, hidden.ids)
 
 
-def at_the_door(out: Outsider, operation: Operation, reference: str, ids: dict[str, str]) -> Response:
+def at_the_door(out: Outsider, operation: Route, reference: str, ids: dict[str, str]) -> Response:
     """Call at an operation of a case, with a body that would do."""
     noun = (operation.path.split("/") + [""] * 5)[4]
     path = operation.path.format(ref=reference, id=ids.get(noun, NOBODY))
     body = None if not operation.writes else bodies().get(noun, {})
-    headers = {"If_Match": "*"} if operation.needs_if_match else {}
+    headers = {"If_Match": "*"} if operation.access.needs_if_match else {}
     if operation.writes and out.chance.random() < 0.3:
         headers["Idempotency_Key"] = f"{operation.name}-{out.chance.randint(0, 9)}"
     return out.ask(operation.method, path, body, **headers)
@@ -526,7 +527,7 @@ def everything_else(out: Outsider, hidden: Hidden) -> None:
         if operation.name == "list_access_log" and out.is_told:
             continue
         path = operation.path.format(id=keeper, name="status", token="0" * 22)
-        out.walk(f"{path}?limit=200" if operation.as_table else path)
+        out.walk(f"{path}?limit=200" if is_table(operation) else path)
     out.read(f"/public/statistics?by={out.chance.choice(['country', 'year', 'heading', 'country,year,heading'])}")
 
 

@@ -16,7 +16,7 @@ from appeals.accounts.account import Account, Membership, account_named
 from appeals.accounts.api_key import ALL_SCOPES, MAX_LIVE_KEYS, OVERLAP, Key, new_key, note_use
 from appeals.accounts.authentication import authenticate
 from appeals.accounts.entity import auth_version
-from appeals.api.routing import AppContext
+from appeals.api.context import AppContext
 from appeals.cases.case import Case
 from appeals.errors import Unauthenticated
 from appeals.lifecycle.due_dates import process_due

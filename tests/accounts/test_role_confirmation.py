@@ -17,8 +17,8 @@ from appeals.accounts.api_key import new_key
 from appeals.accounts.authentication import expire_keys_and_proposals
 from appeals.accounts.enrolment import EnrolmentHalf
 from appeals.accounts.entity import entity_named
+from appeals.api.context import AppContext
 from appeals.api.idempotency import IdempotentResponse
-from appeals.api.routing import AppContext
 from appeals.lifecycle.due_dates import process_due
 from appeals.vocabulary import AccountKind, Role
 from tests.conftest import PEPPER, Template

@@ -25,7 +25,7 @@ STRICT = {
     "strict-transport-security": "max-age=63072000; includeSubDomains",
     "cache-control": "no-store",
 }
-READING = [operation for operation in DOORS if operation.method == "GET" and not operation.streams]
+READING = [operation for operation in DOORS if operation.method == "GET" and not operation.is_sse_stream]
 OF_A_CASE = [operation for operation in DOORS if "{ref}" in operation.path]
 CANARY = "Canary Winger"
 

@@ -10,8 +10,9 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import text
 
+from appeals.api.permissions import Policy
 from appeals.api.rate_limit import RateLimiter
-from appeals.api.routing import Operation
+from appeals.api.transaction import Access
 from appeals.database import raw_reads
 from appeals.database.raw_reads import RawReader
 from appeals.vocabulary import Role
@@ -25,7 +26,7 @@ TOLD = ("etag", "content-type", "vary", "link", "cache-control")
 def doors_shut(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """While every operation would fail: whatever is answered was answered the quick way."""
     with monkeypatch.context() as patch:
-        patch.setattr(Operation, "authorize", None)
+        patch.setattr(Access, "authorize", None)
         yield
 
 
@@ -165,13 +166,13 @@ def test_a_question_that_takes_long_is_left_to_the_door(world: World, monkeypatc
     monkeypatch.setattr(raw_reads, "SQLITE_CPU_LIMIT_S", -1)
     monkeypatch.setattr(raw_reads, "OPERATIONS", 1)
     params: list[str] = []
-    usual = Operation.authorize
+    usual = Access.authorize
 
-    def gate(operation: Operation, authorization: Any) -> Any:
-        params.append(operation.name)
-        return usual(operation, authorization)
+    def gate(access: Access[Any], authorization: Any, policy: Policy) -> Any:
+        params.append(policy.operation)
+        return usual(access, authorization, policy)
 
-    monkeypatch.setattr(Operation, "authorize", gate)
+    monkeypatch.setattr(Access, "authorize", gate)
     world.leave()  # the connection is opened anew
     assert len(world.coordinator.get("/v1/cases").json()["items"]) == 1
     assert params == (["list_cases"] if world.database.embedded else [])

@@ -26,9 +26,9 @@ from starlette.testclient import TestClient
 from appeals.accounts.account import account_named, grant
 from appeals.accounts.authentication import CallerCache
 from appeals.accounts.entity import entity_named
-from appeals.api import routing as door_module
+from appeals.api import transaction
 from appeals.api.rate_limit import RateLimiter
-from appeals.api.routing import Operation
+from appeals.api.routing import Route
 from appeals.app import create_app
 from appeals.database.failures import Busy, Full
 from appeals.errors import NotFound, RateExceeded, StillRunning
@@ -38,7 +38,7 @@ from appeals.vocabulary import Role
 from tests.conftest import Template
 from tests.support.cast import STEP_INPUTS, Body, intake, organisation, step_input, today
 from tests.support.size import EXAMPLES, examples
-from tests.support.standing import ABSENT, DOORS, NOBODY, RECORDS, Standing, stand, standing
+from tests.support.standing import ABSENT, DOORS, NOBODY, RECORDS, Standing, is_table, stand, standing
 
 __all__ = ["standing"]
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def test_the_document_is_built_once(standing: Standing, monkeypatch: pytest.Monk
     assert texts == {standing.world.nobody.get("/openapi.json").text}
 
 
-def operation(document: Body, operation: Operation) -> Body:
+def operation(document: Body, operation: Route) -> Body:
     """What the document says of an operation."""
     found: Body = document["paths"][operation.path][operation.method.lower()]
     return found
@@ -94,13 +94,13 @@ def test_every_refusal_a_door_gives_is_declared_and_no_other(
     standing: Standing, document: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     survivor = standing.world.case()
-    for route in (route for route in DOORS if not route.streams):  # a stream does not end
-        declared = {int(status) for status in operation(document, route)["responses"]} - {route.status}
+    for route in (route for route in DOORS if not route.is_sse_stream):  # a stream does not end
+        declared = {int(status) for status in operation(document, route)["responses"]} - {route.status_code or 200}
         body = {"survivor": survivor} if route.path.endswith("/merger") else valid(route)
         assert refusals(standing, route, body, monkeypatch) == declared, (route.method, route.path)
 
 
-def refusals(standing: Standing, operation: Operation, body: Any, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+def refusals(standing: Standing, operation: Route, body: Any, monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """The statuses an operation answers to requests that each deserve one refusal."""
     world, path = standing.world, standing.path(operation)
     coordinator = world.as_(fit_for(operation))
@@ -133,19 +133,21 @@ def refusals(standing: Standing, operation: Operation, body: Any, monkeypatch: p
         }
     else:
         found.add(given(If_None_Match="*"))
-    if operation.needs_if_match:
+    if operation.access.needs_if_match:
         found |= {given(), given(If_Match='"0-0"')}
     if 410 in operation.refusals:
         with monkeypatch.context() as patched:
             patched.setattr(FeedCursor, "grants_hash", b"other!!!")
             elsewhere = coordinator.get("/v1/changes").json()["next"]
         found.add(coordinator.get(f"{path}?since={elsewhere}").status_code)
-    if "Location" in operation.headers:  # of what was made, and the caller may not see any more
+    if (
+        "Location" in operation.responses[operation.status_code or 200]["headers"]
+    ):  # of what was made, and the caller may not see any more
         with monkeypatch.context() as patched:
-            patched.setattr(door_module, "require_work_view", failing(NotFound()))
+            patched.setattr(transaction, "require_work_view", failing(NotFound()))
             found |= {given(Idempotency_Key=f"again-{operation.name}") for _ in range(2)}
     with monkeypatch.context() as patched:
-        patched.setattr(door_module, "claim", failing(StillRunning()))
+        patched.setattr(transaction, "claim", failing(StillRunning()))
         found |= {given(Idempotency_Key="k")} if operation.writes else set()
         patched.setattr(RateLimiter, "acquire", failing(RateExceeded(1)))
         found.add(given())
@@ -165,7 +167,7 @@ def failing(error: Exception) -> Any:
     return fail
 
 
-def fit_for(operation: Operation) -> str:
+def fit_for(operation: Route) -> str:
     """Somebody who may call an operation."""
     if operation.path.endswith("/approvals"):
         return "reviewer"
@@ -178,7 +180,7 @@ def fit_for(operation: Operation) -> str:
     return "admin" if operation.path.startswith(("/v1/accounts", "/v1/entities", "/v1/memberships")) else "coordinator"
 
 
-def valid(operation: Operation) -> Any:
+def valid(operation: Route) -> Any:
     """A body of the right form."""
     noun = operation.path.split("/")[-1]
     if not operation.writes:
@@ -212,13 +214,13 @@ BODIES: dict[str, Body] = {
 
 def test_every_list_declares_its_formats_and_its_next_page(document: Body) -> None:
     for route in DOORS:
-        done = operation(document, route)["responses"][str(route.status)]
+        done = operation(document, route)["responses"][str(route.status_code or 200)]
         formats = {
-            route.streams or "application/json",
-            *(("text/csv", "application/x-ndjson") if route.as_table else ()),
+            "text/event-stream" if route.is_sse_stream else "application/json",
+            *(("text/csv", "application/x-ndjson") if is_table(route) else ()),
         }
         assert set(done["content"]) == formats, route.path
-        assert ("Link" in done["headers"]) == (route.as_table or route.name == "list_changes")
+        assert ("Link" in done["headers"]) == (is_table(route) or route.name == "list_changes")
         assert "X-Request-Id" in done["headers"]
 
 
@@ -243,7 +245,7 @@ def schemas(document: Body, *, answers: bool) -> dict[str, Body]:
 
     for route in DOORS:
         said = operation(document, route)
-        walk(said["responses"][str(route.status)]["content"] if answers else said.get("requestBody", {}))
+        walk(said["responses"][str(route.status_code or 200)]["content"] if answers else said.get("requestBody", {}))
     return found
 
 
@@ -282,7 +284,7 @@ def test_if_match_is_declared_required_where_it_is(document: Body) -> None:
         told = {
             parameter["name"]: parameter["required"] for parameter in operation(document, route).get("parameters", [])
         }
-        assert told.get("If-Match", False) is route.needs_if_match, route.path
+        assert told.get("If-Match", False) is route.access.needs_if_match, route.path
         keeps = route.writes and not route.policy.public  # an answer is kept with an account
         assert told.get("Idempotency-Key", True) is not keeps
 
@@ -470,7 +472,7 @@ def test_machine_made_requests_find_no_fault(almighty: Standing) -> None:
             errors += [str(check.failure_info) for check in checks if check.failure_info is not None]
     log.info("%s operations, requests %s, answers %s", len(operations), dict(params), json.dumps(answered))
     assert errors == []
-    there = [f"{operation.method} {operation.path}" for operation in DOORS if not operation.streams]
+    there = [f"{operation.method} {operation.path}" for operation in DOORS if not operation.is_sse_stream]
     there += ["GET /healthz", "GET /readyz", "GET /version"]
     assert operations >= {label for label in there if THOROUGH or is_asked_of(almighty, label)}
     assert operations <= set(there)

@@ -12,14 +12,14 @@ from httpx2 import Response
 
 from appeals.api.pagination import _accepted_format
 from tests.support.cast import Body, Person, World, action, day
-from tests.support.standing import DOORS, Standing, standing
+from tests.support.standing import DOORS, Standing, is_table, standing
 
 __all__ = ["standing"]
 # An export makes the access log longer: `tests/access/test_access_log.py` walks it.
 LISTS = [
     operation
     for operation in DOORS
-    if operation.as_table and operation.tag != "statistics" and operation.name != "list_access_log"
+    if is_table(operation) and operation.tags != ["statistics"] and operation.name != "list_access_log"
 ]
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 

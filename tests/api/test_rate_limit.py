@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from appeals.api import rate_limit
 from appeals.api import request_body as body_reading
+from appeals.api.context import AppContext
 from appeals.api.rate_limit import SECOND, RateLimit, RateLimiter, RateLimiters, network_of
-from appeals.api.routing import AppContext
 from appeals.errors import RateExceeded
 from appeals.settings import Settings
 from appeals.vocabulary import Role

@@ -10,7 +10,7 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import insert, select
 
-from appeals.api.routing import AppContext
+from appeals.api.context import AppContext
 from appeals.cases.case import Case
 from appeals.cases.publication import Publication, readable
 from appeals.database.declarative import new_id

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from appeals import transaction
 from appeals.access.access_log import AccessEntry, AccessLogUnavailable
+from appeals.api.context import AppContext
 from appeals.api.idempotency import IdempotentResponse
-from appeals.api.routing import AppContext
 from appeals.cases.team import TeamMember
 from appeals.vocabulary import Role
 from tests.support.cast import CONSENTS, PARTIES, Body, World

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from appeals.__main__ import main
 from appeals.accounts import bootstrap
-from appeals.app import operations
+from appeals.app import api_routes
 from appeals.database import disk_reserve, readiness
 from appeals.database import engine as database_module
 from appeals.database.engine import Database
@@ -100,7 +100,7 @@ def test_every_door_says_that_the_database_is_away(standing: Standing) -> None:
     """Whatever was asked, also with a body that would not fit: who calls is in the database."""
     world = standing.world
     with away(world):
-        for operation in operations():
+        for operation in api_routes():
             if operation.name in WITHOUT_CALLER:
                 continue
             sent: Body | None = {} if operation.writes else None

@@ -1,36 +1,27 @@
 """The feed: every change that the caller may hear of, in the order of commits, none missed, none twice."""
 
-import asyncio
-import json
 import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import httpx2
 import pytest
 from sqlalchemy import func, insert, not_, select, update
 
 from appeals.accounts.account import grants_of
 from appeals.accounts.caller import Caller
-from appeals.accounts.entity import NetworkState
-from appeals.api.fast_reads import FastReads, ReadResult
-from appeals.api.long_polling import STREAM, LongPollMiddleware
 from appeals.cases.case import Case
 from appeals.cases.change_log import Change
 from appeals.database.engine import Database
-from appeals.database.raw_reads import ReadUnavailable
 from appeals.database.xid_order import below_xmin, current_xid
 from appeals.lifecycle.due_dates import process_due
 from appeals.read_models import change_feed
 from appeals.vocabulary import Role
 from tests.support.cast import Body, Person, World, settle
-from tests.support.live import Live, live
-from tests.support.newcomer import PATIENCE_S
+from tests.support.live import live
 from tests.support.size import examples
 
 __all__ = ["live"]
@@ -321,149 +312,6 @@ def test_who_had_no_role_for_a_while_begins_anew_and_hears_of_nothing_between(wo
     answer = reader.get(f"/v1/changes?since={place}")
     assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")
     assert told(reader)[0] == []
-
-
-# Waiting
-
-
-def test_a_stream_goes_on_when_the_network_changes(live: Live) -> None:
-    database = Database(live.database_url)
-    seen: list[Body] = []
-    listening = threading.Thread(target=streamed, args=(live, "caseworker", seen))
-    listening.start()
-    while not seen:
-        time.sleep(0.01)
-    with database.writing() as session:
-        session.execute(update(NetworkState).values(auth_version=NetworkState.auth_version + 1))
-    database.engine.dispose()
-    made = [live.world.case(), live.world.case()]
-    listening.join(PATIENCE_S)
-    assert [item.get("reference") for item in seen] == [None, *made]
-
-
-class Forgetful(FastReads):
-    """Knows how to answer only when it was asked often enough: the first use of a key on a day leaves no plan."""
-
-    def __init__(self, after: int) -> None:
-        self.left, self.told = after, 0
-        self.reader = None  # type: ignore[assignment]
-
-    def plan(self, _: Any) -> Any:
-        self.left -= 1
-        return self if self.left < 0 else None
-
-    def parameters(self, _: Any) -> dict[str, Any]:
-        self.left -= 1
-        return {"after_id": self.left}
-
-    def is_valid(self, _: Any) -> bool:
-        return True
-
-    async def execute(self, _: Any, params: Any) -> ReadResult | None:
-        self.told += 1
-        if self.told > 2:
-            raise ReadUnavailable
-        return ReadResult(b"id: x\nevent: change\ndata: {}\n\n", params.cursor)
-
-
-def sent_by(quick: FastReads, *answers: int) -> tuple[list[Any], list[int]]:
-    """What a stream sends, and what its operation answered: these statuses, and then the last of them again and
-    again.
-    """
-    sent, answered = list[Any](), list[int]()
-
-    async def operation(_: Any, __: Any, send: Any) -> None:
-        answered.append(answers[min(len(answered), len(answers) - 1)])
-        await send({"type": "http.response.start", "status": answered[-1], "headers": []})
-        await send({"type": "http.response.body", "body": b"id: a\nevent: begin\ndata: {}\n\n"})
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "GET", "path": STREAM, "query_string": b"", "headers": []}
-    asyncio.run(LongPollMiddleware(operation, quick)._stream(scope, send))
-    return sent, answered
-
-
-@pytest.mark.parametrize(("after", "told"), [(0, 2), (2, 2), (9, 0)])
-def test_a_stream_asks_the_door_again_where_it_left_no_plan_at_first(after: int, told: int) -> None:
-    sent, _ = sent_by(Forgetful(after), 200)
-    assert sum(b"change" in message.get("body", b"") for message in sent) == told
-
-
-class Ending(Forgetful):
-    """Answers by a key that ends while its reader waits."""
-
-    def __init__(self) -> None:
-        super().__init__(0)
-        self.asked = 0
-
-    def is_valid(self, _: Any) -> bool:
-        self.asked += 1
-        return self.asked == 1
-
-
-def test_a_stream_ends_with_the_key_and_not_with_the_event_after() -> None:
-    quick = Ending()
-    sent, params = sent_by(quick, 200, 401)
-    assert (params, quick.told) == ([200, 401], 1)
-    assert sent[-1] == {"type": "http.response.body", "body": b""}
-
-
-def streamed(live: Live, person: str, seen: list[Body], **headers: str) -> None:
-    """Listen until the third event, or the service ends the stream."""
-    key = {"Authorization": f"Bearer {live.cast.keys[person]}", **headers}
-    place = ""
-    with httpx2.stream(
-        "GET", f"{live.url}/v1/changes/stream", headers=key, timeout=PATIENCE_S, trust_env=False
-    ) as answer:
-        for line in answer.iter_lines():
-            if line.startswith("id: "):
-                place = line[4:]
-            if line.startswith("data: "):
-                seen.append({"place": place, **json.loads(line[6:])})
-                if len(seen) == 3:
-                    return
-
-
-def test_a_stream_tells_what_happens_and_goes_on_from_the_last_event(live: Live) -> None:
-    seen: list[Body] = []
-    listening = threading.Thread(target=streamed, args=(live, "coordinator", seen))
-    listening.start()
-    while not seen:
-        time.sleep(0.01)
-    hidden, made = live.world.case(), [live.world.case(), live.world.case()]
-    listening.join(PATIENCE_S)
-    assert [item.get("reference") for item in seen] == [None, hidden, made[0]]
-    rest: list[Body] = []
-    with suppress(httpx2.ReadTimeout):
-        headers = {"Last-Event-ID": seen[1]["place"]}
-        streamed(live, "coordinator", rest, **headers)
-    assert [item.get("reference") for item in rest] == [None, *made]
-
-
-def test_a_long_poll_ends_when_something_happens_and_only_for_those_who_may_know(live: Live) -> None:
-    reader, coordinator = live.world.as_("europe reader"), live.world.coordinator
-    _, unseen = told(reader)
-    _, place = told(coordinator)
-    answers: list[Any] = []
-
-    def wait(spelt: str) -> None:
-        headers = {"Authorization": f"Bearer {coordinator.key}"}
-        with httpx2.Client(base_url=live.url, timeout=PATIENCE_S, trust_env=False) as client:
-            answers.append(client.get(f"/v1/changes?since={place}&wait={spelt}", headers=headers))
-
-    waiting = [threading.Thread(target=wait, args=(spelt,)) for spelt in ("30", "030")]
-    for one in waiting:
-        one.start()
-    time.sleep(0.5)
-    assert answers == []
-    reference = live.world.case()
-    for one in waiting:
-        one.join(PATIENCE_S)
-    told_of = [[item["reference"] for item in answer.json()["items"]] for answer in answers]
-    assert told_of == [[reference], [reference]]
-    assert reader.get(f"/v1/changes?since={unseen}&wait=1").json()["items"] == []
 
 
 # A database restored from a copy

@@ -23,7 +23,6 @@ from appeals.accounts.account import Membership, grant, new_account
 from appeals.accounts.api_key import new_key
 from appeals.accounts.bootstrap import create_network
 from appeals.accounts.entity import entity_named, new_entity
-from appeals.api.long_polling import STREAM
 from appeals.app import create_app
 from appeals.cases.change_log import Change
 from appeals.database import migrations, protection
@@ -113,7 +112,7 @@ class Together(BaseTransport):
         self._inside = ASGITransport(service.app, raise_app_exceptions=False, client=("testclient", 50000))
 
     def handle_request(self, request: Request) -> Response:
-        if request.url.path.startswith(STREAM) or not isinstance(request.stream, AsyncByteStream):
+        if request.url.path.startswith("/v1/changes/stream") or not isinstance(request.stream, AsyncByteStream):
             return self._service.send(request, stream=True)
         answer: Response = self._hand_over(self._answer, request)
         return answer
@@ -147,7 +146,7 @@ class Person:
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        if method == "GET" and path.startswith(STREAM):
+        if method == "GET" and path.startswith("/v1/changes/stream"):
             return self._begun(path, sent)
         return self.client.request(method, path, content=content, headers=sent)
 

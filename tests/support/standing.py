@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from appeals.api.routing import Operation
-from appeals.app import operations
+from appeals.api.routing import Route
+from appeals.app import api_routes
 from appeals.vocabulary import DeliveryFault, DeliveryState, Role
 from appeals.webhooks.webhook import Delivery
 from tests.conftest import PEPPER, Template
 from tests.support.cast import Body, Person, World, action, consent, day
 
-DOORS: list[Operation] = operations()
+DOORS = api_routes()
 ABSENT = "UA-BGD-2026-00000"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -79,7 +79,7 @@ class Standing:
     narrow: dict[str, Person]
     """Coordinators with a key of one scope."""
 
-    def path(self, operation: Operation, ref: str | None = None) -> str:
+    def path(self, operation: Route, ref: str | None = None) -> str:
         """The path of an operation on this case, or on another reference."""
         noun = operation.path.split("/")[4] if operation.path.count("/") > 3 else ""
         below = operation.path.split("/")[2]
@@ -90,10 +90,15 @@ class Standing:
         }  # fmt: skip
         return operation.path.format(**names)
 
-    def reader(self, operation: Operation) -> Person:
+    def reader(self, operation: Route) -> Person:
         """Somebody who may read what is behind an operation."""
         who = "auditor" if operation.name == "list_access_log" else "admin"
         return self.world.as_(who if operation.path.startswith(("/v1/accounts/", "/v1/access-log")) else "coordinator")
+
+
+def is_table(route: Route) -> bool:
+    """Whether a route also answers as CSV and NDJSON."""
+    return "text/csv" in route.responses[route.status_code or 200].get("content", {})
 
 
 @pytest.fixture(scope="module")

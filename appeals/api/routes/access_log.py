@@ -1,22 +1,27 @@
-"""The operation of the access log, for auditors."""
+"""The route of the access log, for auditors."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 
 from appeals.access.access_log import AccessEntry, readable_filter
 from appeals.access.audit import Audit
 from appeals.accounts.account import Account
+from appeals.api.dependencies import Read
+from appeals.api.openapi import AS_TABLE
 from appeals.api.pagination import Page, decode_cursor, page
-from appeals.api.routing import Operation, RequestContext, Result
+from appeals.api.routing import new_router
 from appeals.fields import Instant, Model, NameOrId, as_uuid
 from appeals.read_models.case_list import OneOrMore, PageQuery
 from appeals.vocabulary import Logged
+
+router = new_router("operations")
 
 
 class AccessQuery(PageQuery):
@@ -47,23 +52,25 @@ class AccessOutput(Model):
     ]
 
 
-def list_access_log(call: RequestContext) -> Result:
-    params: AccessQuery = call.query
-    audit = Audit(call.caller, call.context.pepper)
-    query = select(AccessEntry).where(readable_filter(call.caller, AccessEntry), *_conditions(audit, params))
-    after = decode_cursor(call)
-    if after is not None:
-        query = query.where(AccessEntry.id < UUID(after[0]))
-    query = query.options(selectinload(AccessEntry.about)).order_by(AccessEntry.id.desc())
-    rows = list(call.session.scalars(query.limit(params.limit + 1)))
-    shown = rows[: params.limit]
-    following = [str(shown[-1].id)] if len(rows) > len(shown) else None
-    return page(call, AccessOutput, _outputs(audit, call, shown), following)
+@router.get("/v1/access-log", response_model=Page[AccessOutput], responses=AS_TABLE)
+def list_access_log(query: Annotated[AccessQuery, Query()], read: Read) -> Response:
+    """Who saw, opened, exported or was refused what; newest first."""
+    with read.snapshot() as tx:
+        audit = Audit(tx.caller, tx.context.pepper)
+        statement = select(AccessEntry).where(readable_filter(tx.caller, AccessEntry), *_conditions(audit, query))
+        after = decode_cursor(tx, query)
+        if after is not None:
+            statement = statement.where(AccessEntry.id < UUID(after[0]))
+        statement = statement.options(selectinload(AccessEntry.about)).order_by(AccessEntry.id.desc())
+        rows = list(tx.session.scalars(statement.limit(query.limit + 1)))
+        shown = rows[: query.limit]
+        following = [str(shown[-1].id)] if len(rows) > len(shown) else None
+        return page(tx, AccessOutput, _outputs(audit, tx.session, shown), following)
 
 
-def _outputs(audit: Audit, call: RequestContext, entries: Sequence[AccessEntry]) -> list[dict[str, Any]]:
+def _outputs(audit: Audit, session: Session, entries: Sequence[AccessEntry]) -> list[dict[str, Any]]:
     columns = [name for name in AccessOutput.model_fields if name != "subjects"]
-    subjects = audit.subjects(call.session, entries)
+    subjects = audit.subjects(session, entries)
     return [{**{name: getattr(entry, name) for name in columns}, "subjects": subjects[entry.id]} for entry in entries]
 
 
@@ -78,14 +85,3 @@ def _conditions(audit: Audit, params: AccessQuery) -> list[ColumnElement[bool]]:
         (params.at_to, lambda: AccessEntry.at < params.at_to),
     ]
     return [condition() for value, condition in given if value]
-
-
-def operations() -> list[Operation]:
-    """The operation of the access log."""
-    return [
-        Operation(
-            "GET", "/v1/access-log", "list_access_log", "Who saw, opened, exported or was refused what; newest first.",
-            list_access_log, Page[AccessOutput], query_model=AccessQuery, as_table=True,
-            tag="operations",
-        )
-    ]  # fmt: skip

@@ -1,10 +1,11 @@
-"""The operation of alerts: what each account was told because it was done with few eyes on it."""
+"""The route of alerts: what each account was told because it was done with few eyes on it."""
 
 from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,13 +13,17 @@ from sqlalchemy.orm import Session
 from appeals.accounts.account import Account, Membership
 from appeals.accounts.alert import Alert, alerts_for
 from appeals.accounts.entity import Entity
+from appeals.api.dependencies import Read
+from appeals.api.openapi import AS_TABLE
 from appeals.api.pagination import Page, page, page_by_id
-from appeals.api.routing import Operation, RequestContext, Result
+from appeals.api.routing import new_router
 from appeals.cases.case import Case
 from appeals.cases.team import TeamMember
 from appeals.fields import Model
 from appeals.read_models.case_list import OneOrMore, PageQuery
 from appeals.vocabulary import AlertKind, Role
+
+router = new_router("network")
 
 
 class AlertQuery(PageQuery):
@@ -43,11 +48,12 @@ class AlertOutput(Model):
     until: Annotated[datetime | None, Field(description="Of broken glass: when its sight ends.")]
 
 
-def list_alerts(call: RequestContext) -> Result:
-    """What the caller was alerted to, oldest first."""
-    query: AlertQuery = call.query
-    rows, following = page_by_id(call, Alert, alerts_for(call.caller.account_id, query.kind))
-    return page(call, AlertOutput, _alert_outputs(call.session, rows), following)
+@router.get("/v1/alerts", response_model=Page[AlertOutput], responses=AS_TABLE)
+def list_alerts(query: Annotated[AlertQuery, Query()], read: Read) -> Response:
+    """What you are alerted to, oldest first."""
+    with read.snapshot() as tx:
+        rows, after = page_by_id(tx, query, Alert, alerts_for(tx.caller.account_id, query.kind))
+        return page(tx, AlertOutput, _alert_outputs(tx.session, rows), after)
 
 
 def _alert_outputs(session: Session, alerts: Sequence[Alert]) -> list[AlertOutput]:
@@ -110,13 +116,3 @@ ALERT_TEXTS = {
 def _by_id(session: Session, table: Any, ids: Set[UUID | None]) -> dict[UUID | None, Any]:
     """The rows of these ids."""
     return {row.id: row for row in session.scalars(select(table).where(table.id.in_(ids - {None})))}
-
-
-def operations() -> list[Operation]:
-    """The operation of alerts."""
-    return [
-        Operation(
-            "GET", "/v1/alerts", "list_alerts", "What you are alerted to, oldest first.", list_alerts,
-            Page[AlertOutput], query_model=AlertQuery, as_table=True, tag="network",
-        ),
-    ]  # fmt: skip

@@ -1,14 +1,26 @@
-"""Operations of the feed: a page of changes, and the same as a stream of events. Waiting is done in `waiting.py`."""
+"""Routes of the feed: a page of changes, which may be waited for, and the same as a stream of events."""
 
 import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
+from fastapi import Depends, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
 
-from appeals.api.fast_reads import PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
-from appeals.api.routing import Operation, RequestContext, Result
+from appeals.api.context import context_of
+from appeals.api.dependencies import Read
+from appeals.api.fast_reads import response_of
+from appeals.api.long_polling import poll_until_news, wait_for
+from appeals.api.openapi import with_headers
+from appeals.api.prepared_read import PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
+from appeals.api.routing import new_router
+from appeals.api.snapshot import Snapshot
+from appeals.api.transaction import ReadRequest
+from appeals.database.failures import Unavailable
+from appeals.errors import Refusal
 from appeals.fields import Model
 from appeals.read_models.change_feed import (
     FROM_START,
@@ -27,8 +39,10 @@ from appeals.read_models.change_feed import (
     position_from,
 )
 
-STREAM = "text/event-stream"
-IN_A_CHUNK = 100
+EVENTS_AT_ONCE = 100
+RECHECK_S = 15
+"""A stream on which nothing happens asks so often whether its key is still good. FastAPI pings as often."""
+router = new_router("cases")
 
 
 class StreamQuery(Model):
@@ -37,100 +51,126 @@ class StreamQuery(Model):
     since: SinceCursor = None
 
 
-def list_changes(call: RequestContext) -> Result:
-    query: FeedQuery = call.query
-    places, prepared = cursor_for(call.session, call.caller, call.context.pepper), prepare_changes(call)
-    params = ReadParams(cursor=query.since or "")
-    rows = call.session.execute(prepared.statement, prepared.parameters(params)).all()
-    beside = call.session.execute(select(*prepared.snapshot_columns)).one()
-    content, tag, headers = _page(places, query, _read(places, params), rows, (beside[0], beside[1]))
-    return Result(content, headers={"ETag": tag, **headers})
+@router.get("/v1/changes", response_model=Changes, responses=with_headers(200, "ETag", "Link"))
+async def list_changes(request: Request, query: Annotated[FeedQuery, Query()], read: Read) -> Response:
+    """What changed of the cases you may see, in the order of commits."""
+    context = context_of(request)
+
+    async def poll() -> tuple[Response, bool]:
+        result = await context.fast_reads.poll(request.scope)
+        if result is not None:
+            return response_of(result), result.content is not None and result.is_news
+        return await run_in_threadpool(changes_page, read, query)
+
+    if query.wait:
+        return await poll_until_news(request, context.changes, poll, query.wait)
+    response, _ = await run_in_threadpool(changes_page, read, query)
+    return response
+
+
+def changes_page(read: ReadRequest[Any], query: FeedQuery) -> tuple[Response, bool]:
+    """A page, and whether there is anything new on it."""
+    with read.snapshot() as tx:
+        result = tx.read(changes_read(tx, query), query.since or "")
+        response = tx.send(result)
+        return response, response.status_code == 200 and result.is_news
+
+
+def changes_read(tx: Snapshot[Any], query: FeedQuery) -> PreparedRead:
+    """The same page from any place on."""
+    cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
+
+    def render(rows: list[Any], params: ReadParams) -> ReadResult:
+        changes = [row[2:] for row in rows if row[2] is not None]
+        content, tag, headers = _page(cursors, query, _range_read(cursors, params), changes, rows[0][:2])
+        return or_not_modified(content, tag, params, headers=headers, is_news=bool(changes))
+
+    statement = changes_for(tx.caller, FROM_START, query.limit)
+    return PreparedRead(statement, _after(cursors), render, head_position(), waits=query.wait > 0)
 
 
 def _page(
-    places: FeedCursor, query: FeedQuery, reading: ReadRange, rows: Sequence[Any], now: tuple[int | None, int | None]
+    cursors: FeedCursor, query: FeedQuery, read: ReadRange, rows: Sequence[Any], head: Sequence[int | None]
 ) -> tuple[bytes, str, dict[str, str]]:
     """A page as JSON, its tag, and its headers.
 
-    The tag is that of what is told, not of the place after it, which is spelt otherwise each time: so it is weak. Where
-    nothing is told, the place is in a header all the same, and who takes it is told the sooner the next time.
+    The tag is that of the items, not of the cursor after them, which is spelt differently each time: so it is weak.
+    Where there are no items, the cursor is in a header all the same, and who takes it is answered sooner next time.
     """
-    joined = b",".join(items_from(rows, query.limit))
-    following = places.encode(_read_on(reading, next_position(rows, query.limit, now), now))
-    params = urlencode(query.model_dump(include={"limit", "wait"}, exclude_unset=True) | {"since": following})
-    content = b'{"items":[%s],"next":%s}' % (joined, json.dumps(following).encode())
-    return content, f"W/{tag_of(joined)}", {"Link": f'</v1/changes?{params}>; rel="next"'}
+    items = b",".join(items_from(rows, query.limit))
+    cursor = cursors.encode(_read_on(read, next_position(rows, query.limit, head), head))
+    params = urlencode(query.model_dump(include={"limit", "wait"}, exclude_unset=True) | {"since": cursor})
+    content = b'{"items":[%s],"next":%s}' % (items, json.dumps(cursor).encode())
+    return content, f"W/{tag_of(items)}", {"Link": f'</v1/changes?{params}>; rel="next"'}
 
 
-def _read(places: FeedCursor, params: ReadParams) -> ReadRange:
-    return places.decode(params.cursor) if params.cursor else FROM_START
+def _range_read(cursors: FeedCursor, params: ReadParams) -> ReadRange:
+    return cursors.decode(params.cursor) if params.cursor else FROM_START
 
 
-def _read_on(reading: ReadRange, after: FeedPosition, now: tuple[int | None, int | None]) -> ReadRange:
-    """Having read on; who had just begun began where the feed ends now."""
-    return ReadRange(after, position_from(now) if reading is FROM_START else reading.began)
+def _read_on(read: ReadRange, after: FeedPosition, head: Sequence[int | None]) -> ReadRange:
+    """How far was read after a page; who had just begun, began where the feed ends now."""
+    return ReadRange(after, position_from(head) if read is FROM_START else read.began)
 
 
-def prepare_changes(call: RequestContext) -> PreparedRead:
-    """The same page from any place on."""
-    query: FeedQuery = call.query
-    places = cursor_for(call.session, call.caller, call.context.pepper)
-
-    def make(rows: list[Any], params: ReadParams) -> ReadResult:
-        found = [row[2:] for row in rows if row[2] is not None]
-        content, tag, headers = _page(places, query, _read(places, params), found, rows[0][:2])
-        return or_not_modified(content, tag, params, headers=headers)
-
-    return PreparedRead(changes_for(call.caller, FROM_START, query.limit), _from(places), make, head_position())
+def _after(cursors: FeedCursor) -> Callable[[ReadParams], dict[str, Any]]:
+    return lambda params: parameters(_range_read(cursors, params))
 
 
-def _from(places: FeedCursor) -> Callable[[ReadParams], dict[str, Any]]:
-    return lambda params: parameters(_read(places, params))
+def stream_start(request: Request, query: Annotated[StreamQuery, Query()], read: Read) -> str:
+    """The place where a stream begins: now, unless another is named.
+
+    A dependency, since nothing can be refused once a stream has begun. Raises: Invalid, CursorExpired.
+    """
+    with read.snapshot() as tx:
+        cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
+        since = request.headers.get("last-event-id") or query.since
+        if since:
+            cursors.decode(since)
+            return since
+        head = position_from(tx.session.execute(select(*head_position())).one())
+        return cursors.encode(ReadRange(head, head))
 
 
-def begin_stream(call: RequestContext) -> Result:
-    """The first event: the place where the stream begins, which is now unless another is named."""
-    places = cursor_for(call.session, call.caller, call.context.pepper)
-    since = call.request.headers.get("last-event-id") or call.query.since
-    if since:
-        places.decode(since)
-    else:
-        end = position_from(call.session.execute(select(*head_position())).one())
-        since = places.encode(ReadRange(end, end))
-    return Result(event(since, b"begin", b"{}"), media_type=STREAM)
+@router.get("/v1/changes/stream", response_class=EventSourceResponse, responses=with_headers(200))
+async def stream_changes(
+    request: Request, start: Annotated[str, Depends(stream_start)], read: Read
+) -> AsyncIterator[ServerSentEvent]:
+    """The same as server-sent events, as it happens."""
+    context, place = context_of(request), start
+    yield ServerSentEvent(event="begin", raw_data="{}", id=place)
+    async with context.changes.watching():
+        while not context.changes.is_stopped:
+            moved = context.changes.moved
+            result = await context.shared_reads.after(request, place, moved)
+            try:
+                if result is None:
+                    result = await run_in_threadpool(events_after, read, place)
+            except (Refusal, Unavailable):  # the caller may no longer hear of it
+                return
+            for event_id, data in result.events:
+                yield ServerSentEvent(event="change", raw_data=data.decode(), id=event_id)
+            place = result.tag
+            if not result.events:
+                await wait_for(moved, RECHECK_S)
 
 
-def prepare_stream(call: RequestContext) -> PreparedRead:
-    """The events after any place; the tag of what is answered is the place after them."""
-    places = cursor_for(call.session, call.caller, call.context.pepper)
-
-    def make(rows: list[Any], params: ReadParams) -> ReadResult:
-        found, began = [row[2:] for row in rows if row[2] is not None], _read(places, params).began
-        told = zip(found, items_from(found, IN_A_CHUNK), strict=False)
-        events = [event(places.encode(ReadRange((row[0], row[1]), began)), b"change", item) for row, item in told]
-        return ReadResult(
-            b"".join(events), places.encode(ReadRange(next_position(found, IN_A_CHUNK, rows[0][:2]), began))
-        )
-
-    return PreparedRead(
-        changes_for(call.caller, FROM_START, IN_A_CHUNK), _from(places), make, head_position(), streams=True
-    )
+def events_after(read: ReadRequest[Any], place: str) -> ReadResult:
+    """The events after a place."""
+    with read.snapshot() as tx:
+        return tx.read(events_read(tx), place)
 
 
-def event(place: str, name: bytes, data: bytes) -> bytes:
-    """A server-sent event (HTML standard, 9.2); JSON holds no line break."""
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (place.encode(), name, data)
+def events_read(tx: Snapshot[Any]) -> PreparedRead:
+    """The events after any place; the tag of the result is the place after them."""
+    cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
 
+    def render(rows: list[Any], params: ReadParams) -> ReadResult:
+        changes, began = [row[2:] for row in rows if row[2] is not None], _range_read(cursors, params).began
+        items = zip(changes, items_from(changes, EVENTS_AT_ONCE), strict=False)
+        events = tuple((cursors.encode(ReadRange((row[0], row[1]), began)), item) for row, item in items)
+        place = cursors.encode(ReadRange(next_position(changes, EVENTS_AT_ONCE, rows[0][:2]), began))
+        return ReadResult(b"", place, events=events)
 
-def operations() -> list[Operation]:
-    """The operations of the feed."""
-    return [
-        Operation(
-            "GET", "/v1/changes", "list_changes", "What changed of the cases you may see, in the order of commits.",
-            list_changes, Changes, query_model=FeedQuery, fast_read=prepare_changes, headers=("Link",),
-        ),
-        Operation(
-            "GET", "/v1/changes/stream", "stream_changes", "The same as server-sent events, as it happens.",
-            begin_stream, Changes, query_model=StreamQuery, fast_read=prepare_stream, streams=STREAM,
-        ),
-    ]  # fmt: skip
+    statement = changes_for(tx.caller, FROM_START, EVENTS_AT_ONCE)
+    return PreparedRead(statement, _after(cursors), render, head_position(), waits=True)

@@ -1,22 +1,30 @@
-"""Operations of the directories: organisations, facilities, code lists."""
+"""Routes of the directories: organisations, facilities, code lists."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Query, Response
 from sqlalchemy import ColumnElement, or_, select, true
 
 from appeals.access.directory_entries import own_parties
 from appeals.api.authorization import AuthorizationContext
+from appeals.api.dependencies import Read, Write, reading
+from appeals.api.openapi import AS_TABLE
 from appeals.api.pagination import Page, decode_cursor, page, page_by_id
-from appeals.api.routing import Operation, RequestContext, Result, json_response
+from appeals.api.parameters import CodeListName
+from appeals.api.routing import new_router
+from appeals.api.snapshot import Snapshot
+from appeals.api.transaction import ReadRequest
 from appeals.cases import directory
-from appeals.cases.directory import FORMS, Facility, Organisation
+from appeals.cases.directory import FORMS, Facility, FacilityOutput, Organisation, OrganisationOutput
 from appeals.cases.party import Party
 from appeals.errors import NotFound
 from appeals.fields import Model
 from appeals.lifecycle.party_rules import require_known
 from appeals.read_models.case_list import PageQuery
 from appeals.vocabulary import VOCABULARIES, Code
+
+router = new_router("directories")
 
 
 class CodeOutput(Model):
@@ -27,33 +35,54 @@ class CodeOutput(Model):
     conventions: list[str]
 
 
-def _directory(table: type[Organisation] | type[Facility], key: ColumnElement[UUID | None]) -> Any:
+@router.get("/v1/organisations", response_model=Page[OrganisationOutput], responses=AS_TABLE)
+def list_organisations(query: Annotated[PageQuery, Query()], read: Read) -> Response:
+    """The organisations you may see."""
+    with read.snapshot() as tx:
+        return _directory(tx, query, Organisation, Party.organisation_id.expression)
+
+
+@router.post("/v1/organisations", status_code=201, response_model=OrganisationOutput)
+def add_organisation(body: directory.OrganisationInput, write: Write) -> Response:
+    """List an organisation openly."""
+    with write.transaction() as tx:
+        organisation = directory.Directory(tx.session).organisation(body, listed=True)
+        return tx.respond(OrganisationOutput.model_validate(organisation))
+
+
+@router.get("/v1/facilities", response_model=Page[FacilityOutput], responses=AS_TABLE)
+def list_facilities(query: Annotated[PageQuery, Query()], read: Read) -> Response:
+    """The facilities you may see."""
+    with read.snapshot() as tx:
+        return _directory(tx, query, Facility, Party.facility_id.expression)
+
+
+@router.post("/v1/facilities", status_code=201, response_model=FacilityOutput)
+def add_facility(body: directory.FacilityInput, write: Write) -> Response:
+    """List a facility openly, and its owner."""
+    with write.transaction() as tx:
+        require_known(tx.session, tx.caller, Organisation, body.owner, "/owner")
+        facility = directory.Directory(tx.session).facility(body, listed=True)
+        return tx.respond(FacilityOutput.model_validate(facility))
+
+
+def _directory(
+    tx: Snapshot[Any],
+    query: PageQuery,
+    table: type[Organisation] | type[Facility],
+    key: ColumnElement[UUID | None],
+) -> Response:
     """What is listed openly, and what the cases name that the caller works on, in the words of those cases."""
-
-    def work(call: RequestContext) -> Result:
-        named = own_parties(call.caller).where(key.is_not(None))
-        query = select(table).where(or_(table.listed.is_(true()), table.id.in_(named.with_only_columns(key))))
-        rows, following = page_by_id(call, table, query)
-        unlisted = [row.id for row in rows if not row.listed]
-        naming = call.session.scalars(named.where(key.in_(unlisted)).order_by(Party.id.desc()))
-        words = {party.named["id"]: party.named for party in naming}
-        return page(call, FORMS[table], [words.get(str(row.id), row) for row in rows], following)
-
-    return work
+    named = own_parties(tx.caller).where(key.is_not(None))
+    statement = select(table).where(or_(table.listed.is_(true()), table.id.in_(named.with_only_columns(key))))
+    rows, after = page_by_id(tx, query, table, statement)
+    unlisted = [row.id for row in rows if not row.listed]
+    parties = tx.session.scalars(named.where(key.in_(unlisted)).order_by(Party.id.desc()))
+    words = {party.named["id"]: party.named for party in parties}
+    return page(tx, FORMS[table], [words.get(str(row.id), row) for row in rows], after)
 
 
-def add_organisation(call: RequestContext) -> Result:
-    organisation = directory.Directory(call.session).organisation(call.body, listed=True)
-    return json_response(directory.OrganisationOutput.model_validate(organisation), 201)
-
-
-def add_facility(call: RequestContext) -> Result:
-    require_known(call.session, call.caller, Organisation, call.body.owner, "/owner")
-    facility = directory.Directory(call.session).facility(call.body, listed=True)
-    return json_response(directory.FacilityOutput.model_validate(facility), 201)
-
-
-def known_codes(authorization: AuthorizationContext, _: Any) -> type[Code]:
+def codes_in_path(authorization: AuthorizationContext, _: Any) -> type[Code]:
     """The code list of this name. Raises: NotFound."""
     codes = VOCABULARIES.get(authorization.params["name"])
     if codes is None:
@@ -61,36 +90,16 @@ def known_codes(authorization: AuthorizationContext, _: Any) -> type[Code]:
     return codes
 
 
-def get_vocabulary(call: RequestContext) -> Result:
-    items = [CodeOutput(code=c, definition=c.definition, conventions=list(c.conventions)) for c in call.subject]
-    after = decode_cursor(call) or [0]
-    shown = items[after[0] : after[0] + call.query.limit]
-    end = after[0] + len(shown)
-    return page(call, CodeOutput, shown, [end] if end < len(items) else None)
-
-
-def operations() -> list[Operation]:
-    """Every operation of the directories."""
-    listed: dict[str, Any] = {"query_model": PageQuery, "as_table": True, "tag": "directories"}
-    return [
-        Operation(
-            "GET", "/v1/organisations", "list_organisations", "The organisations you may see.",
-            _directory(Organisation, Party.organisation_id.expression), Page[directory.OrganisationOutput], **listed,
-        ),
-        Operation(
-            "POST", "/v1/organisations", "add_organisation", "List an organisation openly.", add_organisation,
-            directory.OrganisationOutput, 201, directory.OrganisationInput, tag="directories",
-        ),
-        Operation(
-            "GET", "/v1/facilities", "list_facilities", "The facilities you may see.",
-            _directory(Facility, Party.facility_id.expression), Page[directory.FacilityOutput], **listed,
-        ),
-        Operation(
-            "POST", "/v1/facilities", "add_facility", "List a facility openly, and its owner.", add_facility,
-            directory.FacilityOutput, 201, directory.FacilityInput, tag="directories",
-        ),
-        Operation(
-            "GET", "/v1/vocabularies/{name}", "get_vocabulary", "The codes of a list, with what each means.",
-            get_vocabulary, Page[CodeOutput], subject=known_codes, **listed,
-        ),
-    ]  # fmt: skip
+@router.get("/v1/vocabularies/{name}", response_model=Page[CodeOutput], responses=AS_TABLE)
+def get_vocabulary(
+    name: CodeListName,
+    query: Annotated[PageQuery, Query()],
+    read: Annotated[ReadRequest[type[Code]], reading(codes_in_path)],
+) -> Response:
+    """The codes of a list, with what each means."""
+    with read.snapshot() as tx:
+        items = [CodeOutput(code=c, definition=c.definition, conventions=list(c.conventions)) for c in tx.subject]
+        (start,) = decode_cursor(tx, query) or [0]
+        shown = items[start : start + query.limit]
+        end = start + len(shown)
+        return page(tx, CodeOutput, shown, [end] if end < len(items) else None)

@@ -1,14 +1,19 @@
-"""Operations of what is published: by the team of a case, and to outsiders, who need no key."""
+"""Routes of what is published: by the team of a case, and to outsiders, who need no key."""
 
 from re import fullmatch
 from typing import Annotated, Any
 
+from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy import select
 
 from appeals.api.authorization import AuthorizationContext
+from appeals.api.dependencies import CurrentWrite, PublicRead, Read, reading_public, writing
+from appeals.api.openapi import AS_TABLE, with_headers
 from appeals.api.pagination import Page, decode_cursor, page, page_of_records
-from appeals.api.routing import Operation, RequestContext, Result, json_response
+from appeals.api.parameters import CaseReference, PublicationToken, RecordId
+from appeals.api.routing import new_router
+from appeals.api.transaction import ReadRequest, WriteRequest
 from appeals.cases.case import Case
 from appeals.cases.public_content import PublicCase
 from appeals.cases.publication import TOKEN, Publication, PublicationOutput, TakingDown, published, readable
@@ -16,51 +21,71 @@ from appeals.errors import FieldError, Invalid, NotFound
 from appeals.fields import Model, as_uuid
 from appeals.lifecycle import publishing
 from appeals.lifecycle.publishing_input import Publishing
-from appeals.lifecycle.write_context import WriteContext
 from appeals.read_models.case_list import PageQuery
 from appeals.read_models.public_statistics import MIN_CELL, PUBLIC_DIMENSIONS, public_statistics
 
-
-def list_publications(call: RequestContext) -> Result:
-    return page_of_records(call, PublicationOutput, call.subject.publications)
-
-
-def publish(call: RequestContext) -> Result:
-    case: Case = call.subject
-    publication = publishing.publish_now(_writing(call, case), call.body, lambda: call.require_current(case))
-    tag = call.tx.show(call.caller, case).tag
-    return json_response(PublicationOutput.model_validate(publication), 201, ETag=tag)
+router = new_router("publications")
+public = new_router("public")
 
 
-def a_publication(authorization: AuthorizationContext, case: Case | None) -> tuple[Case | None, Publication]:
-    """The case and its publication in the path. Raises: NotFound."""
+@router.get("/v1/cases/{ref}/publications", response_model=Page[PublicationOutput], responses=AS_TABLE)
+def list_publications(ref: CaseReference, query: Annotated[PageQuery, Query()], read: Read) -> Response:
+    """The publications of a case, oldest first."""
+    with read.snapshot() as tx:
+        return page_of_records(tx, query, PublicationOutput, tx.case.publications)
+
+
+@router.post(
+    "/v1/cases/{ref}/publications",
+    status_code=201,
+    response_model=PublicationOutput,
+    responses=with_headers(201, "ETag"),
+)
+def publish(ref: CaseReference, body: Publishing, write: CurrentWrite) -> Response:
+    """Publish what a reviewer approved, with no campaign."""
+    with write.transaction() as tx:
+        publication = publishing.publish_now(tx.write_context, body, tx.require_if_match)
+        return tx.respond(PublicationOutput.model_validate(publication), ETag=tx.show().tag)
+
+
+def publication_in_path(authorization: AuthorizationContext, case: Case | None) -> Publication:
+    """The publication of the case in the path. Raises: NotFound."""
     row_id = as_uuid(authorization.params["id"])
-    publication = next((made for made in (case.publications if case else ()) if made.id == row_id), None)
+    publications = case.publications if case else ()
+    publication = next((publication for publication in publications if publication.id == row_id), None)
     if publication is None:
         raise NotFound
-    return case, publication
+    return publication
 
 
-def take_down(call: RequestContext) -> Result:
-    case, published = call.subject
-    publishing.take_down(_writing(call, case), published, call.body.reason)
-    return json_response(PublicationOutput.model_validate(published), 201)
+@router.post("/v1/cases/{ref}/publications/{id}/takedown", status_code=201, response_model=PublicationOutput)
+def take_down(
+    ref: CaseReference,
+    id: RecordId,
+    body: TakingDown,
+    write: Annotated[WriteRequest[Publication], writing(publication_in_path)],
+) -> Response:
+    """Take a publication down at once."""
+    with write.transaction() as tx:
+        publishing.take_down(tx.write_context, tx.subject, body.reason)
+        return tx.respond(PublicationOutput.model_validate(tx.subject))
 
 
-def _writing(call: RequestContext, case: Case) -> WriteContext:
-    return WriteContext(call.tx, case, call.caller, call.now)
+# To outsiders, who need no key
 
 
-# To outsiders
+@public.get("/public/cases", response_model=Page[PublicCase], responses=AS_TABLE)
+def list_published(query: Annotated[PageQuery, Query()], read: PublicRead) -> Response:
+    """The published cases.
 
-
-def list_published(call: RequestContext) -> Result:
-    """In the order of their tokens, which tells nothing of when they were published."""
-    after = decode_cursor(call)
-    query = select(Publication).where(readable(call.now.date()), Publication.token > (after[0] if after else ""))
-    rows = list(call.session.scalars(query.order_by(Publication.token).limit(call.query.limit + 1)))
-    shown = rows[: call.query.limit]
-    return page(call, PublicCase, shown, [shown[-1].token] if len(rows) > len(shown) else None)
+    They come in the order of their tokens, which tells nothing of when they were published.
+    """
+    with read.snapshot() as tx:
+        after = decode_cursor(tx, query)
+        statement = select(Publication).where(readable(tx.now.date()), Publication.token > (after[0] if after else ""))
+        rows = list(tx.session.scalars(statement.order_by(Publication.token).limit(query.limit + 1)))
+        shown = rows[: query.limit]
+        return page(tx, PublicCase, shown, [shown[-1].token] if len(rows) > len(shown) else None)
 
 
 def published_in_path(authorization: AuthorizationContext, _: Any) -> Publication:
@@ -73,8 +98,13 @@ def published_in_path(authorization: AuthorizationContext, _: Any) -> Publicatio
     return publication
 
 
-def get_published(call: RequestContext) -> Result:
-    return json_response(PublicCase.model_validate(call.subject))
+@public.get("/public/cases/{token}", response_model=PublicCase)
+def get_published(
+    token: PublicationToken, read: Annotated[ReadRequest[Publication], reading_public(published_in_path)]
+) -> Response:
+    """A published case."""
+    with read.snapshot() as tx:
+        return tx.respond(PublicCase.model_validate(tx.subject))
 
 
 class PublicStatisticsQuery(Model):
@@ -93,43 +123,14 @@ class PublicStatistics(Model):
     items: list[dict[str, str | int | None]]
 
 
-def get_public_statistics(call: RequestContext) -> Result:
-    params = call.query.by.split(",") if call.query.by else []
-    if len(set(params)) < len(params) or not set(params) <= set(PUBLIC_DIMENSIONS):
-        raise Invalid(
-            [FieldError("?by", f"names each of {', '.join(PUBLIC_DIMENSIONS)} once at most, with commas between them")]
-        )
-    rows = public_statistics(call.session, published(call.now.date()), tuple(params))
-    return json_response(PublicStatistics(by=params, fewest=MIN_CELL, items=rows))
-
-
-def operations() -> list[Operation]:
-    """The operations of publications."""
-    many = "/v1/cases/{ref}/publications"
-    return [
-        Operation(
-            "GET", many, "list_publications", "The publications of a case, oldest first.", list_publications,
-            Page[PublicationOutput], query_model=PageQuery, as_table=True, tag="publications",
-        ),
-        Operation(
-            "POST", many, "publish", "Publish what a reviewer approved, with no campaign.", publish, PublicationOutput,
-            201, Publishing, needs_if_match=True, headers=("ETag",), tag="publications",
-        ),
-        Operation(
-            "POST", f"{many}/{{id}}/takedown", "take_down", "Take a publication down at once.", take_down,
-            PublicationOutput, 201, TakingDown, subject=a_publication, tag="publications",
-        ),
-        Operation(
-            "GET", "/public/cases", "list_published", "The published cases.", list_published, Page[PublicCase],
-            query_model=PageQuery, as_table=True, tag="public",
-        ),
-        Operation(
-            "GET", "/public/cases/{token}", "get_published", "A published case.", get_published, PublicCase,
-            subject=published_in_path, tag="public",
-        ),
-        Operation(
-            "GET", "/public/statistics", "get_public_statistics", "Counts of published cases.", get_public_statistics,
-            PublicStatistics,
-            query_model=PublicStatisticsQuery, tag="public",
-        ),
-    ]  # fmt: skip
+@public.get("/public/statistics", response_model=PublicStatistics)
+def get_public_statistics(query: Annotated[PublicStatisticsQuery, Query()], read: PublicRead) -> Response:
+    """Counts of published cases."""
+    with read.snapshot() as tx:
+        names = query.by.split(",") if query.by else []
+        by = [dimension for name in names for dimension in PUBLIC_DIMENSIONS if dimension == name]
+        if len(set(by)) < len(names):
+            dimensions = ", ".join(PUBLIC_DIMENSIONS)
+            raise Invalid([FieldError("?by", f"names each of {dimensions} once at most, with commas between them")])
+        rows = public_statistics(tx.session, published(tx.now.date()), tuple(by))
+        return tx.respond(PublicStatistics(by=[*by], fewest=MIN_CELL, items=rows))

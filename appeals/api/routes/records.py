@@ -1,160 +1,158 @@
-"""Operations of the records under a case: for each kind a list, one record, adding, and changing where it may."""
+"""Routes of the records under a case: for each kind a list, one record, adding, and changing where that is allowed."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Query, Response
 
 from appeals.api.authorization import AuthorizationContext
+from appeals.api.dependencies import Read, Write, reading, writing
+from appeals.api.openapi import AS_TABLE, with_headers
 from appeals.api.pagination import Page, page_of_records
+from appeals.api.parameters import CaseReference, RecordId
 from appeals.api.routes.cases import log_publication
-from appeals.api.routing import Operation, RequestContext, Result, SubjectFinder, json_response
+from appeals.api.routing import new_router
+from appeals.api.transaction import ReadRequest, SubjectFinder, WriteRequest, WriteTransaction
 from appeals.cases.case import Case
 from appeals.cases.response import ResponseBody, ResponseInput
 from appeals.cases.team import TeamMemberOutput
 from appeals.errors import ChangeRefused, Forbidden, NotFound
 from appeals.fields import Model, as_uuid
-from appeals.lifecycle import record_kinds, record_references, record_writing, team_rules
+from appeals.lifecycle import record_references, record_writing, team_rules
 from appeals.lifecycle import transition as steps
 from appeals.lifecycle.record_kind import Kind
-from appeals.lifecycle.write_context import WriteContext
+from appeals.lifecycle.record_kinds import KIND_OF_NOUN, KINDS
 from appeals.read_models.case_list import PageQuery
+
+router = new_router("records")
 
 
 class Confirmation(Model):
     """Nothing has to be said."""
 
 
-def add(kind: Kind) -> Any:
-    def work(call: RequestContext) -> Result:
-        return _added(call, kind, call.subject, call.body)
+def record_of(kind: Kind) -> SubjectFinder[Any]:
+    """Finds the record in the path. Raises: NotFound."""
 
-    return work
-
-
-def add_response(call: RequestContext) -> Result:
-    case, action = call.subject
-    data = ResponseInput(action=str(action.id), **call.body.model_dump(exclude_unset=True))
-    return _added(call, record_kinds.KIND_OF_NOUN["responses"], case, data)
-
-
-def _added(call: RequestContext, kind: Kind, case: Case, said: Any) -> Result:
-    writing = WriteContext(call.tx, case, call.caller, call.now)
-    if not record_writing.may_write(writing, kind, said):
-        raise Forbidden
-    record = steps.add(writing, kind, said)
-    where = f"/v1/cases/{case.reference}/{kind.noun}/{record.id}"
-    return json_response(kind.output.model_validate(record), 201, Location=where)
-
-
-def confirm_member(call: RequestContext) -> Result:
-    case, member = call.subject
-    writing = WriteContext(call.tx, case, call.caller, call.now)
-    if not record_writing.may_write(writing, record_kinds.KIND_OF_NOUN["team"], call.body):
-        raise Forbidden
-    refused = team_rules.confirm_member(writing, member)
-    if refused:
-        raise ChangeRefused(case.status, refused, steps.open_nouns(call.caller, case))
-    return json_response(TeamMemberOutput.model_validate(member), 201)
-
-
-def show_all(kind: Kind) -> Any:
-    def work(call: RequestContext) -> Result:
-        return page_of_records(call, kind.output, record_references.readable(call.caller, call.subject, kind))
-
-    return work
-
-
-def show_one(kind: Kind) -> Any:
-    def work(call: RequestContext) -> Result:
-        return json_response(kind.output.model_validate(call.subject[1]))
-
-    return work
-
-
-def change(kind: Kind) -> Any:
-    def work(call: RequestContext) -> Result:
-        case, record = call.subject
-        up = case.publications_up
-        writing = WriteContext(call.tx, case, call.caller, call.now)
-        if not record_writing.may_change(writing, kind, record, call.body):
-            raise Forbidden
-        written = steps.change(writing, kind, record, call.body)
-        log_publication(call, case, up)
-        return json_response(kind.output.model_validate(written))
-
-    return work
-
-
-def one(kind: Kind) -> SubjectFinder:
-    """The case and its record in the path. Raises: NotFound."""
-
-    def find(authorization: AuthorizationContext, case: Case | None) -> tuple[Case | None, Any]:
+    def find(authorization: AuthorizationContext, case: Case | None) -> Any:
         row_id = as_uuid(authorization.params["id"])
-        known = record_references.readable(authorization.caller, case, kind) if case and row_id else []
-        record = next((record for record in known if record.id == row_id), None)
+        readable = record_references.readable(authorization.caller, case, kind) if case and row_id else []
+        record = next((record for record in readable if record.id == row_id), None)
         if record is None:
             raise NotFound
-        return case, record
+        return record
 
     return find
 
 
-def operations() -> list[Operation]:
-    """The operations of every kind of record."""
-    operations = [operation for kind in record_kinds.KINDS for operation in _operations_of(kind)]
-    answers = record_kinds.KIND_OF_NOUN["responses"]
-    operations.append(
-        Operation(
-            "POST",
-            "/v1/cases/{ref}/actions/{id}/responses",
-            "add_response",
-            "Record an answer to an action, or its rejoinder.",
-            add_response,
-            answers.output,
-            201,
-            ResponseBody,
-            subject=one(record_kinds.KIND_OF_NOUN["actions"]),
-            headers=("Location",),
-            tag="records",
-        )
-    )
-    operations.append(
-        Operation(
-            "POST",
-            "/v1/cases/{ref}/team/{id}/confirmation",
-            "confirm_member",
-            "Name whom another coordinator proposed, where nobody of the team is in service any more.",
-            confirm_member,
-            TeamMemberOutput,
-            201,
-            Confirmation,
-            subject=one(record_kinds.KIND_OF_NOUN["team"]),
-            tag="records",
-        )
-    )
-    return operations
+def list_route(kind: Kind) -> Callable[..., Response]:
+    def list_records(ref: CaseReference, query: Annotated[PageQuery, Query()], read: Read) -> Response:
+        with read.snapshot() as tx:
+            return page_of_records(tx, query, kind.output, record_references.readable(tx.caller, tx.case, kind))
+
+    return list_records
 
 
-def _operations_of(kind: Kind) -> list[Operation]:
+def get_route(kind: Kind) -> Callable[..., Response]:
+    def get_record(
+        ref: CaseReference, id: RecordId, read: Annotated[ReadRequest[Any], reading(record_of(kind))]
+    ) -> Response:
+        with read.snapshot() as tx:
+            return tx.respond(kind.output.model_validate(tx.subject))
+
+    return get_record
+
+
+def add_route(kind: Kind) -> Callable[..., Response]:
+    def add_record(ref: CaseReference, body: kind.input, write: Write) -> Response:  # type: ignore[name-defined]
+        with write.transaction() as tx:
+            return _add(tx, kind, body)
+
+    return add_record
+
+
+def _add(tx: WriteTransaction[Any], kind: Kind, body: Any) -> Response:
+    if not record_writing.may_write(tx.write_context, kind, body):
+        raise Forbidden
+    record = steps.add(tx.write_context, kind, body)
+    location = f"/v1/cases/{tx.case.reference}/{kind.noun}/{record.id}"
+    return tx.respond(kind.output.model_validate(record), Location=location)
+
+
+def change_route(kind: Kind) -> Callable[..., Response]:
+    def change_record(
+        ref: CaseReference,
+        id: RecordId,
+        body: kind.change,  # type: ignore[name-defined]
+        write: Annotated[WriteRequest[Any], writing(record_of(kind))],
+    ) -> Response:
+        with write.transaction() as tx:
+            published_before = tx.case.publications_up
+            if not record_writing.may_change(tx.write_context, kind, tx.subject, body):
+                raise Forbidden
+            record = steps.change(tx.write_context, kind, tx.subject, body)
+            log_publication(tx, published_before)
+            return tx.respond(kind.output.model_validate(record))
+
+    return change_record
+
+
+def _add_routes_of(kind: Kind) -> None:
     many, single = f"/v1/cases/{{ref}}/{kind.noun}", f"/v1/cases/{{ref}}/{kind.noun}/{{id}}"
-    name = kind.attribute
-    operations = [
-        Operation(
-            "GET", many, f"list_{name}", f"The {kind.noun} of a case, oldest first.", show_all(kind),
-            Page[kind.output], query_model=PageQuery, as_table=True, tag="records",  # type: ignore[name-defined]
-        ),
-        Operation(
-            "GET", single, f"get_{name}", f"One of the {kind.noun} of a case.", show_one(kind), kind.output,
-            subject=one(kind), tag="records",
-        ),
-        Operation(
-            "POST", many, f"add_{name}", f"Record one of the {kind.noun} of a case.", add(kind), kind.output, 201,
-            kind.input, headers=("Location",), tag="records",
-        ),
-    ]  # fmt: skip
+    name, output = kind.attribute, kind.output
+    router.add_api_route(
+        many, list_route(kind), methods=["GET"], name=f"list_{name}", response_model=Page[output],  # type: ignore[valid-type]
+        summary=f"The {kind.noun} of a case, oldest first.", responses=AS_TABLE,
+    )  # fmt: skip
+    router.add_api_route(
+        single, get_route(kind), methods=["GET"], name=f"get_{name}", response_model=output,
+        summary=f"One of the {kind.noun} of a case.",
+    )  # fmt: skip
+    router.add_api_route(
+        many, add_route(kind), methods=["POST"], name=f"add_{name}", response_model=output, status_code=201,
+        summary=f"Record one of the {kind.noun} of a case.", responses=with_headers(201, "Location"),
+    )  # fmt: skip
     if kind.change:
-        operations.append(
-            Operation(
-                "PATCH", single, f"change_{name}", f"Change one of the {kind.noun} of a case.", change(kind),
-                kind.output, 200, kind.change, subject=one(kind), tag="records",
-            )
+        router.add_api_route(
+            single, change_route(kind), methods=["PATCH"], name=f"change_{name}", response_model=output,
+            summary=f"Change one of the {kind.noun} of a case.",
         )  # fmt: skip
-    return operations
+
+
+for _kind in KINDS:
+    _add_routes_of(_kind)
+
+
+@router.post(
+    "/v1/cases/{ref}/actions/{id}/responses",
+    status_code=201,
+    response_model=KIND_OF_NOUN["responses"].output,
+    responses=with_headers(201, "Location"),
+)
+def add_response(
+    ref: CaseReference,
+    id: RecordId,
+    body: ResponseBody,
+    write: Annotated[WriteRequest[Any], writing(record_of(KIND_OF_NOUN["actions"]))],
+) -> Response:
+    """Record an answer to an action, or its rejoinder."""
+    with write.transaction() as tx:
+        data = ResponseInput(action=str(tx.subject.id), **body.model_dump(exclude_unset=True))
+        return _add(tx, KIND_OF_NOUN["responses"], data)
+
+
+@router.post("/v1/cases/{ref}/team/{id}/confirmation", status_code=201, response_model=TeamMemberOutput)
+def confirm_member(
+    ref: CaseReference,
+    id: RecordId,
+    body: Confirmation,
+    write: Annotated[WriteRequest[Any], writing(record_of(KIND_OF_NOUN["team"]))],
+) -> Response:
+    """Name whom another coordinator proposed, where nobody of the team is in service any more."""
+    with write.transaction() as tx:
+        if not record_writing.may_write(tx.write_context, KIND_OF_NOUN["team"], body):
+            raise Forbidden
+        unmet = team_rules.confirm_member(tx.write_context, tx.subject)
+        if unmet:
+            raise ChangeRefused(tx.case.status, unmet, steps.open_nouns(tx.caller, tx.case))
+        return tx.respond(TeamMemberOutput.model_validate(tx.subject))

@@ -1,11 +1,16 @@
-"""Operations of what follows from the records: the story of a case, its counts, the record of a brand, attention."""
+"""Routes of the reports: the timeline of a case, its counts, the record of a brand, attention."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated
 
+from fastapi import Query, Response
+
+from appeals.api.dependencies import Read
+from appeals.api.openapi import AS_TABLE
 from appeals.api.pagination import Page, page_in_order
+from appeals.api.parameters import CaseReference, RecordId
 from appeals.api.routes.cases import AsOf, as_it_was, log_work
-from appeals.api.routing import Operation, RequestContext, Result, json_response
-from appeals.cases.case import Case
+from appeals.api.routing import new_router
 from appeals.cases.tally import DayCounts, day_by_day
 from appeals.errors import NotFound
 from appeals.fields import as_uuid
@@ -15,65 +20,38 @@ from appeals.reports.timeline import TimelineItem, sort_key, timeline
 from appeals.reports.track_record import TrackRecord, Whose, track_record
 from appeals.vocabulary import View
 
+router = new_router("cases")
+track_records = new_router("directories")
+
 
 class TimelineQuery(AsOf, PageQuery):
     """Which page of the story, and as the network knew it when."""
 
 
-def get_timeline(call: RequestContext) -> Result:
-    case: Case = call.subject
-    then = as_it_was(call, case, View.WORK)
-    log_work(call, case)
-    items = timeline(call.session, call.caller, case, then, call.query.as_of)
-    return page_in_order(call, TimelineItem, items, sort_key)
+@router.get("/v1/cases/{ref}/timeline", response_model=Page[TimelineItem], responses=AS_TABLE)
+def get_timeline(ref: CaseReference, query: Annotated[TimelineQuery, Query()], read: Read) -> Response:
+    """Everything dated, merged, oldest first."""
+    with read.snapshot() as tx:
+        then = as_it_was(tx, query, View.WORK)
+        log_work(tx)
+        items = timeline(tx.session, tx.caller, tx.case, then, query.as_of)
+        return page_in_order(tx, query, TimelineItem, items, sort_key)
 
 
-def get_counts(call: RequestContext) -> Result:
-    then = as_it_was(call, call.subject, View.WORK)
-    log_work(call, call.subject)
-    return page_in_order(call, DayCounts, day_by_day(then.tallies), lambda day_counts: (day_counts.on.isoformat(),))
+@router.get("/v1/cases/{ref}/counts", response_model=Page[DayCounts], responses=AS_TABLE)
+def get_counts(ref: CaseReference, query: Annotated[TimelineQuery, Query()], read: Read) -> Response:
+    """Who was held and charged, day by day."""
+    with read.snapshot() as tx:
+        then = as_it_was(tx, query, View.WORK)
+        log_work(tx)
+        return page_in_order(tx, query, DayCounts, day_by_day(then.tallies), lambda counts: (counts.on.isoformat(),))
 
 
-def get_attention(call: RequestContext) -> Result:
-    return page_in_order(call, AttentionItem, attention(call.session, call.caller), urgency_key)
-
-
-def show_track_record(whose: Whose) -> Any:
-    def work(call: RequestContext) -> Result:
-        row_id = as_uuid(call.authorization.params["id"])
-        found = track_record(call.session, call.caller, whose, row_id) if row_id else None
-        if found is None:
-            raise NotFound
-        return json_response(found)
-
-    return work
-
-
-def operations() -> list[Operation]:
-    """The operations of the ledgers."""
-    one = "/v1/cases/{ref}"
-    of_case: dict[str, Any] = {"query_model": TimelineQuery, "as_table": True}
-    return [
-        Operation(
-            "GET", f"{one}/timeline", "get_timeline", "Everything dated, merged, oldest first.", get_timeline,
-            Page[TimelineItem], **of_case,
-        ),
-        Operation(
-            "GET", f"{one}/counts", "get_counts", "Who was held and charged, day by day.", get_counts,
-            Page[DayCounts], **of_case,
-        ),
-        Operation(
-            "GET", "/v1/attention", "get_attention", "What needs somebody now, the most dangerous first.",
-            get_attention, Page[AttentionItem], query_model=PageQuery, as_table=True,
-        ),
-        *(
-            Operation(
-                "GET", path, f"get_record_of_{whose}", f"How the {whose} was approached, and what it answered.",
-                show_track_record(whose), TrackRecord, tag="directories",
-            )
-            for whose, path in PATHS.items()
-        ),
-    ]  # fmt: skip
+@router.get("/v1/attention", response_model=Page[AttentionItem], responses=AS_TABLE)
+def get_attention(query: Annotated[PageQuery, Query()], read: Read) -> Response:
+    """What needs somebody now, the most dangerous first."""
+    with read.snapshot() as tx:
+        return page_in_order(tx, query, AttentionItem, attention(tx.session, tx.caller), urgency_key)
 
 
 PATHS = {
@@ -81,3 +59,26 @@ PATHS = {
     Whose.FACILITY: "/v1/facilities/{id}/record",
     Whose.OWNER: "/v1/owners/{id}/record",
 }
+
+
+def track_record_route(whose: Whose) -> Callable[..., Response]:
+    def get_track_record(id: RecordId, read: Read) -> Response:
+        with read.snapshot() as tx:
+            row_id = as_uuid(id)
+            record = track_record(tx.session, tx.caller, whose, row_id) if row_id else None
+            if record is None:
+                raise NotFound
+            return tx.respond(record)
+
+    return get_track_record
+
+
+for _whose, _path in PATHS.items():
+    track_records.add_api_route(
+        _path,
+        track_record_route(_whose),
+        methods=["GET"],
+        name=f"get_record_of_{_whose}",
+        summary=f"How the {_whose} was approached, and what it answered.",
+        response_model=TrackRecord,
+    )

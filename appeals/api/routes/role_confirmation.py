@@ -1,9 +1,10 @@
-"""Operations of four eyes on rights: what waits for a confirmation, confirming it, enrolment with a code in two
+"""Routes of four eyes on rights: what waits for a confirmation, confirming it, enrolment with a code in two
 halves.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query, Response
 from sqlalchemy import select
 
 from appeals.access.access_log import AccessEvent, write_events
@@ -14,21 +15,25 @@ from appeals.accounts.enrolment import EnrolmentCodeOutput, EnrolmentInput
 from appeals.accounts.entity import Entity
 from appeals.accounts.role_confirmation import CONFIRMING, ConfirmationOutput
 from appeals.api.authorization import AuthorizationContext
+from appeals.api.dependencies import PublicWrite, Read, writing
+from appeals.api.openapi import AS_TABLE
 from appeals.api.pagination import Page, page, page_by_id
+from appeals.api.parameters import RecordId
 from appeals.api.routes.accounts import Nothing, known_account, known_membership
-from appeals.api.routing import Operation, ReplayPolicy, RequestContext, Result, json_response
+from appeals.api.routing import new_router
+from appeals.api.transaction import ReplayPolicy, WriteRequest
 from appeals.errors import Forbidden
 from appeals.read_models.case_list import PageQuery
 from appeals.vocabulary import Logged, Role
+
+router = new_router("network")
 
 
 def confirmable_membership(authorization: AuthorizationContext, _: Any) -> Membership:
     """The membership in the path, for admins and coordinators over its entity. Raises: NotFound, Forbidden."""
     membership = known_membership(authorization)
-    if (
-        not authorization.caller.roles_over(authorization.session.get_one(Entity, membership.entity_id).path)
-        & CONFIRMING
-    ):
+    entity = authorization.session.get_one(Entity, membership.entity_id)
+    if not authorization.caller.roles_over(entity.path) & CONFIRMING:
         raise Forbidden
     return membership
 
@@ -44,63 +49,54 @@ def enrollable_account(authorization: AuthorizationContext, _: Any) -> Account:
     return account
 
 
-def list_confirmations(call: RequestContext) -> Result:
-    """Proposals that have not lapsed, and what the command gave, oldest first."""
-    query = (
-        select(Membership)
-        .join(Entity, Entity.id == Membership.entity_id)
-        .join(Account, Account.id == Membership.account_id)
-        .where(role_confirmation.unconfirmed(call.now), role_confirmation.within_reach_of(call.caller), Account.active)
-    )
-    rows, following = page_by_id(call, Membership, query)
-    items = [role_confirmation.confirmation_output(call.session, membership) for membership in rows]
-    return page(call, ConfirmationOutput, items, following)
+@router.get("/v1/confirmations", response_model=Page[ConfirmationOutput], responses=AS_TABLE)
+def list_confirmations(query: Annotated[PageQuery, Query()], read: Read) -> Response:
+    """The roles that wait for a second person.
+
+    Proposals that have not lapsed, and what the command gave, oldest first.
+    """
+    with read.snapshot() as tx:
+        statement = (
+            select(Membership)
+            .join(Entity, Entity.id == Membership.entity_id)
+            .join(Account, Account.id == Membership.account_id)
+            .where(role_confirmation.unconfirmed(tx.now), role_confirmation.within_reach_of(tx.caller), Account.active)
+        )
+        rows, after = page_by_id(tx, query, Membership, statement)
+        items = [role_confirmation.confirmation_output(tx.session, membership) for membership in rows]
+        return page(tx, ConfirmationOutput, items, after)
 
 
-def confirm_membership(call: RequestContext) -> Result:
-    membership: Membership = call.subject
-    role_confirmation.confirm(call.session, membership, call.caller.account_id, call.now)
-    return json_response(membership_output(membership, call.session.get_one(Entity, membership.entity_id)), 201)
+@router.post("/v1/memberships/{id}/confirmation", status_code=201, response_model=MembershipOutput)
+def confirm_membership(
+    id: RecordId, body: Nothing, write: Annotated[WriteRequest[Membership], writing(confirmable_membership)]
+) -> Response:
+    """Confirm a role that another person proposed: it is held from then on."""
+    with write.transaction() as tx:
+        role_confirmation.confirm(tx.session, tx.subject, tx.caller.account_id, tx.now)
+        return tx.respond(membership_output(tx.subject, tx.session.get_one(Entity, tx.subject.entity_id)))
 
 
-def create_enrolment_code(call: RequestContext) -> Result:
-    """Its answer holds a secret."""
-    code = enrolment.issue_code(call.session, call.subject, call.caller.account_id, call.context.pepper, call.now)
-    return json_response(code, 201)
+@router.post("/v1/accounts/{id}/enrolment", status_code=201, response_model=EnrolmentCodeOutput)
+def create_enrolment_code(
+    id: RecordId,
+    body: Nothing,
+    write: Annotated[WriteRequest[Account], writing(enrollable_account, replay_policy=ReplayPolicy.REFUSE)],
+) -> Response:
+    """Make your half of the code with which the holder of an account makes its first key."""
+    with write.transaction() as tx:
+        return tx.respond(enrolment.issue_code(tx.session, tx.subject, tx.caller.account_id, tx.context.pepper, tx.now))
 
 
-def enrol(call: RequestContext) -> Result:
-    """Its answer holds a secret. It is on the access log as an act of the account, though no key was shown."""
-    new_key = enrolment.enrol(call.session, call.body, call.context.pepper, call.now)
-    key = new_key.key
-    write_events(
-        call.session.connection(),
-        [AccessEvent(call.now, key.account_id, key.id, Logged.KEY, "enrol", 201, (str(key.account_id),))],
-    )
-    return json_response(new_key_output(new_key), 201)
+@router.post("/v1/enrolments", status_code=201, response_model=NewKeyOutput)
+def enrol(body: EnrolmentInput, write: PublicWrite) -> Response:
+    """Make the first key of your account, with both halves of its code.
 
-
-def operations() -> list[Operation]:
-    """The operations of confirmations and enrolment."""
-    return [
-        Operation(
-            "GET", "/v1/confirmations", "list_confirmations", "The roles that wait for a second person.",
-            list_confirmations, Page[ConfirmationOutput], query_model=PageQuery, as_table=True, tag="network",
-        ),
-        Operation(
-            "POST", "/v1/memberships/{id}/confirmation", "confirm_membership",
-            "Confirm a role that another person proposed: it is held from then on.",
-            confirm_membership, MembershipOutput, 201, Nothing, subject=confirmable_membership, tag="network",
-        ),
-        Operation(
-            "POST", "/v1/accounts/{id}/enrolment", "create_enrolment_code",
-            "Make your half of the code with which the holder of an account makes its first key.",
-            create_enrolment_code, EnrolmentCodeOutput, 201, Nothing, subject=enrollable_account,
-            replay_policy=ReplayPolicy.REFUSE,
-            tag="network",
-        ),
-        Operation(
-            "POST", "/v1/enrolments", "enrol", "Make the first key of your account, with both halves of its code.",
-            enrol, NewKeyOutput, 201, EnrolmentInput, replay_policy=ReplayPolicy.REFUSE, tag="network",
-        ),
-    ]  # fmt: skip
+    It is on the access log as an act of the account, though no key was shown.
+    """
+    with write.transaction() as tx:
+        new_key = enrolment.enrol(tx.session, body, tx.context.pepper, tx.now)
+        key = new_key.key
+        event = AccessEvent(tx.now, key.account_id, key.id, Logged.KEY, "enrol", 201, (str(key.account_id),))
+        write_events(tx.session.connection(), [event])
+        return tx.respond(new_key_output(new_key))

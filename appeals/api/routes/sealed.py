@@ -1,10 +1,18 @@
-"""Operations to what is sealed: fields that are opened with a reason, and sealed cases whose glass is broken."""
+"""Routes to what is sealed: fields that are opened with a reason, and sealed cases whose glass is broken."""
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
 
 from appeals.access.visibility import break_glass_filter, is_on_team
 from appeals.accounts.alert import raise_alert
 from appeals.api.authorization import AuthorizationContext, case_in_path
+from appeals.api.dependencies import Read, writing
+from appeals.api.openapi import AS_TABLE
 from appeals.api.pagination import Page, page_of_records
-from appeals.api.routing import Operation, ReplayPolicy, RequestContext, Result, json_response
+from appeals.api.parameters import CaseReference
+from appeals.api.routing import new_router
+from appeals.api.transaction import ReplayPolicy, WriteRequest, WriteTransaction
 from appeals.cases.case import Case
 from appeals.cases.opening import Opened, Opening, OpeningInput, OpeningOutput
 from appeals.cases.sealed_content import safe_contact_rules_of, sealed_content
@@ -14,25 +22,35 @@ from appeals.errors import ChangeRefused, Unmet
 from appeals.read_models.case_list import PageQuery
 from appeals.vocabulary import AlertKind, TeamStatus
 
-
-def open_sealed(call: RequestContext) -> Result:
-    case: Case = call.subject
-    data: OpeningInput = call.body
-    opening = Opening(
-        id=new_id(),
-        case_id=case.id,
-        fields=list(data.fields),
-        reason=data.reason,
-        recorded_at=call.now,
-        recorded_by=call.caller.account_id,
-    )
-    case.add(opening)
-    shown = {name: sealed_content(case, name) for name in data.fields}
-    return json_response(Opened(fields=shown, safe_contact_rules=safe_contact_rules_of(case, data.fields)), 201)
+router = new_router("cases")
 
 
-def list_openings(call: RequestContext) -> Result:
-    return page_of_records(call, OpeningOutput, call.subject.openings)
+@router.post("/v1/cases/{ref}/openings", status_code=201, response_model=Opened)
+def open_sealed(
+    ref: CaseReference,
+    body: OpeningInput,
+    write: Annotated[WriteRequest[Any], writing(replay_policy=ReplayPolicy.REPEAT)],
+) -> Response:
+    """Show sealed fields, with a reason; it is put on record."""
+    with write.transaction() as tx:
+        opening = Opening(
+            id=new_id(),
+            case_id=tx.case.id,
+            fields=list(body.fields),
+            reason=body.reason,
+            recorded_at=tx.now,
+            recorded_by=tx.caller.account_id,
+        )
+        tx.case.add(opening)
+        fields = {name: sealed_content(tx.case, name) for name in body.fields}
+        return tx.respond(Opened(fields=fields, safe_contact_rules=safe_contact_rules_of(tx.case, body.fields)))
+
+
+@router.get("/v1/cases/{ref}/openings", response_model=Page[OpeningOutput], responses=AS_TABLE)
+def list_openings(ref: CaseReference, query: Annotated[PageQuery, Query()], read: Read) -> Response:
+    """Who opened which sealed fields, and why."""
+    with read.snapshot() as tx:
+        return page_of_records(tx, query, OpeningOutput, tx.case.openings)
 
 
 def breakable_case(authorization: AuthorizationContext, _: Case | None) -> Case:
@@ -40,52 +58,42 @@ def breakable_case(authorization: AuthorizationContext, _: Case | None) -> Case:
     return case_in_path(authorization, break_glass_filter)
 
 
-def break_glass(call: RequestContext) -> Result:
-    case: Case = call.subject
-    if is_on_team(call.caller, case):
-        needless = Unmet("glass.needless", "You are on the team of this case already.")
-        raise ChangeRefused(case.status, [needless])
+@router.post("/v1/cases/{ref}/break-glass", status_code=201, response_model=TeamMemberOutput)
+def break_glass(
+    ref: CaseReference, body: GlassInput, write: Annotated[WriteRequest[Case], writing(breakable_case)]
+) -> Response:
+    """See a case for a day that is kept from you, with a reason; its team is told."""
+    with write.transaction() as tx:
+        if is_on_team(tx.caller, tx.subject):
+            needless = Unmet("glass.needless", "You are on the team of this case already.")
+            raise ChangeRefused(tx.subject.status, [needless])
+        return tx.respond(TeamMemberOutput.model_validate(_break_glass(tx, body)))
+
+
+def _break_glass(tx: WriteTransaction[Case], body: GlassInput) -> TeamMember:
+    """Name the caller on the team for a day, and alert those who are on it."""
+    case = tx.subject
     member = TeamMember(
         id=new_id(),
         case_id=case.id,
-        account=call.caller.account_id,
+        account=tx.caller.account_id,
         status=TeamStatus.ON,
-        until=call.now + GLASS_IS_BROKEN_FOR,
-        broke_glass_because=call.body.reason,
-        recorded_at=call.now,
-        recorded_by=call.caller.account_id,
+        until=tx.now + GLASS_IS_BROKEN_FOR,
+        broke_glass_because=body.reason,
+        recorded_at=tx.now,
+        recorded_by=tx.caller.account_id,
     )
     team = [other.account for other in case.team if other.is_named]
     case.add(member)
-    case.touch(call.now)
+    case.touch(tx.now)
     raise_alert(
-        call.session,
+        tx.session,
         AlertKind.GLASS_BROKEN,
         team,
-        recorded_at=call.now,
+        recorded_at=tx.now,
         account_id=member.account,
         by_id=member.account,
         case_id=case.id,
         team_member_id=member.id,
     )
-    return json_response(TeamMemberOutput.model_validate(member), 201)
-
-
-def operations() -> list[Operation]:
-    """The operations to what is sealed."""
-    one = "/v1/cases/{ref}"
-    return [
-        Operation(
-            "POST", f"{one}/openings", "open_sealed", "Show sealed fields, with a reason; it is put on record.",
-            open_sealed, Opened, 201, OpeningInput, replay_policy=ReplayPolicy.REPEAT,
-        ),
-        Operation(
-            "GET", f"{one}/openings", "list_openings", "Who opened which sealed fields, and why.", list_openings,
-            Page[OpeningOutput], query_model=PageQuery, as_table=True,
-        ),
-        Operation(
-            "POST", f"{one}/break-glass", "break_glass",
-            "See a case for a day that is kept from you, with a reason; its team is told.",
-            break_glass, TeamMemberOutput, 201, GlassInput, subject=breakable_case,
-        ),
-    ]  # fmt: skip
+    return member

@@ -1,16 +1,20 @@
-"""Operations of the statistics: counts of the cases led at or below the entities one holds a role in."""
+"""Routes of the statistics: counts of the cases led at or below the entities one holds a role in."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy import Select
 
-from appeals.api.fast_reads import PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
+from appeals.api.dependencies import Read
+from appeals.api.openapi import AS_TABLE
 from appeals.api.pagination import as_table, negotiate_format
-from appeals.api.routing import Operation, RequestContext, Result
+from appeals.api.prepared_read import PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
+from appeals.api.routing import new_router
+from appeals.api.snapshot import Snapshot
 from appeals.errors import FieldError, Invalid
 from appeals.fields import Model, NameOrId
 from appeals.read_models.statistic_counts import DIMENSIONS, Dated, Dimension, Every
@@ -25,6 +29,7 @@ from appeals.read_models.statistics import (
     visible_paths,
 )
 
+router = new_router("statistics")
 OUT_OF = f"Out of {', '.join(DIMENSIONS)}"
 Within = Annotated[
     NameOrId | None, Field(description="Count only what is led at or below this entity: its name or id.")
@@ -88,74 +93,59 @@ class Table:
         return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def of_statistics(call: RequestContext) -> Table:
+def statistics_table(tx: Snapshot[Any], query: StatisticsQuery) -> Table:
     """Raises: Invalid."""
-    said = call.query.by.split(",") if call.query.by else []
-    by = [dimension for name in said for dimension in DIMENSIONS if dimension == name]
-    if len(by) < len(said) or len(set(by)) < len(by) or len(by) > 2:
+    names_given = query.by.split(",") if query.by else []
+    by = [dimension for name in names_given for dimension in DIMENSIONS if dimension == name]
+    if len(by) < len(names_given) or len(set(by)) < len(by) or len(by) > 2:
         raise Invalid([FieldError("?by", f"names one or two of {', '.join(DIMENSIONS)}, with a comma between them")])
-    return _table(call, by, None)
+    return _table(tx, query, by, None)
 
 
-def of_timeline(call: RequestContext) -> Table:
+def timeline_table(tx: Snapshot[Any], query: TimelineQuery) -> Table:
     """Raises: Invalid."""
-    params: TimelineQuery = call.query
-    if params.by == params.of:
-        raise Invalid([FieldError("?by", f"is what the timeline is of already: {params.of}")])
-    others = [params.by] if params.by else []
-    return _table(call, [params.of, *others], params.every)
+    if query.by == query.of:
+        raise Invalid([FieldError("?by", f"is what the timeline is of already: {query.of}")])
+    others = [query.by] if query.by else []
+    return _table(tx, query, [query.of, *others], query.every)
 
 
-def _table(call: RequestContext, by: Sequence[Dimension], every: Every | None) -> Table:
-    paths = visible_paths(call.session, call.caller, call.query.within)
-    known = names(call.session) if {"region", "lead"} & set(by) else {}
-    return Table(by, every, paths, exact_for(call.caller, paths), known)
+def _table(
+    tx: Snapshot[Any], query: StatisticsQuery | TimelineQuery, by: Sequence[Dimension], every: Every | None
+) -> Table:
+    paths = visible_paths(tx.session, tx.caller, query.within)
+    entity_names = names(tx.session) if {"region", "lead"} & set(by) else {}
+    return Table(by, every, paths, exact_for(tx.caller, paths), entity_names)
 
 
-Of = Callable[[RequestContext], Table]
+@router.get("/v1/statistics", response_model=Statistics, responses=AS_TABLE)
+def get_statistics(query: Annotated[StatisticsQuery, Query()], read: Read) -> Response:
+    """How many cases there are, by up to two dimensions."""
+    with read.snapshot() as tx:
+        return _respond(tx, statistics_table(tx, query))
 
 
-def show(of: Of) -> Callable[[RequestContext], Result]:
-    """The work of an operation: the table, as the caller accepts it."""
-
-    def work(call: RequestContext) -> Result:
-        params, wanted = of(call), negotiate_format(call)
-        rows = call.session.execute(params.statement)
-        if wanted == "application/json":
-            return Result(params.content(rows))
-        return as_table([*params.columns, "cases"], params.rows(rows), wanted)
-
-    return work
+@router.get("/v1/statistics/timeline", response_model=Statistics, responses=AS_TABLE)
+def get_statistics_timeline(query: Annotated[TimelineQuery, Query()], read: Read) -> Response:
+    """How many cases came or went, over time."""
+    with read.snapshot() as tx:
+        return _respond(tx, timeline_table(tx, query))
 
 
-def prepare_show_statistics(of: Of) -> Callable[[RequestContext], PreparedRead | None]:
-    """The same again, while the network is the same: names, roles and entities are those of the first time."""
-
-    def prepare(call: RequestContext) -> PreparedRead | None:
-        params = of(call)
-
-        def make(rows: list[Any], told: ReadParams) -> ReadResult:
-            content = params.content(rows)
-            return or_not_modified(content, tag_of(content), told)
-
-        return (
-            PreparedRead(params.statement, lambda _: {}, make) if negotiate_format(call) == "application/json" else None
-        )
-
-    return prepare
+def _respond(tx: Snapshot[Any], table: Table) -> Response:
+    """The table, as the caller accepts it."""
+    media_type = negotiate_format(tx.request)
+    if media_type == "application/json":
+        return tx.send(tx.read(statistics_read(table)))
+    rows = tx.rows(statistics_read(table), ReadParams())
+    return as_table(tx, [*table.columns, "cases"], table.rows(rows), media_type)
 
 
-def operations() -> list[Operation]:
-    """The operations of the statistics."""
-    return [
-        Operation(
-            "GET", "/v1/statistics", "get_statistics", "How many cases there are, by up to two dimensions.",
-            show(of_statistics), Statistics, query_model=StatisticsQuery, as_table=True, tag="statistics",
-            fast_read=prepare_show_statistics(of_statistics),
-        ),
-        Operation(
-            "GET", "/v1/statistics/timeline", "get_statistics_timeline", "How many cases came or went, over time.",
-            show(of_timeline), Statistics, query_model=TimelineQuery, as_table=True, tag="statistics",
-            fast_read=prepare_show_statistics(of_timeline),
-        ),
-    ]  # fmt: skip
+def statistics_read(table: Table) -> PreparedRead:
+    """The same table again, while the network is the same: names, roles and entities are those of the first time."""
+
+    def render(rows: list[Any], params: ReadParams) -> ReadResult:
+        content = table.content(rows)
+        return or_not_modified(content, tag_of(content), params)
+
+    return PreparedRead(table.statement, lambda _: {}, render)

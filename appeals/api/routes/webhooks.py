@@ -1,15 +1,20 @@
-"""Operations of webhooks. They are their account's own: to everybody else there are none."""
+"""Routes of webhooks. They are their account's own: to everybody else there are none."""
 
 from typing import Annotated, Any
 
+from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy import select
 
 from appeals.accounts.account import Account
 from appeals.api.authorization import AuthorizationContext
+from appeals.api.dependencies import Read, reading, writing
+from appeals.api.openapi import AS_TABLE
 from appeals.api.pagination import Page, page, page_by_id
+from appeals.api.parameters import DeliveryId, RecordId
 from appeals.api.routes.accounts import Nothing
-from appeals.api.routing import Operation, ReplayPolicy, RequestContext, Result, json_response
+from appeals.api.routing import new_router
+from appeals.api.transaction import ReadRequest, ReplayPolicy, WriteRequest
 from appeals.errors import NotFound
 from appeals.fields import as_uuid
 from appeals.read_models.case_list import PageQuery
@@ -17,6 +22,8 @@ from appeals.vocabulary import DeliveryState
 from appeals.webhooks import delivery as webhook_delivery
 from appeals.webhooks import webhook
 from appeals.webhooks.webhook import Delivery, DeliveryOutput, SecretOutput, Webhook, WebhookOutput, secrets_cipher
+
+router = new_router("webhooks")
 
 
 class DeliveryQuery(PageQuery):
@@ -43,95 +50,98 @@ def own_delivery(authorization: AuthorizationContext, _: Any) -> tuple[Webhook, 
     return of, delivery
 
 
-def list_webhooks(call: RequestContext) -> Result:
-    rows, following = page_by_id(call, Webhook, select(Webhook).where(Webhook.account_id == call.caller.account_id))
-    return page(call, WebhookOutput, [WebhookOutput.of(row) for row in rows], following)
+@router.get("/v1/webhooks", response_model=Page[WebhookOutput], responses=AS_TABLE)
+def list_webhooks(query: Annotated[PageQuery, Query()], read: Read) -> Response:
+    """Your webhooks, without their secrets."""
+    with read.snapshot() as tx:
+        own = select(Webhook).where(Webhook.account_id == tx.caller.account_id)
+        rows, after = page_by_id(tx, query, Webhook, own)
+        return page(tx, WebhookOutput, [WebhookOutput.of(row) for row in rows], after)
 
 
-def get_webhook(call: RequestContext) -> Result:
-    return json_response(WebhookOutput.of(call.subject))
+@router.post("/v1/webhooks", status_code=201, response_model=SecretOutput)
+def create_webhook(
+    body: webhook.WebhookInput,
+    write: Annotated[WriteRequest[Any], writing(replay_policy=ReplayPolicy.REFUSE)],
+) -> Response:
+    """Be told of what changes from now on, at an address of yours."""
+    with write.transaction() as tx:
+        webhook.require_address(body.url, to_loopback=tx.context.webhooks_to_loopback)
+        # Two at once would each count the others only.
+        account = select(Account.id).where(Account.id == tx.caller.account_id)
+        tx.session.scalar(account.with_for_update(key_share=True))
+        starting_point = webhook_delivery.starting_point(tx.session, tx.caller, tx.context.pepper)
+        cipher = secrets_cipher(tx.context.pepper)
+        row, secret = webhook.new_webhook(tx.session, tx.caller.account_id, body.url, starting_point, tx.now, cipher)
+        return tx.respond(_with_secret(row, secret))
 
 
-def create_webhook(call: RequestContext) -> Result:
-    """Its answer holds a secret."""
-    data: webhook.WebhookInput = call.body
-    webhook.require_address(data.url, to_loopback=call.context.webhooks_to_loopback)
-    # Two at once would each count the others only.
-    call.session.scalar(select(Account.id).where(Account.id == call.caller.account_id).with_for_update(key_share=True))
-    starting_point = webhook_delivery.starting_point(call.session, call.caller, call.context.pepper)
-    cipher = secrets_cipher(call.context.pepper)
-    made, secret = webhook.new_webhook(call.session, call.caller.account_id, data.url, starting_point, call.now, cipher)
-    return _with_secret(made, secret)
+def _with_secret(row: Webhook, secret: str) -> SecretOutput:
+    return SecretOutput(**WebhookOutput.of(row).model_dump(), secret=secret)
 
 
-def rotate_secret(call: RequestContext) -> Result:
-    """Its answer holds a secret."""
-    secret = webhook.rotate_secret(call.subject, call.now, secrets_cipher(call.context.pepper))
-    return _with_secret(call.subject, secret)
+@router.get("/v1/webhooks/{id}", response_model=WebhookOutput)
+def get_webhook(id: RecordId, read: Annotated[ReadRequest[Webhook], reading(own_webhook)]) -> Response:
+    """One of them."""
+    with read.snapshot() as tx:
+        return tx.respond(WebhookOutput.of(tx.subject))
 
 
-def _with_secret(webhook: Webhook, secret: str) -> Result:
-    return json_response(SecretOutput(**WebhookOutput.of(webhook).model_dump(), secret=secret), 201)
+@router.patch("/v1/webhooks/{id}", response_model=WebhookOutput)
+def change_webhook(
+    id: RecordId, body: webhook.WebhookChange, write: Annotated[WriteRequest[Webhook], writing(own_webhook)]
+) -> Response:
+    """Move it to another address, or take it up again."""
+    with write.transaction() as tx:
+        if body.url is not None:
+            webhook.require_address(body.url, to_loopback=tx.context.webhooks_to_loopback)
+        webhook.change(tx.session, tx.subject, body, tx.now)
+        return tx.respond(WebhookOutput.of(tx.subject))
 
 
-def change_webhook(call: RequestContext) -> Result:
-    data: webhook.WebhookChange = call.body
-    if data.url is not None:
-        webhook.require_address(data.url, to_loopback=call.context.webhooks_to_loopback)
-    webhook.change(call.session, call.subject, data, call.now)
-    return json_response(WebhookOutput.of(call.subject))
+@router.post("/v1/webhooks/{id}/secret", status_code=201, response_model=SecretOutput)
+def rotate_secret(
+    id: RecordId,
+    body: Nothing,
+    write: Annotated[WriteRequest[Webhook], writing(own_webhook, replay_policy=ReplayPolicy.REFUSE)],
+) -> Response:
+    """Give it a new secret beside the old one."""
+    with write.transaction() as tx:
+        secret = webhook.rotate_secret(tx.subject, tx.now, secrets_cipher(tx.context.pepper))
+        return tx.respond(_with_secret(tx.subject, secret))
 
 
-def end_webhook(call: RequestContext) -> Result:
-    webhook.end(call.session, call.subject, call.now)
-    return json_response(WebhookOutput.of(call.subject), 201)
+@router.post("/v1/webhooks/{id}/ending", status_code=201, response_model=WebhookOutput)
+def end_webhook(id: RecordId, body: Nothing, write: Annotated[WriteRequest[Webhook], writing(own_webhook)]) -> Response:
+    """End it: nothing is sent to it any more."""
+    with write.transaction() as tx:
+        webhook.end(tx.session, tx.subject, tx.now)
+        return tx.respond(WebhookOutput.of(tx.subject))
 
 
-def list_deliveries(call: RequestContext) -> Result:
-    params: DeliveryQuery = call.query
-    query = select(Delivery).where(Delivery.webhook_id == call.subject.id)
-    query = query.where(Delivery.state == params.state) if params.state else query
-    rows, following = page_by_id(call, Delivery, query)
-    return page(call, DeliveryOutput, webhook_delivery.delivery_outputs(call.session, call.caller, rows), following)
+@router.get("/v1/webhooks/{id}/deliveries", response_model=Page[DeliveryOutput], responses=AS_TABLE)
+def list_deliveries(
+    id: RecordId,
+    query: Annotated[DeliveryQuery, Query()],
+    read: Annotated[ReadRequest[Webhook], reading(own_webhook)],
+) -> Response:
+    """The events whose delivery failed at first."""
+    with read.snapshot() as tx:
+        statement = select(Delivery).where(Delivery.webhook_id == tx.subject.id)
+        statement = statement.where(Delivery.state == query.state) if query.state else statement
+        rows, after = page_by_id(tx, query, Delivery, statement)
+        return page(tx, DeliveryOutput, webhook_delivery.delivery_outputs(tx.session, tx.caller, rows), after)
 
 
-def retry_delivery(call: RequestContext) -> Result:
-    of, delivery = call.subject
-    webhook.retry(of, delivery, call.now)
-    return json_response(webhook_delivery.delivery_outputs(call.session, call.caller, [delivery])[0], 201)
-
-
-def operations() -> list[Operation]:
-    """The operations of webhooks."""
-    one: dict[str, Any] = {"subject": own_webhook, "tag": "webhooks"}
-    return [
-        Operation(
-            "GET", "/v1/webhooks", "list_webhooks", "Your webhooks, without their secrets.", list_webhooks,
-            Page[WebhookOutput], query_model=PageQuery, as_table=True, tag="webhooks",
-        ),
-        Operation(
-            "POST", "/v1/webhooks", "create_webhook", "Be told of what changes from now on, at an address of yours.",
-            create_webhook, SecretOutput, 201, webhook.WebhookInput, replay_policy=ReplayPolicy.REFUSE, tag="webhooks",
-        ),
-        Operation("GET", "/v1/webhooks/{id}", "get_webhook", "One of them.", get_webhook, WebhookOutput, **one),
-        Operation(
-            "PATCH", "/v1/webhooks/{id}", "change_webhook", "Move it to another address, or take it up again.",
-            change_webhook, WebhookOutput, body_model=webhook.WebhookChange, **one,
-        ),
-        Operation(
-            "POST", "/v1/webhooks/{id}/secret", "rotate_secret", "Give it a new secret beside the old one.",
-            rotate_secret, SecretOutput, 201, Nothing, replay_policy=ReplayPolicy.REFUSE, **one,
-        ),
-        Operation(
-            "POST", "/v1/webhooks/{id}/ending", "end_webhook", "End it: nothing is sent to it any more.", end_webhook,
-            WebhookOutput, 201, Nothing, **one,
-        ),
-        Operation(
-            "GET", "/v1/webhooks/{id}/deliveries", "list_deliveries", "The events whose delivery failed at first.",
-            list_deliveries, Page[DeliveryOutput], query_model=DeliveryQuery, as_table=True, **one,
-        ),
-        Operation(
-            "POST", "/v1/webhooks/{id}/deliveries/{delivery}/retry", "retry_delivery", "Have one tried at once.",
-            retry_delivery, DeliveryOutput, 201, Nothing, subject=own_delivery, tag="webhooks",
-        ),
-    ]  # fmt: skip
+@router.post("/v1/webhooks/{id}/deliveries/{delivery}/retry", status_code=201, response_model=DeliveryOutput)
+def retry_delivery(
+    id: RecordId,
+    delivery: DeliveryId,
+    body: Nothing,
+    write: Annotated[WriteRequest[tuple[Webhook, Delivery]], writing(own_delivery)],
+) -> Response:
+    """Have one tried at once."""
+    with write.transaction() as tx:
+        own, row = tx.subject
+        webhook.retry(own, row, tx.now)
+        return tx.respond(webhook_delivery.delivery_outputs(tx.session, tx.caller, [row])[0])

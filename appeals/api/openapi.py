@@ -1,0 +1,97 @@
+"""The OpenAPI document: what every operation declares beside its forms, and how the document is completed.
+
+A route declares the headers and formats of its answer; its refusals follow from its policy, its method and its
+parameters (`refusal_responses`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI
+
+from appeals.api.problems import MEDIA_TYPE, Problem
+
+Responses = dict[int | str, dict[str, Any]]
+"""Responses by status, as FastAPI takes them."""
+
+_HEADER_TEXTS = {
+    "ETag": "The validator of what is answered; of a case also what If-Match asks for.",
+    "Link": "The page after this one, as rel=next; absent on the last.",
+    "Location": "Where to read what was made.",
+    "Retry-After": "Seconds to wait.",
+    "WWW-Authenticate": "Bearer.",
+    "X-Request-Id": "What to quote when you ask about this answer.",
+}
+HEADERS = {
+    name: {"description": text, "required": name != "Link", "schema": {"type": "string"}}
+    for name, text in _HEADER_TEXTS.items()
+}
+"""The headers of answers, as components of the document."""
+REFUSAL_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), **dict.fromkeys((429, 503, 507), ("Retry-After",))}
+REFUSALS = {
+    304: "Nothing new since the ETag in If-None-Match.",
+    401: "No key, or a dead one.",
+    403: "Your roles do not allow this here.",
+    404: "There is nothing here that you may see.",
+    409: "The state, a guard or a rule says no; `unmet` says which.",
+    410: "Your roles or the feed have changed since that place; begin anew.",
+    412: "The case has changed since you read it.",
+    413: "The body is too large.",
+    415: "The body is not said to be JSON.",
+    422: "The input does not fit; `errors` says where.",
+    428: "Send If-Match.",
+    429: "Too many requests in a short time.",
+    503: "Busy, or the database is away; try again.",
+    507: "The database is full; nothing was changed, try again later.",
+}
+TABLE_FORMATS = {"text/csv": {"schema": {"type": "string"}}, "application/x-ndjson": {"schema": {"type": "string"}}}
+
+
+def header_refs(*names: str) -> dict[str, Any]:
+    """References to the headers of an answer; each has a request id."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "X-Request-Id")}
+
+
+def with_headers(status: int, *names: str) -> Responses:
+    """For `responses=`: the headers of a successful answer, besides those that every answer has."""
+    return {status: {"headers": header_refs(*names)}}
+
+
+AS_TABLE: Responses = {200: {"content": TABLE_FORMATS, "headers": header_refs("ETag", "Link")}}
+"""For `responses=`: a list that is also given as CSV and NDJSON."""
+
+
+def refusal_responses(statuses: Sequence[int]) -> Responses:
+    """The declared refusals: a problem each, but for 304."""
+    problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    return {
+        status: {
+            "description": REFUSALS[status],
+            "headers": header_refs(*REFUSAL_HEADERS.get(status, ())),
+            **(problem if status != 304 else {}),
+        }
+        for status in statuses
+    }
+
+
+def complete_document(app: FastAPI) -> None:
+    """Have the application's document say what FastAPI does not know: the form of problems, and the needed header."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema:
+            return app.openapi_schema
+        document = generate()
+        schemas = document["components"]["schemas"]
+        form = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= form.pop("$defs", {})
+        schemas["Problem"] = form
+        document["components"]["headers"] = HEADERS
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        for operation in (operation for path in document["paths"].values() for operation in path.values()):
+            for parameter in operation.get("parameters", []):
+                parameter["required"] = parameter["required"] or parameter["name"] == "If-Match"
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

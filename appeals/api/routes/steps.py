@@ -1,0 +1,168 @@
+"""Routes of the steps: every step as the caller could take it now, and a route for each row of the table of steps."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Response
+from pydantic import Field
+
+from appeals.access.visibility import is_on_team, roles_on
+from appeals.accounts.network import network_of
+from appeals.api.authorization import lock_visible_case
+from appeals.api.dependencies import CurrentWrite, Read
+from appeals.api.openapi import with_headers
+from appeals.api.parameters import CaseReference
+from appeals.api.permissions import role_at
+from appeals.api.problems import UnmetOutput
+from appeals.api.routes.cases import log_publication, log_work
+from appeals.api.routing import new_router
+from appeals.api.snapshot import Snapshot
+from appeals.api.transaction import WriteTransaction
+from appeals.cases.case import Case
+from appeals.errors import ChangeRefused, Forbidden
+from appeals.fields import Model
+from appeals.lifecycle import transition
+from appeals.lifecycle.attempt import Attempt
+from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
+from appeals.lifecycle.steps import STEPS, Step
+from appeals.read_models import history_view
+from appeals.read_models.history_view import HistoryOutput
+from appeals.read_models.views import StatusView, WorkView
+from appeals.vocabulary import PublicationLevel, Role, Status
+
+reading = new_router("cases")
+taking = new_router("steps")
+
+
+class StepOutput(Model):
+    """The history entry that the step made, and the case as it now stands."""
+
+    entry: HistoryOutput
+    case: WorkView | StatusView
+
+
+class OpenStep(Model):
+    """A step as this caller could take it now."""
+
+    noun: str
+    says: str
+    href: str
+    input_schema: Annotated[str, Field(description="Where the OpenAPI document describes its input.")]
+    to_status: Status | None
+    roles: list[Role]
+    second_signature: Role | None
+    open: Annotated[bool, Field(description="Whether the state knows this step.")]
+    yours: Annotated[bool, Field(description="Whether your roles allow it here.")]
+    allowed: Annotated[bool, Field(description="Open, yours, and nothing known to be unmet.")]
+    unmet: Annotated[list[UnmetOutput], Field(description="Guards that do not hold as things stand; for the team.")]
+    depends_on_input: Annotated[list[str], Field(description="Guards that only the input can answer.")]
+    resume_to: Annotated[Status | None, Field(description="Of a resumption: the earlier state offered.")]
+
+
+class PageCheck(Model):
+    """May something of the case be up now, and what is missing."""
+
+    level: PublicationLevel
+    up: Annotated[bool, Field(description="Whether something of the case is public now.")]
+    allowed: Annotated[bool, Field(description="Whether it may be up: nothing is unmet.")]
+    unmet: list[UnmetOutput]
+
+
+class Steps(Model):
+    """Every step, allowed or not; and for the team whether something of the case may be public now."""
+
+    items: list[OpenStep]
+    publication: PageCheck | None
+
+
+@reading.get("/v1/cases/{ref}/steps", response_model=Steps)
+def get_steps(ref: CaseReference, read: Read) -> Response:
+    """Every step, and what is missing."""
+    with read.snapshot() as tx:
+        log_work(tx)
+        check = _page_check(tx) if is_on_team(tx.caller, tx.case) else None
+        return tx.respond(Steps(items=[_open_step(tx, step) for step in STEPS], publication=check))
+
+
+def _page_check(tx: Snapshot[Any]) -> PageCheck:
+    case = tx.case
+    attempt = transition.page_attempt(network_of(tx.session), case, tx.caller, tx.now, case.page_up)
+    reasons = [UnmetOutput.model_validate(reason) for reason in reasons_against(attempt)]
+    return PageCheck(level=attempt.level, up=case.page_up is not None, allowed=not reasons, unmet=reasons)
+
+
+def _open_step(tx: Snapshot[Any], step: Step) -> OpenStep:
+    case = tx.case
+    attempt = Attempt(network_of(tx.session), case, step, tx.caller, tx.now, tx.now.date())
+    is_open = Status(case.status) in step.sources
+    is_yours = role_at(step.operation, tx.caller, case) is not None
+    is_shown = is_open and (is_yours or is_on_team(tx.caller, case))
+    missing = unmet(attempt) if is_shown else []
+    return OpenStep(
+        noun=step.noun,
+        says=step.says,
+        href=f"/v1/cases/{case.reference}/{step.noun}",
+        input_schema=f"/openapi.json#/components/schemas/{step.input.__name__}",
+        to_status=attempt.entering if is_open and step.moves else step.target,
+        roles=sorted(step.roles),
+        second_signature=step.second,
+        open=is_open,
+        yours=is_yours,
+        allowed=is_open and is_yours and not missing,
+        unmet=[UnmetOutput.model_validate(item) for item in missing],
+        depends_on_input=[code for code in step.guards if GUARDS[code].hears],
+        resume_to=resumable(attempt) if is_shown and step.returns else None,
+    )
+
+
+def step_route(step: Step) -> Callable[..., Response]:
+    """The function of a step's route: the input is the step's own model."""
+
+    def take_step(ref: CaseReference, body: step.input, write: CurrentWrite) -> Response:  # type: ignore[name-defined]
+        with write.transaction() as tx:
+            published_before = tx.case.publications_up
+            entry = _take(tx, step, body)
+            log_publication(tx, published_before)
+            entry_view = history_view.of_entry(tx.session, tx.caller, tx.case, entry).model_dump_json().encode()
+            shown = tx.show()
+            return tx.respond(b'{"entry":%b,"case":%b}' % (entry_view, shown.view), ETag=shown.tag)
+
+    return take_step
+
+
+def _take(tx: WriteTransaction[Any], step: Step, body: Any) -> Any:
+    """Take the step, or refuse it. Raises: Invalid, StepRefused, PreconditionRequired, PreconditionFailed."""
+    role = role_at(step.operation, tx.caller, tx.case)
+    if role is None:
+        raise Forbidden
+    try:
+        return transition.make(
+            tx.write_context,
+            step,
+            body,
+            role,
+            require_current=tx.require_if_match,
+            coordinated=lambda reference: _coordinated_case(tx, reference),
+        )
+    except ChangeRefused:
+        tx.require_if_match()  # 428 and 412 come before 409
+        raise
+
+
+def _coordinated_case(tx: WriteTransaction[Any], reference: str) -> Case | None:
+    """The case of this reference, if the caller coordinates it; locked."""
+    case = lock_visible_case(tx.write, tx.caller, reference)
+    return case if case and Role.COORDINATOR in roles_on(tx.caller, case) else None
+
+
+for _step in STEPS:
+    taking.add_api_route(
+        f"/v1/cases/{{ref}}/{_step.noun}",
+        step_route(_step),
+        methods=["POST"],
+        name=_step.operation,
+        summary=_step.says,
+        status_code=201,
+        response_model=StepOutput,
+        responses=with_headers(201, "ETag"),
+    )

@@ -1,0 +1,106 @@
+"""What a route has open while it answers: a transaction whose caller may do what they ask for, and reading in it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from appeals.accounts.caller import Caller
+from appeals.api.authorization import AuthorizationContext
+from appeals.api.context import AppContext, context_of
+from appeals.api.permissions import policy_of
+from appeals.api.prepared_read import VARY, PreparedRead, ReadParams, ReadResult, matches_tag, tag_of, tags_of
+from appeals.api.request_log import LogEntry, access_events, operation_of, state_of
+from appeals.cases.case import Case
+from appeals.vocabulary import Logged
+
+Subject = TypeVar("Subject")
+PUBLIC_HEADERS = {"Vary": "Accept", "Cache-Control": "public, no-cache"}
+"""Caches may keep what is published, but have to ask each time: it may be taken down at any moment."""
+
+
+@dataclass
+class Authorized(Generic[Subject]):
+    """An open transaction whose caller may do what they ask for: `case` is the one in the path, `subject` what the
+    route is about.
+    """
+
+    request: Request
+    caller: Caller
+    authorization: AuthorizationContext
+    path_case: Case | None
+    subject: Subject
+    logged: list[LogEntry] = field(default_factory=list)
+
+    @property
+    def now(self) -> datetime:
+        """When the caller was let pass: whoever waited for another's write acts after it."""
+        return self.authorization.now
+
+    @property
+    def session(self) -> Session:
+        """The session: of what is read, or of what a write changes besides its case."""
+        return self.authorization.session
+
+    @property
+    def context(self) -> AppContext:
+        """What the routes of this process share."""
+        return context_of(self.request)
+
+    @property
+    def case(self) -> Case:
+        """The case in the path; only for routes that have one."""
+        if self.path_case is None:
+            raise LookupError(f"the route {operation_of(self.request)} is not about a case")
+        return self.path_case
+
+    def log(self, kind: Logged, *subjects: str) -> None:
+        """Log this in the access log instead of what the policy says: which kind, about which references and ids.
+
+        Without subjects it is about what the path names. Never pass content: neither names nor anything that was sent.
+        """
+        self.logged.append((kind, subjects))
+
+
+@dataclass
+class Snapshot(Authorized[Subject]):
+    """An open reading."""
+
+    def respond(self, view: BaseModel | bytes, *, media_type: str = "application/json", **headers: str) -> Response:
+        """The answer with its ETag, or 304 where the caller has it; what was logged so far is noted for the log."""
+        content = view if isinstance(view, bytes) else view.model_dump_json().encode()
+        tag = headers.pop("ETag", None) or tag_of(content)
+        public = policy_of(operation_of(self.request)).public
+        sent = {**headers, "ETag": tag, **(PUBLIC_HEADERS if public else {"Vary": VARY})}
+        if matches_tag(tag, tags_of(",".join(self.request.headers.getlist("if-none-match")))):
+            return Response(status_code=304, headers=sent)
+        state_of(self.request).events = access_events(self.request, self.logged, 200, media_type)
+        return Response(content, 200, sent, media_type)
+
+    def rows(self, read: PreparedRead, params: ReadParams) -> list[Any]:
+        """The rows of a prepared read, each after the columns of its snapshot. Raises: Invalid, CursorExpired."""
+        values = {"now": self.now, **read.parameters(params)}
+        rows = self.session.execute(read.statement, values).all()
+        if not read.snapshot_columns:
+            return [tuple(row) for row in rows]
+        beside = tuple(self.session.execute(read.snapshot_query()).one())
+        return [(*beside, *row) for row in rows] or [beside + (None,) * len(read.statement.selected_columns)]
+
+    def read(self, read: PreparedRead, cursor: str = "") -> ReadResult:
+        """The result of a prepared read. The next request of the same kind gets it from the middleware."""
+        params = ReadParams(self.request.path_params.get("ref", ""), cursor)
+        result = read.render(self.rows(read, params), params)
+        if result is None:
+            raise LookupError("nothing is stored of what the caller sees: `appeals doctor` says more")
+        if read.is_repeatable:
+            self.context.fast_reads.remember(self.session, self.request, operation_of(self.request), self.caller, read)
+        return result
+
+    def send(self, result: ReadResult) -> Response:
+        """The result of a prepared read as an answer."""
+        if result.logged is not None:
+            self.log(result.logged)
+        return self.respond(result.content or b"", **{"ETag": result.tag, **result.headers})

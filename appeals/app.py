@@ -34,6 +34,7 @@ from appeals.api.routes import (
     access_log,
     accounts,
     alerts,
+    amendment,
     cases,
     changes,
     directory,
@@ -67,6 +68,7 @@ DOCS_POLICY = (
 
 ROUTERS = (
     cases.router,
+    amendment.router,
     steps.reading,
     steps.taking,
     changes.router,

@@ -15,23 +15,18 @@ import struct
 import termios
 from collections import OrderedDict, deque
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from appeals.api.connection_limits import Limits, Phase
 from appeals.api.middleware import with_strict_headers
 from appeals.api.problems import problem
-from appeals.process import files_for_connections
-from appeals.settings import Settings
 
 SWEEP_S = 0.25
 FIRST_BYTES_S = 5
 """Within this time the rate of a body is not looked at."""
-LINGER_S = 3
-"""How long a client may take to read why it is refused, or to send what is left of a body that was answered already."""
 MOST_PIPELINED = 20
 """Requests that are sent before those ahead of them were answered."""
 COMPLAIN_S = 60
@@ -39,56 +34,6 @@ MALFORMED = 400, "request.malformed", "This is not HTTP as this service speaks i
 TOO_SLOW = 408, "request.too_slow", "The request did not come in time; send it again, faster."
 HEADERS_TOO_LARGE = 431, "headers.too_large", "The headers are larger than this service takes."
 log = logging.getLogger("appeals")
-
-
-class Phase(Enum):
-    """Where a connection is, as it receives."""
-
-    HEADERS = auto()  # a request is awaited, or its headers are coming in
-    BODY = auto()
-    ANSWERING = auto()  # the whole request is here
-    IDLE = auto()  # it was answered, and the next one may come
-    DRAINING = auto()  # it was answered before its body was here: the rest of that is dropped
-    CLOSING = auto()  # it was refused
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The limits of the connections of a process: sizes in bytes, times in seconds, the rate in bytes a second."""
-
-    header_limit: int
-    header_timeout_s: float
-    body_limit: int
-    body_timeout_s: float
-    body_rate: int
-    idle_timeout_s: float
-    connections: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The limits that the settings ask for, and the open files allow."""
-        return cls(
-            settings.header_limit,
-            settings.header_timeout_s,
-            settings.body_limit,
-            settings.body_timeout_s,
-            settings.body_rate,
-            settings.idle_timeout_s,
-            min(settings.connection_limit, files_for_connections()),
-        )
-
-    def time_of(self, phase: Phase) -> float:
-        """How long a connection may be in a phase."""
-        match phase:
-            case Phase.HEADERS:
-                return self.header_timeout_s
-            case Phase.BODY:
-                return self.body_timeout_s
-            case Phase.IDLE:
-                return self.idle_timeout_s
-            case Phase.ANSWERING:
-                return math.inf
-        return LINGER_S
 
 
 class Connections:

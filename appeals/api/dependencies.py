@@ -95,11 +95,11 @@ class PublicWriteAccess(Access[Subject]):
         return WriteRequest(request, self)
 
 
-Read = Annotated[ReadRequest[Any], Depends(ReadAccess(path_case))]
-PublicRead = Annotated[ReadRequest[Any], Depends(PublicReadAccess(path_case))]
-Write = Annotated[WriteRequest[Any], Depends(WriteAccess(path_case))]
-CurrentWrite = Annotated[WriteRequest[Any], Depends(CurrentWriteAccess(path_case))]
-PublicWrite = Annotated[WriteRequest[Any], Depends(PublicWriteAccess(path_case))]
+Read = Annotated[ReadRequest, Depends(ReadAccess(path_case))]
+PublicRead = Annotated[ReadRequest, Depends(PublicReadAccess(path_case))]
+Write = Annotated[WriteRequest, Depends(WriteAccess(path_case))]
+CurrentWrite = Annotated[WriteRequest, Depends(CurrentWriteAccess(path_case))]
+PublicWrite = Annotated[WriteRequest, Depends(PublicWriteAccess(path_case))]
 """For routes about the case in the path, or about nothing in particular."""
 
 

@@ -30,12 +30,12 @@ class Page(Model, Generic[Item]):
     next: str | None
 
 
-def decode_cursor(tx: Snapshot[Any], query: PageQuery) -> list[Any] | None:
+def decode_cursor(tx: Snapshot, query: PageQuery) -> list[Any] | None:
     """The place in the list that the caller's cursor stands for. Raises: Invalid."""
     return cursor.decode(query.cursor, _list_key(tx.request), tx.context.pepper) if query.cursor else None
 
 
-def page(tx: Snapshot[Any], form: type[Item], rows: Iterable[Any], after: list[Any] | None) -> Response:
+def page(tx: Snapshot, form: type[Item], rows: Iterable[Any], after: list[Any] | None) -> Response:
     """A page of rows in their wire form, as the caller accepts it; `after` is where the next page begins."""
     items = [form.model_validate(row) for row in rows]
     media_type = negotiate_format(tx.request)
@@ -72,7 +72,7 @@ class Paging:
         return {"Link": f'<{self.link}cursor={next_cursor}>; rel="next"'} if next_cursor else {}
 
 
-def paging(tx: Snapshot[Any]) -> Paging:
+def paging(tx: Snapshot) -> Paging:
     """The paging of the list that is asked for."""
     params = [(name, value) for name, value in tx.request.query_params.multi_items() if name != "cursor"]
     link = tx.request.scope["path"] + "?" + urlencode(params) + ("&" if params else "")
@@ -85,7 +85,7 @@ def negotiate_format(request: Request) -> str:
 
 
 def page_as_table(
-    tx: Snapshot[Any], form: type[Item], items: Sequence[Item], after: list[Any] | None, media_type: str
+    tx: Snapshot, form: type[Item], items: Sequence[Item], after: list[Any] | None, media_type: str
 ) -> Response:
     """A page as CSV or NDJSON; the access log names every case in it."""
     headers = paging(tx).headers(paging(tx).encode_cursor(after))
@@ -96,7 +96,7 @@ def page_as_table(
 
 
 def as_table(
-    tx: Snapshot[Any], columns: Sequence[str], rows: Iterable[dict[str, Any]], media_type: str, **headers: str
+    tx: Snapshot, columns: Sequence[str], rows: Iterable[dict[str, Any]], media_type: str, **headers: str
 ) -> Response:
     """Rows as CSV or NDJSON, whichever is accepted."""
     if media_type == "text/csv":
@@ -106,7 +106,7 @@ def as_table(
 
 
 def page_by_id(
-    tx: Snapshot[Any], query: PageQuery, table: Any, statement: Select[Any]
+    tx: Snapshot, query: PageQuery, table: Any, statement: Select[Any]
 ) -> tuple[list[Any], list[str] | None]:
     """A page of rows in the order of their ids, and where the next begins."""
     after = decode_cursor(tx, query)
@@ -117,7 +117,7 @@ def page_by_id(
     return shown, [str(shown[-1].id)] if len(rows) > len(shown) else None
 
 
-def page_of_records(tx: Snapshot[Any], query: PageQuery, form: type[Item], records: Iterable[Any]) -> Response:
+def page_of_records(tx: Snapshot, query: PageQuery, form: type[Item], records: Iterable[Any]) -> Response:
     """A page of the records of one case, in the order of their ids."""
     after = decode_cursor(tx, query)
     rest = sorted((row for row in records if not after or str(row.id) > after[0]), key=lambda row: row.id)
@@ -126,7 +126,7 @@ def page_of_records(tx: Snapshot[Any], query: PageQuery, form: type[Item], recor
 
 
 def page_in_order(
-    tx: Snapshot[Any], query: PageQuery, form: type[Item], items: Iterable[Item], key: Callable[[Item], tuple[Any, ...]]
+    tx: Snapshot, query: PageQuery, form: type[Item], items: Iterable[Item], key: Callable[[Item], tuple[Any, ...]]
 ) -> Response:
     """A page of items that lie in the order of a key, of which no two are alike but those that are the same."""
     after = decode_cursor(tx, query)

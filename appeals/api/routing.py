@@ -45,7 +45,7 @@ class Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         calls: Iterator[Any] = (inner.call for inner in self.dependant.dependencies)
-        self.access: Access[Any] = next(call for call in calls if isinstance(call, Access))
+        self.access: Access = next(call for call in calls if isinstance(call, Access))
         (self.method,) = self.methods or {"GET"}
         self.writes = self.method != "GET"
         self.query_model = _model(_query_types(self.dependant))

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
+from typing_extensions import TypeVar
 
 from appeals.accounts.caller import Caller
 from appeals.api.authorization import AuthorizationContext
@@ -17,7 +18,7 @@ from appeals.api.request_log import LogEntry, access_events, operation_of, state
 from appeals.cases.case import Case
 from appeals.vocabulary import Logged
 
-Subject = TypeVar("Subject")
+Subject = TypeVar("Subject", default=Any)
 PUBLIC_HEADERS = {"Vary": "Accept", "Cache-Control": "public, no-cache"}
 """Caches may keep what is published, but have to ask each time: it may be taken down at any moment."""
 

@@ -9,7 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from appeals.accounts import bootstrap
-from appeals.api.connection import Connections, Limits
+from appeals.api.connection import Connections
+from appeals.api.connection_limits import Limits
 from appeals.app import create_app
 from appeals.cli.database_and_pepper import (
     any_pepper,

@@ -46,7 +46,7 @@ class Shown(Model):
     number: int
 
 
-def opened(tx: WriteTransaction[Any]) -> Response:
+def opened(tx: WriteTransaction) -> Response:
     return tx.respond(Shown(number=next(_asked)), Location="/v1/me")
 
 
@@ -56,12 +56,12 @@ def samples() -> APIRouter:
     again, never = (writing(replay_policy=policy) for policy in (ReplayPolicy.REPEAT, ReplayPolicy.REFUSE))
 
     @router.post("/v1/cases/{ref}/samples", status_code=201)
-    def sample_samples(ref: str, body: Model, write: Annotated[WriteRequest[Any], again]) -> Response:
+    def sample_samples(ref: str, body: Model, write: Annotated[WriteRequest, again]) -> Response:
         with write.transaction() as tx:
             return opened(tx)
 
     @router.post("/v1/cases/{ref}/keys", status_code=201)
-    def sample_keys(ref: str, body: Model, write: Annotated[WriteRequest[Any], never]) -> Response:
+    def sample_keys(ref: str, body: Model, write: Annotated[WriteRequest, never]) -> Response:
         with write.transaction() as tx:
             return opened(tx)
 

@@ -24,12 +24,11 @@ from appeals import process
 from appeals.api.connection import (
     COMPLAIN_S,
     FIRST_BYTES_S,
-    LINGER_S,
     MOST_PIPELINED,
     Connections,
     HttpConnection,
-    Limits,
 )
+from appeals.api.connection_limits import LINGER_S, Limits
 from appeals.api.middleware import STRICT
 from appeals.api.problems import Problem
 from appeals.process import RESERVED_FILES, files_for_connections, raise_file_limit

@@ -125,7 +125,7 @@ def add_entity(body: entities.EntityInput, write: Write) -> Response:
         return tx.respond(entities.entity_outputs(tx.session, [entity])[0])
 
 
-def _administered_entity(tx: WriteTransaction[Any], name: str, pointer: str) -> Entity:
+def _administered_entity(tx: WriteTransaction, name: str, pointer: str) -> Entity:
     """The entity that the body names, if the caller is its admin. Raises: Invalid, Forbidden."""
     entity = entities.existing_entity(tx.session, name, pointer)
     if Role.ADMIN not in tx.caller.roles_over(entity.path):
@@ -195,7 +195,7 @@ def end_membership(
         return tx.respond(accounts.membership_output(tx.subject, entity))
 
 
-def _require_another(tx: WriteTransaction[Any], account_id: UUID) -> None:
+def _require_another(tx: WriteTransaction, account_id: UUID) -> None:
     """See that it is not the caller's own account. Raises: ChangeRefused."""
     if account_id == tx.caller.account_id:
         raise accounts.refused("active", "account.own")

@@ -68,7 +68,7 @@ async def list_changes(request: Request, query: Annotated[FeedQuery, Query()], r
     return response
 
 
-def changes_page(read: ReadRequest[Any], query: FeedQuery) -> tuple[Response, bool]:
+def changes_page(read: ReadRequest, query: FeedQuery) -> tuple[Response, bool]:
     """A page, and whether there is anything new on it."""
     with read.snapshot() as tx:
         result = tx.read(changes_read(tx, query), query.since or "")
@@ -76,7 +76,7 @@ def changes_page(read: ReadRequest[Any], query: FeedQuery) -> tuple[Response, bo
         return response, response.status_code == 200 and result.is_news
 
 
-def changes_read(tx: Snapshot[Any], query: FeedQuery) -> PreparedRead:
+def changes_read(tx: Snapshot, query: FeedQuery) -> PreparedRead:
     """The same page from any place on."""
     cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
 
@@ -155,13 +155,13 @@ async def stream_changes(
                 await wait_for(moved, RECHECK_S)
 
 
-def events_after(read: ReadRequest[Any], place: str) -> ReadResult:
+def events_after(read: ReadRequest, place: str) -> ReadResult:
     """The events after a place."""
     with read.snapshot() as tx:
         return tx.read(events_read(tx), place)
 
 
-def events_read(tx: Snapshot[Any]) -> PreparedRead:
+def events_read(tx: Snapshot) -> PreparedRead:
     """The events after any place; the tag of the result is the place after them."""
     cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
 

@@ -67,7 +67,7 @@ def add_facility(body: directory.FacilityInput, write: Write) -> Response:
 
 
 def _directory(
-    tx: Snapshot[Any],
+    tx: Snapshot,
     query: PageQuery,
     table: type[Organisation] | type[Facility],
     key: ColumnElement[UUID | None],

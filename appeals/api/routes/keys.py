@@ -102,7 +102,7 @@ def list_own_keys(query: Annotated[PageQuery, Query()], read: Read) -> Response:
         return _page_of_keys(tx, query, tx.caller.account_id)
 
 
-def _page_of_keys(tx: Snapshot[Any], query: PageQuery, account_id: UUID) -> Response:
+def _page_of_keys(tx: Snapshot, query: PageQuery, account_id: UUID) -> Response:
     """A page of an account's keys, the oldest first."""
     statement = select(Key).where(Key.account_id == account_id)
     after = decode_cursor(tx, query)
@@ -118,14 +118,14 @@ def _page_of_keys(tx: Snapshot[Any], query: PageQuery, account_id: UUID) -> Resp
 
 @router.post("/v1/keys", status_code=201, response_model=NewKeyOutput)
 def create_own_key(
-    body: KeyInput, write: Annotated[WriteRequest[Any], writing(replay_policy=ReplayPolicy.REFUSE)]
+    body: KeyInput, write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REFUSE)]
 ) -> Response:
     """Make a further key of yours, no wider and no longer than this one."""
     with write.transaction() as tx:
         return _create_key(tx, body)
 
 
-def _create_key(tx: WriteTransaction[Any], body: KeyInput) -> Response:
+def _create_key(tx: WriteTransaction, body: KeyInput) -> Response:
     new_key = keys.create_key(tx.session, _shown_key(tx), body, tx.context.pepper, tx.now)
     return tx.respond(new_key_output(new_key))
 
@@ -143,7 +143,7 @@ def rotate_own_key(
         return tx.respond(new_key_output(keys.rotate(tx.session, tx.subject, tx.context.pepper, tx.now, shown)))
 
 
-def _shown_key(tx: WriteTransaction[Any]) -> Key:
+def _shown_key(tx: WriteTransaction) -> Key:
     """The key that the caller shows, as it stands once nobody else changes their keys. Raises: Unauthenticated."""
     account = account_of(tx.session, tx.caller.account_id, lock=True)
     shown = tx.session.get_one(Key, tx.caller.key_id, populate_existing=True)

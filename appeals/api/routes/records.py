@@ -55,7 +55,7 @@ def list_route(kind: Kind) -> Callable[..., Response]:
 
 def get_route(kind: Kind) -> Callable[..., Response]:
     def get_record(
-        ref: CaseReference, id: RecordId, read: Annotated[ReadRequest[Any], reading(record_of(kind))]
+        ref: CaseReference, id: RecordId, read: Annotated[ReadRequest, reading(record_of(kind))]
     ) -> Response:
         with read.snapshot() as tx:
             return tx.respond(kind.output.model_validate(tx.subject))
@@ -71,7 +71,7 @@ def add_route(kind: Kind) -> Callable[..., Response]:
     return add_record
 
 
-def _add(tx: WriteTransaction[Any], kind: Kind, body: Any) -> Response:
+def _add(tx: WriteTransaction, kind: Kind, body: Any) -> Response:
     if not record_writing.may_write(tx.write_context, kind, body):
         raise Forbidden
     record = steps.add(tx.write_context, kind, body)
@@ -84,7 +84,7 @@ def change_route(kind: Kind) -> Callable[..., Response]:
         ref: CaseReference,
         id: RecordId,
         body: kind.change,  # type: ignore[name-defined]
-        write: Annotated[WriteRequest[Any], writing(record_of(kind))],
+        write: Annotated[WriteRequest, writing(record_of(kind))],
     ) -> Response:
         with write.transaction() as tx:
             published_before = tx.case.publications_up
@@ -133,7 +133,7 @@ def add_response(
     ref: CaseReference,
     id: RecordId,
     body: ResponseBody,
-    write: Annotated[WriteRequest[Any], writing(record_of(KIND_OF_NOUN["actions"]))],
+    write: Annotated[WriteRequest, writing(record_of(KIND_OF_NOUN["actions"]))],
 ) -> Response:
     """Record an answer to an action, or its rejoinder."""
     with write.transaction() as tx:
@@ -146,7 +146,7 @@ def confirm_member(
     ref: CaseReference,
     id: RecordId,
     body: Confirmation,
-    write: Annotated[WriteRequest[Any], writing(record_of(KIND_OF_NOUN["team"]))],
+    write: Annotated[WriteRequest, writing(record_of(KIND_OF_NOUN["team"]))],
 ) -> Response:
     """Name whom another coordinator proposed, where nobody of the team is in service any more."""
     with write.transaction() as tx:

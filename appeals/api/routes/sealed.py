@@ -1,6 +1,6 @@
 """Routes to what is sealed: fields that are opened with a reason, and sealed cases whose glass is broken."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 
@@ -29,7 +29,7 @@ router = new_router("cases")
 def open_sealed(
     ref: CaseReference,
     body: OpeningInput,
-    write: Annotated[WriteRequest[Any], writing(replay_policy=ReplayPolicy.REPEAT)],
+    write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REPEAT)],
 ) -> Response:
     """Show sealed fields, with a reason; it is put on record."""
     with write.transaction() as tx:

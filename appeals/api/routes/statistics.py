@@ -93,7 +93,7 @@ class Table:
         return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def statistics_table(tx: Snapshot[Any], query: StatisticsQuery) -> Table:
+def statistics_table(tx: Snapshot, query: StatisticsQuery) -> Table:
     """Raises: Invalid."""
     names_given = query.by.split(",") if query.by else []
     by = [dimension for name in names_given for dimension in DIMENSIONS if dimension == name]
@@ -102,7 +102,7 @@ def statistics_table(tx: Snapshot[Any], query: StatisticsQuery) -> Table:
     return _table(tx, query, by, None)
 
 
-def timeline_table(tx: Snapshot[Any], query: TimelineQuery) -> Table:
+def timeline_table(tx: Snapshot, query: TimelineQuery) -> Table:
     """Raises: Invalid."""
     if query.by == query.of:
         raise Invalid([FieldError("?by", f"is what the timeline is of already: {query.of}")])
@@ -110,9 +110,7 @@ def timeline_table(tx: Snapshot[Any], query: TimelineQuery) -> Table:
     return _table(tx, query, [query.of, *others], query.every)
 
 
-def _table(
-    tx: Snapshot[Any], query: StatisticsQuery | TimelineQuery, by: Sequence[Dimension], every: Every | None
-) -> Table:
+def _table(tx: Snapshot, query: StatisticsQuery | TimelineQuery, by: Sequence[Dimension], every: Every | None) -> Table:
     paths = visible_paths(tx.session, tx.caller, query.within)
     entity_names = names(tx.session) if {"region", "lead"} & set(by) else {}
     return Table(by, every, paths, exact_for(tx.caller, paths), entity_names)
@@ -132,7 +130,7 @@ def get_statistics_timeline(query: Annotated[TimelineQuery, Query()], read: Read
         return _respond(tx, timeline_table(tx, query))
 
 
-def _respond(tx: Snapshot[Any], table: Table) -> Response:
+def _respond(tx: Snapshot, table: Table) -> Response:
     """The table, as the caller accepts it."""
     media_type = negotiate_format(tx.request)
     if media_type == "application/json":

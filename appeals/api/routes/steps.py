@@ -84,14 +84,14 @@ def get_steps(ref: CaseReference, read: Read) -> Response:
         return tx.respond(Steps(items=[_open_step(tx, step) for step in STEPS], publication=check))
 
 
-def _page_check(tx: Snapshot[Any]) -> PageCheck:
+def _page_check(tx: Snapshot) -> PageCheck:
     case = tx.case
     attempt = transition.page_attempt(network_of(tx.session), case, tx.caller, tx.now, case.page_up)
     reasons = [UnmetOutput.model_validate(reason) for reason in reasons_against(attempt)]
     return PageCheck(level=attempt.level, up=case.page_up is not None, allowed=not reasons, unmet=reasons)
 
 
-def _open_step(tx: Snapshot[Any], step: Step) -> OpenStep:
+def _open_step(tx: Snapshot, step: Step) -> OpenStep:
     case = tx.case
     attempt = Attempt(network_of(tx.session), case, step, tx.caller, tx.now, tx.now.date())
     is_open = Status(case.status) in step.sources
@@ -130,7 +130,7 @@ def step_route(step: Step) -> Callable[..., Response]:
     return take_step
 
 
-def _take(tx: WriteTransaction[Any], step: Step, body: Any) -> Any:
+def _take(tx: WriteTransaction, step: Step, body: Any) -> Any:
     """Take the step, or refuse it. Raises: Invalid, StepRefused, PreconditionRequired, PreconditionFailed."""
     role = role_at(step.operation, tx.caller, tx.case)
     if role is None:
@@ -149,7 +149,7 @@ def _take(tx: WriteTransaction[Any], step: Step, body: Any) -> Any:
         raise
 
 
-def _coordinated_case(tx: WriteTransaction[Any], reference: str) -> Case | None:
+def _coordinated_case(tx: WriteTransaction, reference: str) -> Case | None:
     """The case of this reference, if the caller coordinates it; locked."""
     case = lock_visible_case(tx.write, tx.caller, reference)
     return case if case and Role.COORDINATOR in roles_on(tx.caller, case) else None

@@ -62,7 +62,7 @@ def list_webhooks(query: Annotated[PageQuery, Query()], read: Read) -> Response:
 @router.post("/v1/webhooks", status_code=201, response_model=SecretOutput)
 def create_webhook(
     body: webhook.WebhookInput,
-    write: Annotated[WriteRequest[Any], writing(replay_policy=ReplayPolicy.REFUSE)],
+    write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
     """Be told of what changes from now on, at an address of yours."""
     with write.transaction() as tx:

@@ -1,0 +1,104 @@
+"""The route that changes a case itself: title, summary, priority, assignee, visibility; never its status."""
+
+from typing import Any
+
+from fastapi import Response
+
+from appeals.access.visibility import roles_on
+from appeals.accounts.account import Account
+from appeals.api.dependencies import CurrentWrite
+from appeals.api.openapi import with_headers
+from appeals.api.parameters import CaseReference
+from appeals.api.routes.cases import log_publication
+from appeals.api.routing import new_router
+from appeals.api.transaction import WriteTransaction
+from appeals.cases.sharing import NOT_AGREED, may_have
+from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid
+from appeals.lifecycle import transition as steps
+from appeals.lifecycle.attempt import Attempt
+from appeals.lifecycle.case_inputs import CaseChange
+from appeals.lifecycle.guards import GUARDS
+from appeals.lifecycle.record_references import require_conditions
+from appeals.lifecycle.steps import STEP_OF_NOUN
+from appeals.lifecycle.team_rules import name_on_team
+from appeals.read_models.views import WorkView
+from appeals.vocabulary import Role, Visibility
+
+COORDINATORS_ONLY = {"assignee", "visibility"}
+router = new_router("cases")
+
+
+@router.patch("/v1/cases/{ref}", response_model=WorkView, responses=with_headers(200, "ETag"))
+def amend_case(ref: CaseReference, body: CaseChange, write: CurrentWrite) -> Response:
+    """Change a case, never its status."""
+    with write.transaction() as tx:
+        values = _understood(tx, body)  # 403 422
+        tx.require_if_match()  # 428 412
+        amend(tx, body, values)  # 409
+        shown = tx.show()
+        return tx.respond(shown.view, ETag=shown.tag)
+
+
+def _understood(tx: WriteTransaction, body: CaseChange) -> dict[str, Any]:
+    """The columns to set, by name; `assignee_id` is an account that exists. Raises: Forbidden, Invalid."""
+    values = {name: getattr(body, name) for name in body.model_fields_set}
+    if values.keys() & COORDINATORS_ONLY and Role.COORDINATOR not in roles_on(tx.caller, tx.case):
+        raise Forbidden
+    if None in values.values():
+        nulls = [name for name, value in values.items() if value is None]
+        raise Invalid([FieldError(f"/{name}", "cannot be null; leave it out") for name in nulls])
+    if "assignee" in values:
+        values["assignee_id"] = tx.write.network.existing_account(values.pop("assignee"), "/assignee").id
+    return values
+
+
+def amend(tx: WriteTransaction, body: CaseChange, values: dict[str, Any]) -> None:
+    """Set what differs from what is on record, and let what follows from it follow. Raises: ChangeRefused, Invalid."""
+    case = tx.case
+    if "assignee_id" in values:
+        _require_assignable(tx, tx.write.network.account(values["assignee_id"]))
+    if "translations" in values:
+        values["translations"] = body.model_dump(mode="json")["translations"]
+    if values.pop("conditions_met", None):
+        require_conditions(case, body.conditions_met, "/conditions_met")
+        case.share_conditions_met = [*case.share_conditions_met, *body.model_dump(mode="json")["conditions_met"]]
+    _require_shareable(tx, values.get("visibility"))
+    changed = {name: value for name, value in values.items() if getattr(case, name) != value}
+    for name, value in changed.items():
+        setattr(case, name, value)
+    _name_responsible(tx, changed)
+    if changed:
+        case.version += 1
+        case.touch(tx.now)
+    published_before = case.publications_up
+    steps.follow_up(tx.write_context)
+    log_publication(tx, published_before)
+
+
+def _require_shareable(tx: WriteTransaction, visibility: Visibility | None) -> None:
+    """Raises: ChangeRefused, when the case would be seen more widely than was agreed to."""
+    case = tx.case
+    if visibility is None or visibility == case.visibility or may_have(case, visibility, tx.now):
+        return
+    raise ChangeRefused(case.status, [NOT_AGREED], steps.open_nouns(tx.caller, case))
+
+
+def _name_responsible(tx: WriteTransaction, changed: dict[str, Any]) -> None:
+    """Name on the team who is given the case, and who seals it: they would lose sight of it themselves."""
+    writing = tx.write_context
+    if "assignee_id" in changed:
+        name_on_team(writing, changed["assignee_id"])
+    if changed.get("visibility") == Visibility.SEALED:
+        name_on_team(writing, tx.caller.account_id)
+
+
+def _require_assignable(tx: WriteTransaction, account: Account) -> None:
+    """Raises: ChangeRefused, when a step would not let this account have the case either."""
+    case, screening = tx.case, STEP_OF_NOUN["screening"]
+    attempt = Attempt(
+        tx.write.network, case, screening, tx.caller, tx.now, tx.now.date(), lead=case.lead_entity, assignee=account
+    )
+    guards = [GUARDS[code] for code in ("assignee.is_party", "assignee.without_role")]
+    missing = [guard.as_unmet() for guard in guards if not guard.holds(attempt)]
+    if missing:
+        raise ChangeRefused(case.status, missing, steps.open_nouns(tx.caller, case))

@@ -62,7 +62,7 @@ def read_case(connection: Connection, row: list[Any], beside: tuple[Select[Any],
     """
     known = read_values()
     case, values = shape_of(Case).row_of_json(row, known)
-    parts = connection.execute(_all_lists(beside), {"case_id": case.id}).one()
+    parts = connection.execute(_all_lists(beside), {"case_id": case.id}).scalar_one()
     read = {case.id: values}
     lists = zip(case_lists(), parts, strict=False)
     columns = case.__dict__
@@ -126,7 +126,7 @@ def _all_lists(beside: tuple[Select[Any], ...]) -> Select[*tuple[Any, ...]]:
         PublicationConsent.publication_id == Publication.id, Publication.case_id == case_id
     )
     merged = select(json_rows(json_row(Case.id))).where(Case.merged_into_id == case_id)
-    return select(*(part.scalar_subquery() for part in (*lists, relied_on, merged, NETWORK_VERSION, *beside)))
+    return select(json_row(*(part.scalar_subquery() for part in (*lists, relied_on, merged, NETWORK_VERSION, *beside))))
 
 
 def _rows_of_json(

@@ -184,7 +184,7 @@ def write(database: Database) -> None:
     for first in range(0, len(numbers), AT_ONCE):
         with database.writing() as session:
             some = select(Case).where(Case.id.in_(numbers[first : first + AT_ONCE]))
-            reindex(session, session.scalars(some.options(selectinload(Case.parties))).all())
+            reindex(session.connection(), session.scalars(some.options(selectinload(Case.parties))).all())
 
 
 Appeal = tuple[dict[str, Any], list[dict[str, Any]], list[str]]

@@ -606,7 +606,6 @@ def anything(*_: Any, **__: Any) -> Any:
 
 LEAKS: dict[str, tuple[Any, str]] = {
     "the list": (case_list, "visible_filter"),
-    "one case": (authorization, "visible_filter"),
     "the directory": (directory_entries, "work_view_filter"),
 }
 
@@ -617,6 +616,15 @@ def test_without_a_condition_they_hear_of_it(
 ) -> None:
     monkeypatch.setattr(*LEAKS[leak], anything)
     assert first_difference(*both_heard(ground, fate, seed=0)) is not None
+
+
+def test_behind_the_condition_of_one_case_there_is_another(
+    ground: Ground, fate: Fate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored of a case is read under a condition of its own: there is nothing to send, and that is heard."""
+    monkeypatch.setattr(authorization, "visible_filter", anything)
+    with pytest.raises(AssertionError, match=r"GET /v1/cases/UA-.*\n.*500"):
+        both_heard(ground, fate, seed=0)
 
 
 # In one world: the sealed case is answered like one that is not there, at every operation

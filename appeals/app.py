@@ -137,7 +137,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     for route in api:
         policy_of(route.name)  # a route that no policy names stops the start
     app.router.routes.extend(api)  # a router included in it would cost each request a search of its own
-    _register_operations(app, context.readiness)
+    _register_health(app, context.readiness)
     _register_docs(app)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
@@ -196,7 +196,7 @@ def dispatcher_of(settings: Settings, database: Database, context: AppContext) -
     return delivery.WebhookDispatcher(database, context.write_queue, context.pepper, client)
 
 
-def _register_operations(app: FastAPI, readiness: Readiness) -> None:
+def _register_health(app: FastAPI, readiness: Readiness) -> None:
     told: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "Not ready."}}
 
     @app.get("/healthz", tags=["operations"], summary="Alive.")

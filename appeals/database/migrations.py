@@ -111,13 +111,14 @@ def _protected(connection: Connection, revision: str, service: URL | None) -> It
     user = str(service.username) if service else ""
     if service:
         _as_owner(connection, user, partial(protection.take_over, connection, user))
-    if revision == "head":
-        _adopt(connection)
-    elif revision.startswith("-"):
+    adopts = revision == "head" and _adopt(connection)
+    if revision.startswith("-"):
         _require_so_many_before(connection, revision)
     if revision != "head" or _revision(connection) != head_revision():
         protection.lift(connection)
     yield
+    if adopts:
+        _require_schema_of_models(connection)
     if _revision(connection) != head_revision():
         return
     protection.protect(connection)
@@ -126,28 +127,33 @@ def _protected(connection: Connection, revision: str, service: URL | None) -> It
         protection.grant(connection, user)
 
 
-def _adopt(connection: Connection) -> None:
-    """Stamp a database at the last squashed revision with the one that makes the same schema.
+def _adopt(connection: Connection) -> bool:
+    """Stamp a database at the last squashed revision with the one that makes the same schema; False for any other.
 
-    Raises: DatabaseNotReady, where it is older, or not as that revision leaves it.
+    Raises: DatabaseNotReady, where it is older.
     """
     current, first = _revision(connection), revisions()[0]
     if current is None or current >= first:
-        return
+        return False
     if current != LAST_SQUASHED:
         raise DatabaseNotReady(
             f"the schema is at revision {current}, too old for this release: "
             f"bring it to {LAST_SQUASHED} with the release before (appeals migrate), then migrate it with this one"
         )
+    connection.execute(text("UPDATE alembic_version SET version_num = :first"), {"first": first})
+    return True
+
+
+def _require_schema_of_models(connection: Connection) -> None:
+    """See that a database that was stamped has come to the schema of the models. Raises: DatabaseNotReady."""
     with catch_warnings():  # an index over an expression cannot be compared
         simplefilter("ignore", SAWarning)
         differences = compare_metadata(context.get_context(), Base.metadata)
     if differences:
         raise DatabaseNotReady(
-            f"the schema says it is at revision {current}, and is not as that leaves it "
+            f"the schema says it is at revision {LAST_SQUASHED}, and is not as that leaves it "
             f"({', '.join(map(_difference_text, differences))}); restore a backup, or mend that first"
         )
-    connection.execute(text("UPDATE alembic_version SET version_num = :first"), {"first": first})
 
 
 def _difference_text(difference: Any) -> str:

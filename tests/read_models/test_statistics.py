@@ -51,7 +51,7 @@ class Crowd:
 
     def write(self, seed: int) -> None:
         chance = random.Random(seed)  # noqa: S311 - to write at random, and the same again
-        while self.left > 0:
+        while self._goes_on():
             self.left -= 1
             if len(self.references) < 5 or chance.random() < 0.1:
                 self.references.append(self.intake(chance))
@@ -61,6 +61,10 @@ class Crowd:
             status = chance.choice(WRITING)(self.world, reference, chance)
             assert status < 500 or status == 503, status  # who waits long for their turn is sent away, uncounted
             self.written += status < 300
+
+    def _goes_on(self) -> bool:
+        """Until all is written; where those who fold or read had no turn meanwhile, a while longer."""
+        return self.left > 0 or (min(self.folded, self.read) == 0 and self.left > -9 * WRITES)
 
     def intake(self, chance: random.Random) -> str:
         codes = chance.sample(

@@ -79,18 +79,25 @@ Poll = Callable[[], Awaitable[tuple[Response, bool]]]
 
 async def poll_until_news(request: Request, watcher: ChangeWatcher, poll: Poll, seconds: float) -> Response:
     """The first answer with news, or the last one when the time is over, the server stops or the client has left."""
-    until, response = anyio.current_time() + seconds, Response()
-    async with watcher.watching(), anyio.create_task_group() as tasks:
-        tasks.start_soon(_cancel_when_disconnected, request, tasks.cancel_scope)
-        while True:
-            moved = watcher.moved
-            response, is_news = await poll()
-            left = until - anyio.current_time()
-            if is_news or left <= 0 or watcher.is_stopped:
-                break
-            await wait_for(moved, left)
-        tasks.cancel_scope.cancel()
-    return response
+    try:
+        async with watcher.watching(), anyio.create_task_group() as tasks:
+            tasks.start_soon(_cancel_when_disconnected, request, tasks.cancel_scope)
+            response = await _poll_in_turn(watcher, poll, anyio.current_time() + seconds)
+            tasks.cancel_scope.cancel()
+            return response
+    except ExceptionGroup as failures:  # a refusal of the poll, which is answered as any other
+        raise failures.exceptions[0] from None
+    return Response()
+
+
+async def _poll_in_turn(watcher: ChangeWatcher, poll: Poll, until: float) -> Response:
+    while True:
+        moved = watcher.moved
+        response, is_news = await poll()
+        left = until - anyio.current_time()
+        if is_news or left <= 0 or watcher.is_stopped:
+            return response
+        await wait_for(moved, left)
 
 
 async def _cancel_when_disconnected(request: Request, waiting: anyio.CancelScope) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from appeals.api.openapi_events import event_schemas, webhook_operations
 from appeals.api.problems import MEDIA_TYPE, Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -44,6 +45,20 @@ REFUSALS = {
     503: "Busy, or the database is away; try again.",
     507: "The database is full; nothing was changed, try again later.",
 }
+TAGS = {
+    "cases": "Cases: logging, reading, listing and changing them, and what is derived from their records.",
+    "steps": "The steps of a case through its states. A step checks its guards and writes one history entry.",
+    "records": "The records under a case, such as parties, violations, demands, consents, actions and commitments.",
+    "publications": "What of a case is public: publishing it and taking it down.",
+    "public": "What outsiders read without a key: published cases and counts of them.",
+    "statistics": "Counts of the cases that you may see.",
+    "directories": "What cases refer to: organisations, facilities, their track records and the code lists.",
+    "network": "Entities, accounts, their roles and keys, and alerts about them.",
+    "webhooks": "Addresses of yours that are sent an event for each change.",
+    "operations": "The access log, and whether the service runs.",
+}
+"""The subjects that operations are grouped by, with what each holds."""
+SERVERS = [{"url": "/", "description": "The service that this document was read from."}]
 TABLE_FORMATS = {"text/csv": {"schema": {"type": "string"}}, "application/x-ndjson": {"schema": {"type": "string"}}}
 
 
@@ -82,7 +97,11 @@ def complete_document(app: FastAPI) -> None:
         if app.openapi_schema:
             return app.openapi_schema
         document = generate()
+        document["servers"] = SERVERS
+        document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+        document["webhooks"] = webhook_operations()
         schemas = document["components"]["schemas"]
+        schemas |= event_schemas()
         form = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= form.pop("$defs", {})
         schemas["Problem"] = form

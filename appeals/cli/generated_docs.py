@@ -1,14 +1,16 @@
 """The pages of `docs/` that are made from the code, so that they cannot say anything else than it does."""
 
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import SecretStr
 from typer.cli import get_docs_for_click
 
-from appeals.app import routes
+from appeals.app import create_app, routes
 from appeals.cli import access_page, commands, lifecycle_page
 from appeals.cli.access_page import Routes
 from appeals.cli.terminal import fail
@@ -40,6 +42,7 @@ def pages(command: typer.Typer, places: Routes) -> dict[str, str]:
         "vocabularies.md": vocabulary_page(),
         "configuration.md": configuration_page(),
         "command.md": command_page(command),
+        "openapi.json": openapi_document(),
     }
 
 
@@ -52,6 +55,12 @@ def write(command: typer.Typer, places: Routes) -> None:
     """Write every page."""
     for name, text in pages(command, places).items():
         (DOCS / name).write_text(text)
+
+
+def openapi_document() -> str:
+    """`docs/openapi.json`: the document as the service sends it, a line for each value."""
+    settings = Settings(database_url="sqlite:///unopened.db", pepper=SecretStr("this hashes nothing".ljust(64)))
+    return json.dumps(create_app(settings).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _read(path: Path) -> str | None:

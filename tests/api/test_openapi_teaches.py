@@ -1,0 +1,54 @@
+"""The OpenAPI document teaches: subjects, events and examples are described, and the examples are true."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from jsonschema_rs import validator_for
+
+from appeals.settings import ROOT
+from appeals.webhooks.batch import _body
+from tests.support.cast import Body
+
+DOCUMENT: Body = json.loads((ROOT / "docs" / "openapi.json").read_text())
+"""The document as it is kept; tests/test_docs.py sees that it is what the code says."""
+METHODS = {"get", "post", "patch", "put", "delete"}
+
+
+def operations() -> Iterator[Body]:
+    """Every operation of the paths and of the webhooks."""
+    for item in [*DOCUMENT["paths"].values(), *DOCUMENT["webhooks"].values()]:
+        yield from (operation for method, operation in item.items() if method in METHODS)
+
+
+def is_valid(schema: Body, value: Any) -> bool:
+    """Whether a value fits a schema of the document."""
+    return validator_for({**schema, "components": DOCUMENT["components"]}, validate_formats=True).is_valid(value)
+
+
+def test_every_subject_is_described_and_has_operations() -> None:
+    described = {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
+    assert described == {tag for operation in operations() for tag in operation["tags"]}
+
+
+def test_the_document_names_a_server() -> None:
+    assert [server["url"] for server in DOCUMENT["servers"]] == ["/"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("case.changed", {"reference": "UA-BGD-2026-7QK3M", "version": 4}),
+        ("case.removed", {"reference": "UA-BGD-2026-7QK3M", "version": None}),
+        ("feed.begin_anew", {}),
+    ],
+)
+def test_an_event_is_as_its_webhook_declares(kind: str, data: Body) -> None:
+    content = DOCUMENT["webhooks"][kind]["post"]["requestBody"]["content"]["application/json"]
+    event = json.loads(_body(kind, datetime.now(UTC), data))
+    assert is_valid(content["schema"], event)
+    assert is_valid(content["schema"], content["example"])
+    assert not is_valid(content["schema"], {**event, "more": 1})
+    assert not is_valid(content["schema"], {**event, "type": "case.closed"})

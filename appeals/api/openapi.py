@@ -4,7 +4,9 @@ A route declares the headers and formats of its answer; its refusals follow from
 parameters (`refusal_responses`).
 """
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -111,6 +113,31 @@ def complete_document(app: FastAPI) -> None:
         for operation in (operation for path in document["paths"].values() for operation in path.values()):
             for parameter in operation.get("parameters", []):
                 parameter["required"] = parameter["required"] or parameter["name"] == "If-Match"
+        _describe_members(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe_members(document: dict[str, Any]) -> None:
+    """Describe each property and parameter whose model does not: the same name means the same thing everywhere.
+
+    The texts are in `openapi_texts.json`; `Schema.property` stands before the name alone.
+    """
+    texts = json.loads((Path(__file__).parent / "openapi_texts.json").read_text())
+    for name, schema in document["components"]["schemas"].items():
+        for member, part in schema.get("properties", {}).items():
+            properties = texts["properties"]
+            _describe(part, properties.get(f"{name}.{member}") or properties.get(member))
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        for parameter in operation.get("parameters", []):
+            _describe(parameter, texts["parameters"].get(parameter["name"]))
+
+
+def _describe(part: dict[str, Any], text: str | None) -> None:
+    """Describe a part: its own words first, then those of its value, then the common ones."""
+    schema = part.get("schema", part)
+    own = (branch["description"] for branch in schema.get("anyOf", []) if "description" in branch)
+    text = next(own, text)
+    if text:
+        part.setdefault("description", text)

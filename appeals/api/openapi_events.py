@@ -53,7 +53,7 @@ class CaseRemovedEvent(_Event):
     data: Annotated[CaseRemoved, Field(description="Which case it is.")]
 
 
-class FeedBeginAnewEvent(_Event):
+class FeedResetEvent(_Event):
     """Your roles have changed. Read the cases that you may see again."""
 
     type: Annotated[Literal["feed.begin_anew"], Field(description="The kind of event.")]
@@ -65,7 +65,7 @@ _REFERENCE = "UA-BGD-2026-7QK3M"
 _EVENTS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "case.changed": (CaseChangedEvent, {"reference": _REFERENCE, "version": 4}),
     "case.removed": (CaseRemovedEvent, {"reference": _REFERENCE, "version": None}),
-    "feed.begin_anew": (FeedBeginAnewEvent, {}),
+    "feed.begin_anew": (FeedResetEvent, {}),
 }
 
 

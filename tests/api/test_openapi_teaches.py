@@ -52,3 +52,30 @@ def test_an_event_is_as_its_webhook_declares(kind: str, data: Body) -> None:
     assert is_valid(content["schema"], content["example"])
     assert not is_valid(content["schema"], {**event, "more": 1})
     assert not is_valid(content["schema"], {**event, "type": "case.closed"})
+
+
+def test_every_property_and_parameter_is_described() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    undescribed = [
+        f"{name}.{member}"
+        for name, schema in schemas.items()
+        for member, part in schema.get("properties", {}).items()
+        if not part.get("description")
+    ]
+    undescribed += [
+        f"{operation['operationId']} {parameter['name']}"
+        for operation in operations()
+        for parameter in operation.get("parameters", [])
+        if not parameter.get("description")
+    ]
+    assert undescribed == []
+
+
+def test_no_text_of_the_common_descriptions_is_left_over() -> None:
+    texts = json.loads((ROOT / "appeals" / "api" / "openapi_texts.json").read_text())
+    schemas = DOCUMENT["components"]["schemas"]
+    members = {member for schema in schemas.values() for member in schema.get("properties", {})}
+    members |= {f"{name}.{member}" for name, schema in schemas.items() for member in schema.get("properties", {})}
+    parameters = {parameter["name"] for operation in operations() for parameter in operation.get("parameters", [])}
+    assert set(texts["properties"]) <= members
+    assert set(texts["parameters"]) <= parameters

@@ -199,12 +199,16 @@ def dispatcher_of(settings: Settings, database: Database, context: AppContext) -
 def _register_health(app: FastAPI, readiness: Readiness) -> None:
     told: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "Not ready."}}
 
-    @app.get("/healthz", tags=["operations"], summary="Alive.")
+    @app.get("/healthz", tags=["operations"], summary="Alive.", description="The answer says that the process runs.")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
     @app.get(
-        "/readyz", tags=["operations"], summary="Database and schema are there; it can be written.", responses=told
+        "/readyz",
+        tags=["operations"],
+        summary="Database and schema are there; it can be written.",
+        description="A load balancer asks it: 503 names what is missing.",
+        responses=told,
     )
     def readyz() -> Response:
         missing = readiness.missing()
@@ -212,7 +216,9 @@ def _register_health(app: FastAPI, readiness: Readiness) -> None:
             return JSONResponse({"status": "ready"})
         return problem(503, "not_ready", missing, {"Retry-After": str(NOT_READY_FOR_S)})
 
-    @app.get("/version", tags=["operations"], summary="Which release this is.")
+    @app.get(
+        "/version", tags=["operations"], summary="Which release this is.", description="The number of the release."
+    )
     async def version() -> dict[str, str]:
         return {"version": __version__}
 

@@ -79,3 +79,12 @@ def test_no_text_of_the_common_descriptions_is_left_over() -> None:
     parameters = {parameter["name"] for operation in operations() for parameter in operation.get("parameters", [])}
     assert set(texts["properties"]) <= members
     assert set(texts["parameters"]) <= parameters
+
+
+def test_every_operation_has_a_summary_and_says_more_than_it() -> None:
+    silent = [
+        operation["operationId"]
+        for operation in operations()
+        if not operation["summary"] or operation.get("description", "") in {"", operation["summary"]}
+    ]
+    assert silent == []

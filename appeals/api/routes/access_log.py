@@ -54,7 +54,10 @@ class AccessOutput(Model):
 
 @router.get("/v1/access-log", response_model=Page[AccessOutput], responses=AS_TABLE)
 def list_access_log(query: Annotated[AccessQuery, Query()], read: Read) -> Response:
-    """Who saw, opened, exported or was refused what; newest first."""
+    """Who saw, opened, exported or was refused what; newest first.
+
+    Filter it by kind. The answer is a page, newest first.
+    """
     with read.snapshot() as tx:
         audit = Audit(tx.caller, tx.context.pepper)
         statement = select(AccessEntry).where(readable_filter(tx.caller, AccessEntry), *_conditions(audit, query))

@@ -99,7 +99,10 @@ def governed_membership(authorization: AuthorizationContext, _: Any) -> Membersh
 
 @router.get("/v1/me", response_model=AccountOutput)
 def get_me(read: Read) -> Response:
-    """Who you are here, and your roles."""
+    """Who you are here, and your roles.
+
+    The answer is your account with its roles. It tells whether a key works.
+    """
     with read.snapshot() as tx:
         account = tx.session.get_one(Account, tx.caller.account_id)
         return tx.respond(account_output(tx.session, account))
@@ -107,7 +110,10 @@ def get_me(read: Read) -> Response:
 
 @router.get("/v1/entities", response_model=Page[EntityOutput], responses=AS_TABLE)
 def list_entities(query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """The entities of the network."""
+    """The entities of the network.
+
+    An entity lies below another; a role in an entity is valid for all entities below it.
+    """
     with read.snapshot() as tx:
         rows, after = page_by_id(tx, query, Entity, select(Entity))
         return page(tx, EntityOutput, entities.entity_outputs(tx.session, rows), after)
@@ -115,7 +121,10 @@ def list_entities(query: Annotated[PageQuery, Query()], read: Read) -> Response:
 
 @router.post("/v1/entities", status_code=201, response_model=EntityOutput)
 def add_entity(body: entities.EntityInput, write: Write) -> Response:
-    """Add an entity to the network."""
+    """Add an entity to the network.
+
+    Send its name, its kind and the entity above it. Its name is its own in the network.
+    """
     with write.transaction() as tx:
         parent = _administered_entity(tx, body.parent, "/parent")
         try:
@@ -135,7 +144,10 @@ def _administered_entity(tx: WriteTransaction, name: str, pointer: str) -> Entit
 
 @router.get("/v1/accounts", response_model=Page[AccountOutput], responses=AS_TABLE)
 def list_accounts(query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """The accounts of the network, to assign cases to."""
+    """The accounts of the network, to assign cases to.
+
+    The answer is a page of accounts with their roles.
+    """
     with read.snapshot() as tx:
         rows, after = page_by_id(tx, query, Account, select(Account).where(Account.active))
         return page(tx, AccountOutput, [account_output(tx.session, row) for row in rows], after)
@@ -143,7 +155,11 @@ def list_accounts(query: Annotated[PageQuery, Query()], read: Read) -> Response:
 
 @router.post("/v1/accounts", status_code=201, response_model=AccountOutput)
 def add_account(body: accounts.AccountInput, write: Write) -> Response:
-    """Add an account and propose its role; one that sees no case is held at once."""
+    """Add an account and propose its role; one that sees no case is held at once.
+
+    Send its name, its kind, and the role and entity to propose. Another person confirms
+    the role, unless it sees no case.
+    """
     with write.transaction() as tx:
         entity = _administered_entity(tx, body.entity, "/entity")
         try:
@@ -160,7 +176,10 @@ def disable_account(
     body: accounts.DisablingInput,
     write: Annotated[WriteRequest[Account], writing(governed_account)],
 ) -> Response:
-    """Take an account out of service, for good."""
+    """Take an account out of service, for good.
+
+    Send the reason. Its keys are dead from the next request on.
+    """
     with write.transaction() as tx:
         _require_another(tx, tx.subject.id)
         accounts.disable(tx.session, tx.subject, body.reason, tx.now)
@@ -173,7 +192,11 @@ def add_membership(
     body: accounts.MembershipInput,
     write: Annotated[WriteRequest[Account], writing(adoptable_account)],
 ) -> Response:
-    """Propose that an account shall hold a role; one that sees no case is held at once."""
+    """Propose that an account shall hold a role; one that sees no case is held at once.
+
+    Send the role and the entity. Another person confirms it with `confirm_membership`, unless it sees
+    no case.
+    """
     with write.transaction() as tx:
         entity = _administered_entity(tx, body.entity, "/entity")
         _require_another(tx, tx.subject.id)
@@ -187,7 +210,10 @@ def add_membership(
 def end_membership(
     id: RecordId, body: Nothing, write: Annotated[WriteRequest[Membership], writing(governed_membership)]
 ) -> Response:
-    """Take a role away, take a proposal back or refuse it."""
+    """Take a role away, take a proposal back or refuse it.
+
+    Nothing can be done with the role from the next request on.
+    """
     with write.transaction() as tx:
         _require_another(tx, tx.subject.account_id)
         accounts.end(tx.session, tx.subject, tx.now)

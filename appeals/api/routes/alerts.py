@@ -50,7 +50,10 @@ class AlertOutput(Model):
 
 @router.get("/v1/alerts", response_model=Page[AlertOutput], responses=AS_TABLE)
 def list_alerts(query: Annotated[AlertQuery, Query()], read: Read) -> Response:
-    """What you are alerted to, oldest first."""
+    """What you are alerted to, oldest first.
+
+    An alert tells of an act that others should know of, such as broken glass or a role that was given.
+    """
     with read.snapshot() as tx:
         rows, after = page_by_id(tx, query, Alert, alerts_for(tx.caller.account_id, query.kind))
         return page(tx, AlertOutput, _alert_outputs(tx.session, rows), after)

@@ -30,7 +30,11 @@ router = new_router("cases")
 
 @router.patch("/v1/cases/{ref}", response_model=WorkView, responses=with_headers(200, "ETag"))
 def amend_case(ref: CaseReference, body: CaseChange, write: CurrentWrite) -> Response:
-    """Change a case, never its status."""
+    """Change a case, never its status.
+
+    Only the members that you send change. Send the ETag that you read as If-Match; the answer is the case as it
+    now stands.
+    """
     with write.transaction() as tx:
         values = _understood(tx, body)  # 403 422
         tx.require_if_match()  # 428 412

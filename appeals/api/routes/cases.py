@@ -88,7 +88,11 @@ def compare_before(authorization: AuthorizationContext, body: Intake) -> Compari
 
 @router.get("/v1/cases/{ref}", response_model=CaseView)
 def get_case(ref: CaseReference, query: Annotated[ViewQuery, Query()], read: Read) -> Response:
-    """A case as you may see it."""
+    """A case as you may see it.
+
+    The answer is the whole case for those who work on it, and a smaller view for those who follow it. Send its
+    ETag as If-None-Match to read only what is new, and as If-Match to take a step.
+    """
     with read.snapshot() as tx:
         view = _allowed_view(tx, query)
         if query.as_of is None:
@@ -149,7 +153,11 @@ def as_it_was(tx: Snapshot, query: AsOf, view: View) -> Case:
 
 @router.get("/v1/cases", response_model=Page[CaseOutput], responses=AS_TABLE)
 def list_cases(query: Annotated[CaseQuery, Query()], read: Read) -> Response:
-    """The cases you may see."""
+    """The cases you may see.
+
+    Filters narrow the list; several filters must all fit. The answer is a page, and `next` is the cursor of the page
+    after it.
+    """
     with read.snapshot() as tx:
         listed, media_type = case_list_read(tx, query), negotiate_format(tx.request)
         if media_type == "application/json":
@@ -182,7 +190,11 @@ def create_case(
     body: Intake,
     write: Annotated[WriteRequest, writing(prepare=compare_before)],
 ) -> Response:
-    """Log an urgent appeal."""
+    """Log an urgent appeal.
+
+    Send what happened, where, who asks for help and which violations are alleged. The case begins in `received`, and
+    the answer names its reference and cases that may be about the same dispute.
+    """
     with write.transaction() as tx:
         case = intake.create_case(tx.write, tx.caller, body, tx.now)
         duplicates = possible_duplicates(tx.write, tx.caller, case, tx.prepared)
@@ -208,7 +220,11 @@ def log_work(tx: Snapshot) -> None:
 
 @router.get("/v1/cases/{ref}/history", response_model=Page[HistoryOutput], responses=AS_TABLE)
 def get_history(ref: CaseReference, query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """The status history, oldest first."""
+    """The status history, oldest first.
+
+    Every entry tells a step, the states before and after it, and when it happened. What only the team may read is
+    null to others.
+    """
     with read.snapshot() as tx:
         log_work(tx)
         after = decode_cursor(tx, query)

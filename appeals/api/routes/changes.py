@@ -53,7 +53,11 @@ class StreamQuery(Model):
 
 @router.get("/v1/changes", response_model=Changes, responses=with_headers(200, "ETag", "Link"))
 async def list_changes(request: Request, query: Annotated[FeedQuery, Query()], read: Read) -> Response:
-    """What changed of the cases you may see, in the order of commits."""
+    """What changed of the cases you may see, in the order of commits.
+
+    Read from the cursor of the answer before, and keep the answer's `next`. A removal tells that you may not see a
+    case any more.
+    """
     context = context_of(request)
 
     async def poll() -> tuple[Response, bool]:
@@ -136,7 +140,10 @@ def stream_start(request: Request, query: Annotated[StreamQuery, Query()], read:
 async def stream_changes(
     request: Request, start: Annotated[str, Depends(stream_start)], read: Read
 ) -> AsyncIterator[ServerSentEvent]:
-    """The same as server-sent events, as it happens."""
+    """The same as server-sent events, as it happens.
+
+    The stream stays open and sends an event for each change. After a break, go on from the last event's id.
+    """
     context, place = context_of(request), start
     yield ServerSentEvent(event="begin", raw_data="{}", id=place)
     async with context.changes.watching():

@@ -37,14 +37,20 @@ class CodeOutput(Model):
 
 @router.get("/v1/organisations", response_model=Page[OrganisationOutput], responses=AS_TABLE)
 def list_organisations(query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """The organisations you may see."""
+    """The organisations you may see.
+
+    The answer is a page in a fixed order; `next` is the cursor of the page after it.
+    """
     with read.snapshot() as tx:
         return _directory(tx, query, Organisation, Party.organisation_id.expression)
 
 
 @router.post("/v1/organisations", status_code=201, response_model=OrganisationOutput)
 def add_organisation(body: directory.OrganisationInput, write: Write) -> Response:
-    """List an organisation openly."""
+    """List an organisation openly.
+
+    Everybody in the network can see what is listed openly. Cases can refer to it by its id.
+    """
     with write.transaction() as tx:
         organisation = directory.Directory(tx.session).organisation(body, listed=True)
         return tx.respond(OrganisationOutput.model_validate(organisation))
@@ -52,14 +58,20 @@ def add_organisation(body: directory.OrganisationInput, write: Write) -> Respons
 
 @router.get("/v1/facilities", response_model=Page[FacilityOutput], responses=AS_TABLE)
 def list_facilities(query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """The facilities you may see."""
+    """The facilities you may see.
+
+    The answer is a page in a fixed order; `next` is the cursor of the page after it.
+    """
     with read.snapshot() as tx:
         return _directory(tx, query, Facility, Party.facility_id.expression)
 
 
 @router.post("/v1/facilities", status_code=201, response_model=FacilityOutput)
 def add_facility(body: directory.FacilityInput, write: Write) -> Response:
-    """List a facility openly, and its owner."""
+    """List a facility openly, and its owner.
+
+    Everybody in the network can see what is listed openly. Cases can refer to it by its id.
+    """
     with write.transaction() as tx:
         require_known(tx.session, tx.caller, Organisation, body.owner, "/owner")
         facility = directory.Directory(tx.session).facility(body, listed=True)
@@ -96,7 +108,10 @@ def get_vocabulary(
     query: Annotated[PageQuery, Query()],
     read: Annotated[ReadRequest[type[Code]], reading(codes_in_path)],
 ) -> Response:
-    """The codes of a list, with what each means."""
+    """The codes of a list, with what each means.
+
+    The codes of a list stay the same: a code in use is never renamed and never changes its meaning.
+    """
     with read.snapshot() as tx:
         items = [CodeOutput(code=c, definition=c.definition, conventions=list(c.conventions)) for c in tx.subject]
         (start,) = decode_cursor(tx, query) or [0]

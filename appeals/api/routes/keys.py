@@ -79,7 +79,10 @@ def list_account_keys(
     query: Annotated[PageQuery, Query()],
     read: Annotated[ReadRequest[Account], reading(governed_account)],
 ) -> Response:
-    """The keys of an account, without their secrets."""
+    """The keys of an account, without their secrets.
+
+    The answer shows when each key ends and when it was used last.
+    """
     with read.snapshot() as tx:
         return _page_of_keys(tx, query, tx.subject.id)
 
@@ -90,14 +93,20 @@ def create_first_key(
     body: KeyInput,
     write: Annotated[WriteRequest[Account], writing(own_account, replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Make a further key of your own; nobody makes one for another account."""
+    """Make a further key of your own; nobody makes one for another account.
+
+    The holder of another account makes the first key with an enrolment code. The answer shows the key once.
+    """
     with write.transaction() as tx:
         return _create_key(tx, body)
 
 
 @router.get("/v1/keys", response_model=Page[KeyOutput], responses=AS_TABLE)
 def list_own_keys(query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """Your keys, without their secrets."""
+    """Your keys, without their secrets.
+
+    The answer shows when each key ends and when it was used last.
+    """
     with read.snapshot() as tx:
         return _page_of_keys(tx, query, tx.caller.account_id)
 
@@ -120,7 +129,10 @@ def _page_of_keys(tx: Snapshot, query: PageQuery, account_id: UUID) -> Response:
 def create_own_key(
     body: KeyInput, write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REFUSE)]
 ) -> Response:
-    """Make a further key of yours, no wider and no longer than this one."""
+    """Make a further key of yours, no wider and no longer than this one.
+
+    Send the scopes and for how many days it is good. The answer shows the key once.
+    """
     with write.transaction() as tx:
         return _create_key(tx, body)
 
@@ -136,7 +148,10 @@ def rotate_own_key(
     body: Nothing,
     write: Annotated[WriteRequest[Key], writing(own_key, replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Make a key in the place of another of yours."""
+    """Make a key in the place of another of yours.
+
+    The old key works for a week at most. The answer shows the new key once.
+    """
     with write.transaction() as tx:
         shown = _shown_key(tx)
         tx.session.refresh(tx.subject)
@@ -154,7 +169,10 @@ def _shown_key(tx: WriteTransaction) -> Key:
 
 @router.post("/v1/keys/{key}/revocation", status_code=201, response_model=KeyOutput)
 def revoke_key(key: KeyId, body: Nothing, write: Annotated[WriteRequest[Key], writing(governed_key)]) -> Response:
-    """Kill a key: it is dead on the next request."""
+    """Kill a key: it is dead on the next request.
+
+    Name the key by the 8 characters after `ua_`. A key that was revoked stays dead.
+    """
     with write.transaction() as tx:
         tx.session.refresh(tx.subject, with_for_update=True)
         keys.revoke(tx.subject, tx.now)

@@ -30,7 +30,10 @@ public = new_router("public")
 
 @router.get("/v1/cases/{ref}/publications", response_model=Page[PublicationOutput], responses=AS_TABLE)
 def list_publications(ref: CaseReference, query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """The publications of a case, oldest first."""
+    """The publications of a case, oldest first.
+
+    The answer tells of each what it shows, whether it was taken down, and why.
+    """
     with read.snapshot() as tx:
         return page_of_records(tx, query, PublicationOutput, tx.case.publications)
 
@@ -42,7 +45,10 @@ def list_publications(ref: CaseReference, query: Annotated[PageQuery, Query()], 
     responses=with_headers(201, "ETag"),
 )
 def publish(ref: CaseReference, body: Publishing, write: CurrentWrite) -> Response:
-    """Publish what a reviewer approved, with no campaign."""
+    """Publish what a reviewer approved, with no campaign.
+
+    Send the level, which may not be wider than what was approved. Exactly what the reviewer approved is published.
+    """
     with write.transaction() as tx:
         publication = publishing.publish_now(tx.write_context, body, tx.require_if_match)
         return tx.respond(PublicationOutput.model_validate(publication), ETag=tx.show().tag)
@@ -65,7 +71,10 @@ def take_down(
     body: TakingDown,
     write: Annotated[WriteRequest[Publication], writing(publication_in_path)],
 ) -> Response:
-    """Take a publication down at once."""
+    """Take a publication down at once.
+
+    Send the reason. Outsiders cannot read it from then on.
+    """
     with write.transaction() as tx:
         publishing.take_down(tx.write_context, tx.subject, body.reason)
         return tx.respond(PublicationOutput.model_validate(tx.subject))
@@ -102,7 +111,10 @@ def published_in_path(authorization: AuthorizationContext, _: Any) -> Publicatio
 def get_published(
     token: PublicationToken, read: Annotated[ReadRequest[Publication], reading_public(published_in_path)]
 ) -> Response:
-    """A published case."""
+    """A published case.
+
+    It shows what was approved for the public, and needs no key.
+    """
     with read.snapshot() as tx:
         return tx.respond(PublicCase.model_validate(tx.subject))
 
@@ -125,7 +137,10 @@ class PublicStatistics(Model):
 
 @public.get("/public/statistics", response_model=PublicStatistics)
 def get_public_statistics(query: Annotated[PublicStatisticsQuery, Query()], read: PublicRead) -> Response:
-    """Counts of published cases."""
+    """Counts of published cases.
+
+    It needs no key. No count is of so few cases that it gives one away.
+    """
     with read.snapshot() as tx:
         names = query.by.split(",") if query.by else []
         by = [dimension for name in names for dimension in PUBLIC_DIMENSIONS if dimension == name]

@@ -26,6 +26,14 @@ from appeals.read_models.case_list import PageQuery
 
 router = new_router("records")
 
+LISTED = (
+    "The answer is a page of those that you may read, also as CSV and NDJSON; `next` is the cursor of the page after."
+)
+READ = "The answer is the record as it now stands."
+ADDED = "Send the record. The answer is the record with its id, and the change is in the feed of changes."
+CHANGED = "Only the members that you send change. The answer is the record as it now stands."
+"""What the document says of the operations of every kind."""
+
 
 class Confirmation(Model):
     """Nothing has to be said."""
@@ -102,20 +110,21 @@ def _add_routes_of(kind: Kind) -> None:
     name, output = kind.attribute, kind.output
     router.add_api_route(
         many, list_route(kind), methods=["GET"], name=f"list_{name}", response_model=Page[output],  # type: ignore[valid-type]
-        summary=f"The {kind.noun} of a case, oldest first.", responses=AS_TABLE,
+        summary=f"The {kind.noun} of a case, oldest first.", description=LISTED, responses=AS_TABLE,
     )  # fmt: skip
     router.add_api_route(
         single, get_route(kind), methods=["GET"], name=f"get_{name}", response_model=output,
-        summary=f"One of the {kind.noun} of a case.",
+        summary=f"One of the {kind.noun} of a case.", description=READ,
     )  # fmt: skip
     router.add_api_route(
         many, add_route(kind), methods=["POST"], name=f"add_{name}", response_model=output, status_code=201,
-        summary=f"Record one of the {kind.noun} of a case.", responses=with_headers(201, "Location"),
+        summary=f"Record one of the {kind.noun} of a case.", description=ADDED,
+        responses=with_headers(201, "Location"),
     )  # fmt: skip
     if kind.change:
         router.add_api_route(
             single, change_route(kind), methods=["PATCH"], name=f"change_{name}", response_model=output,
-            summary=f"Change one of the {kind.noun} of a case.",
+            summary=f"Change one of the {kind.noun} of a case.", description=CHANGED,
         )  # fmt: skip
 
 
@@ -135,7 +144,10 @@ def add_response(
     body: ResponseBody,
     write: Annotated[WriteRequest, writing(record_of(KIND_OF_NOUN["actions"]))],
 ) -> Response:
-    """Record an answer to an action, or its rejoinder."""
+    """Record an answer to an action, or its rejoinder.
+
+    Send the grade and the day of the answer. The record is one of the `responses` of the case.
+    """
     with write.transaction() as tx:
         data = ResponseInput(action=str(tx.subject.id), **body.model_dump(exclude_unset=True))
         return _add(tx, KIND_OF_NOUN["responses"], data)
@@ -148,7 +160,10 @@ def confirm_member(
     body: Confirmation,
     write: Annotated[WriteRequest, writing(record_of(KIND_OF_NOUN["team"]))],
 ) -> Response:
-    """Name whom another coordinator proposed, where nobody of the team is in service any more."""
+    """Name whom another coordinator proposed, where nobody of the team is in service any more.
+
+    Nothing has to be sent. The account is on the team from then on.
+    """
     with write.transaction() as tx:
         if not record_writing.may_write(tx.write_context, KIND_OF_NOUN["team"], body):
             raise Forbidden

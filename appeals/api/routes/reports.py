@@ -30,7 +30,10 @@ class TimelineQuery(AsOf, PageQuery):
 
 @router.get("/v1/cases/{ref}/timeline", response_model=Page[TimelineItem], responses=AS_TABLE)
 def get_timeline(ref: CaseReference, query: Annotated[TimelineQuery, Query()], read: Read) -> Response:
-    """Everything dated, merged, oldest first."""
+    """Everything dated, merged, oldest first.
+
+    History, actions, answers, commitments and other dated records of the case in one list.
+    """
     with read.snapshot() as tx:
         then = as_it_was(tx, query, View.WORK)
         log_work(tx)
@@ -40,7 +43,10 @@ def get_timeline(ref: CaseReference, query: Annotated[TimelineQuery, Query()], r
 
 @router.get("/v1/cases/{ref}/counts", response_model=Page[DayCounts], responses=AS_TABLE)
 def get_counts(ref: CaseReference, query: Annotated[TimelineQuery, Query()], read: Read) -> Response:
-    """Who was held and charged, day by day."""
+    """Who was held and charged, day by day.
+
+    For each day on which a count is on record, the answer tells what became of those who were arrested and charged.
+    """
     with read.snapshot() as tx:
         then = as_it_was(tx, query, View.WORK)
         log_work(tx)
@@ -49,7 +55,10 @@ def get_counts(ref: CaseReference, query: Annotated[TimelineQuery, Query()], rea
 
 @router.get("/v1/attention", response_model=Page[AttentionItem], responses=AS_TABLE)
 def get_attention(query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """What needs somebody now, the most dangerous first."""
+    """What needs somebody now, the most dangerous first.
+
+    Each item names a case, the reason, and since when it is so. Take the step or write the record that it asks for.
+    """
     with read.snapshot() as tx:
         return page_in_order(tx, query, AttentionItem, attention(tx.session, tx.caller), urgency_key)
 
@@ -80,5 +89,6 @@ for _whose, _path in PATHS.items():
         methods=["GET"],
         name=f"get_record_of_{_whose}",
         summary=f"How the {_whose} was approached, and what it answered.",
+        description="Counts and lists of approaches, answers and promises, from the cases that you work on.",
         response_model=TrackRecord,
     )

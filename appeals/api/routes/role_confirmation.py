@@ -71,7 +71,10 @@ def list_confirmations(query: Annotated[PageQuery, Query()], read: Read) -> Resp
 def confirm_membership(
     id: RecordId, body: Nothing, write: Annotated[WriteRequest[Membership], writing(confirmable_membership)]
 ) -> Response:
-    """Confirm a role that another person proposed: it is held from then on."""
+    """Confirm a role that another person proposed: it is held from then on.
+
+    Nothing has to be sent. Nobody confirms what they proposed themselves.
+    """
     with write.transaction() as tx:
         role_confirmation.confirm(tx.session, tx.subject, tx.caller.account_id, tx.now)
         return tx.respond(membership_output(tx.subject, tx.session.get_one(Entity, tx.subject.entity_id)))
@@ -83,7 +86,10 @@ def create_enrolment_code(
     body: Nothing,
     write: Annotated[WriteRequest[Account], writing(enrollable_account, replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Make your half of the code with which the holder of an account makes its first key."""
+    """Make your half of the code with which the holder of an account makes its first key.
+
+    Tell the holder of the account your half; somebody else makes and tells the other. The answer shows it once.
+    """
     with write.transaction() as tx:
         return tx.respond(enrolment.issue_code(tx.session, tx.subject, tx.caller.account_id, tx.context.pepper, tx.now))
 

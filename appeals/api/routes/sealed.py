@@ -31,7 +31,10 @@ def open_sealed(
     body: OpeningInput,
     write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REPEAT)],
 ) -> Response:
-    """Show sealed fields, with a reason; it is put on record."""
+    """Show sealed fields, with a reason; it is put on record.
+
+    Name the sealed fields and why you need them. The answer shows what they hold, and the opening stays on record.
+    """
     with write.transaction() as tx:
         opening = Opening(
             id=new_id(),
@@ -48,7 +51,10 @@ def open_sealed(
 
 @router.get("/v1/cases/{ref}/openings", response_model=Page[OpeningOutput], responses=AS_TABLE)
 def list_openings(ref: CaseReference, query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """Who opened which sealed fields, and why."""
+    """Who opened which sealed fields, and why.
+
+    The answer tells who opened which fields and why, and not what they hold.
+    """
     with read.snapshot() as tx:
         return page_of_records(tx, query, OpeningOutput, tx.case.openings)
 
@@ -62,7 +68,10 @@ def breakable_case(authorization: AuthorizationContext, _: Case | None) -> Case:
 def break_glass(
     ref: CaseReference, body: GlassInput, write: Annotated[WriteRequest[Case], writing(breakable_case)]
 ) -> Response:
-    """See a case for a day that is kept from you, with a reason; its team is told."""
+    """See a case for a day that is kept from you, with a reason; its team is told.
+
+    Send the reason. You see the case for a day, and the act stays on record.
+    """
     with write.transaction() as tx:
         if is_on_team(tx.caller, tx.subject):
             needless = Unmet("glass.needless", "You are on the team of this case already.")

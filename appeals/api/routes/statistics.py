@@ -118,14 +118,20 @@ def _table(tx: Snapshot, query: StatisticsQuery | TimelineQuery, by: Sequence[Di
 
 @router.get("/v1/statistics", response_model=Statistics, responses=AS_TABLE)
 def get_statistics(query: Annotated[StatisticsQuery, Query()], read: Read) -> Response:
-    """How many cases there are, by up to two dimensions."""
+    """How many cases there are, by up to two dimensions.
+
+    Name up to two dimensions with `by`. The answer holds a count for each combination of their values.
+    """
     with read.snapshot() as tx:
         return _respond(tx, statistics_table(tx, query))
 
 
 @router.get("/v1/statistics/timeline", response_model=Statistics, responses=AS_TABLE)
 def get_statistics_timeline(query: Annotated[TimelineQuery, Query()], read: Read) -> Response:
-    """How many cases came or went, over time."""
+    """How many cases came or went, over time.
+
+    The answer holds a count for each month or year, of cases received or closed.
+    """
     with read.snapshot() as tx:
         return _respond(tx, timeline_table(tx, query))
 

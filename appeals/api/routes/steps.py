@@ -77,7 +77,11 @@ class Steps(Model):
 
 @reading.get("/v1/cases/{ref}/steps", response_model=Steps)
 def get_steps(ref: CaseReference, read: Read) -> Response:
-    """Every step, and what is missing."""
+    """Every step, and what is missing.
+
+    For each step the answer tells whether the state knows it, whether your roles allow it, and which guards do not
+    hold. It changes nothing.
+    """
     with read.snapshot() as tx:
         log_work(tx)
         check = _page_check(tx) if is_on_team(tx.caller, tx.case) else None
@@ -155,6 +159,18 @@ def _coordinated_case(tx: WriteTransaction, reference: str) -> Case | None:
     return case if case and Role.COORDINATOR in roles_on(tx.caller, case) else None
 
 
+def _description(step: Step) -> str:
+    """What the document says of a step: from where it leads, whose it is, and what follows."""
+    sources = ", ".join(f"`{state}`" for state in Status if state in step.sources)
+    roles = ", ".join(f"`{role}`" for role in sorted(step.roles))
+    end = f"It leads to `{step.target}`." if step.target else "It leads back." if step.returns else "The state stays."
+    second = f" It needs an approval by the role `{step.second}`." if step.second else ""
+    return (
+        f"The step is open in {sources}, to the roles {roles}. {end}{second} `GET /v1/cases/{{ref}}/steps` tells which "
+        "guards do not hold. The answer is the history entry and the case as it now stands."
+    )
+
+
 for _step in STEPS:
     taking.add_api_route(
         f"/v1/cases/{{ref}}/{_step.noun}",
@@ -162,6 +178,7 @@ for _step in STEPS:
         methods=["POST"],
         name=_step.operation,
         summary=_step.says,
+        description=_description(_step),
         status_code=201,
         response_model=StepOutput,
         responses=with_headers(201, "ETag"),

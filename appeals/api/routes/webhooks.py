@@ -52,7 +52,10 @@ def own_delivery(authorization: AuthorizationContext, _: Any) -> tuple[Webhook, 
 
 @router.get("/v1/webhooks", response_model=Page[WebhookOutput], responses=AS_TABLE)
 def list_webhooks(query: Annotated[PageQuery, Query()], read: Read) -> Response:
-    """Your webhooks, without their secrets."""
+    """Your webhooks, without their secrets.
+
+    The answer tells of each whether events reach it.
+    """
     with read.snapshot() as tx:
         own = select(Webhook).where(Webhook.account_id == tx.caller.account_id)
         rows, after = page_by_id(tx, query, Webhook, own)
@@ -64,7 +67,10 @@ def create_webhook(
     body: webhook.WebhookInput,
     write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Be told of what changes from now on, at an address of yours."""
+    """Be told of what changes from now on, at an address of yours.
+
+    Send the address. The answer shows once the secret that signatures are checked with.
+    """
     with write.transaction() as tx:
         webhook.require_address(body.url, to_loopback=tx.context.webhooks_to_loopback)
         # Two at once would each count the others only.
@@ -82,7 +88,10 @@ def _with_secret(row: Webhook, secret: str) -> SecretOutput:
 
 @router.get("/v1/webhooks/{id}", response_model=WebhookOutput)
 def get_webhook(id: RecordId, read: Annotated[ReadRequest[Webhook], reading(own_webhook)]) -> Response:
-    """One of them."""
+    """One of them.
+
+    The answer tells whether events reach it, and since when they do not.
+    """
     with read.snapshot() as tx:
         return tx.respond(WebhookOutput.of(tx.subject))
 
@@ -91,7 +100,10 @@ def get_webhook(id: RecordId, read: Annotated[ReadRequest[Webhook], reading(own_
 def change_webhook(
     id: RecordId, body: webhook.WebhookChange, write: Annotated[WriteRequest[Webhook], writing(own_webhook)]
 ) -> Response:
-    """Move it to another address, or take it up again."""
+    """Move it to another address, or take it up again.
+
+    Only the members that you send change. Set `state` to `active` to start one again that was given up.
+    """
     with write.transaction() as tx:
         if body.url is not None:
             webhook.require_address(body.url, to_loopback=tx.context.webhooks_to_loopback)
@@ -105,7 +117,10 @@ def rotate_secret(
     body: Nothing,
     write: Annotated[WriteRequest[Webhook], writing(own_webhook, replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Give it a new secret beside the old one."""
+    """Give it a new secret beside the old one.
+
+    Events are signed with both secrets for 24 hours. The answer shows the new secret once.
+    """
     with write.transaction() as tx:
         secret = webhook.rotate_secret(tx.subject, tx.now, secrets_cipher(tx.context.pepper))
         return tx.respond(_with_secret(tx.subject, secret))
@@ -113,7 +128,10 @@ def rotate_secret(
 
 @router.post("/v1/webhooks/{id}/ending", status_code=201, response_model=WebhookOutput)
 def end_webhook(id: RecordId, body: Nothing, write: Annotated[WriteRequest[Webhook], writing(own_webhook)]) -> Response:
-    """End it: nothing is sent to it any more."""
+    """End it: nothing is sent to it any more.
+
+    A webhook that was ended stays so; create another to go on.
+    """
     with write.transaction() as tx:
         webhook.end(tx.session, tx.subject, tx.now)
         return tx.respond(WebhookOutput.of(tx.subject))
@@ -125,7 +143,10 @@ def list_deliveries(
     query: Annotated[DeliveryQuery, Query()],
     read: Annotated[ReadRequest[Webhook], reading(own_webhook)],
 ) -> Response:
-    """The events whose delivery failed at first."""
+    """The events whose delivery failed at first.
+
+    The answer tells of each event how often it was tried, and what went wrong the last time.
+    """
     with read.snapshot() as tx:
         statement = select(Delivery).where(Delivery.webhook_id == tx.subject.id)
         statement = statement.where(Delivery.state == query.state) if query.state else statement
@@ -140,7 +161,10 @@ def retry_delivery(
     body: Nothing,
     write: Annotated[WriteRequest[tuple[Webhook, Delivery]], writing(own_delivery)],
 ) -> Response:
-    """Have one tried at once."""
+    """Have one tried at once.
+
+    The event is sent again with the same id.
+    """
     with write.transaction() as tx:
         own, row = tx.subject
         webhook.retry(own, row, tx.now)

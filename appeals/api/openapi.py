@@ -114,6 +114,7 @@ def complete_document(app: FastAPI) -> None:
             for parameter in operation.get("parameters", []):
                 parameter["required"] = parameter["required"] or parameter["name"] == "If-Match"
         _describe_members(document)
+        _give_examples(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -141,3 +142,16 @@ def _describe(part: dict[str, Any], text: str | None) -> None:
     text = next(own, text)
     if text:
         part.setdefault("description", text)
+
+
+def _give_examples(document: dict[str, Any]) -> None:
+    """Show a call of each operation that `openapi_examples.json` holds, as it was made."""
+    calls = json.loads((Path(__file__).parent / "openapi_examples.json").read_text())
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        call = calls.get(operation["operationId"], {})
+        bodies = {"request": operation.get("requestBody", {})}
+        bodies["answer"] = next((body for status, body in operation["responses"].items() if status < "300"), {})
+        for part, body in bodies.items():
+            content = body.get("content", {}).get("application/json")
+            if content and part in call:
+                content["example"] = call[part]

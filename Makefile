@@ -37,6 +37,7 @@ check: .venv/check ## Everything that must hold before a change is taken: what .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/appeals docs --check
+	$(BIN)/openapi-spec-validator docs/openapi.json
 	! grep -nE '://|--(index|extra-index|find-links)' requirements/*
 	$(MAKE) --no-print-directory test TESTS="--cov --cov-report=term:skip-covered --cov-fail-under=95 -m 'not long and not postgresql'"
 	$(MAKE) --no-print-directory test TESTS="-m 'long or postgresql'" # being traced takes half as long again

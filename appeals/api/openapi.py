@@ -113,11 +113,21 @@ def complete_document(app: FastAPI) -> None:
         for operation in (operation for path in document["paths"].values() for operation in path.values()):
             for parameter in operation.get("parameters", []):
                 parameter["required"] = parameter["required"] or parameter["name"] == "If-Match"
+        _declare_streams(document)
         _describe_members(document)
         _give_examples(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _declare_streams(document: dict[str, Any]) -> None:
+    """Declare a stream as text: FastAPI gives the form of an event by `itemSchema`, which OpenAPI 3.1 does not have."""
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        for response in operation["responses"].values():
+            for content in response.get("content", {}).values():
+                if content.pop("itemSchema", None):
+                    content["schema"] = {"type": "string"}
 
 
 def _describe_members(document: dict[str, Any]) -> None:

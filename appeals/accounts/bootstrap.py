@@ -13,7 +13,7 @@ from appeals.accounts.account import grant, new_account
 from appeals.accounts.api_key import new_key
 from appeals.accounts.entity import COALITIONS, ROOT_NAME, Entity, new_entity
 from appeals.database.engine import Database
-from appeals.database.migrations import DatabaseNotReady, require_connection, require_schema
+from appeals.database.requirements import DatabaseNotReady, require_connection, require_schema
 from appeals.vocabulary import AccountKind, EntityKind, KeyOrigin, Role
 
 

@@ -4,7 +4,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from appeals.cli.replay_format import Unplayable
 from appeals.database.failures import Busy, Full, Unreachable
-from appeals.database.migrations import DatabaseNotReady, failure_text
+from appeals.database.requirements import DatabaseNotReady, failure_text
 from appeals.errors import ChangeRefused, Invalid
 from appeals.settings import SettingsError
 

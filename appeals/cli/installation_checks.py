@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from appeals.accounts import bootstrap
 from appeals.cli.checks import Check, Installation, note, problem
-from appeals.database import migrations
+from appeals.database.requirements import DatabaseNotReady
 from appeals.settings import SHORTEST_PEPPER
 
 MOUNTED_SECRETS = Path("/run/secrets")
@@ -27,7 +27,7 @@ NEIGHBOUR = re.compile(r"[a-z][a-z0-9_-]*", re.IGNORECASE | re.ASCII)
 def unreadable(at: Installation) -> Iterator[str]:
     try:
         bootstrap.require_network(at.database)
-    except migrations.DatabaseNotReady as unfit:
+    except DatabaseNotReady as unfit:
         yield str(unfit)
 
 

@@ -6,8 +6,9 @@ import typer
 
 from appeals.cli.database_and_pepper import open_as_owner, open_database, open_network
 from appeals.cli.terminal import print_line
-from appeals.database import migrations
 from appeals.database.engine import Database
+from appeals.database.migrations import migrate as migrate_database
+from appeals.database.requirements import require_connection, require_schema
 from appeals.read_models.case_snapshot import all_counted_cases, rebuild
 from appeals.read_models.change_feed import reset_feed
 from appeals.read_models.statistics_folding import catch_up, recount
@@ -26,7 +27,7 @@ def migrate(
     """
     settings = load_settings()
     database, service = open_as_owner(settings), open_database(settings).engine.url
-    migrations.migrate(database, revision, service)
+    migrate_database(database, revision, service)
     if revision == "head":
         rebuild_missing(database)
     print_line(f"schema: {revision}")
@@ -53,10 +54,10 @@ def prepare_schema(database: Database) -> None:
     DatabaseNotReady.
     """
     if database.embedded:
-        migrations.migrate(database)
+        migrate_database(database)
         rebuild_missing(database)
-    migrations.require_connection(database)
-    migrations.require_schema(database)
+    require_connection(database)
+    require_schema(database)
 
 
 def rebuild_missing(database: Database) -> None:

@@ -1,6 +1,5 @@
 """Lists of numbers as parameters, and lists of ids as results."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -10,15 +9,13 @@ from sqlalchemy import (
     bindparam,
     select,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from appeals.database.sql_functions import call_by_dialect
 from appeals.database.types import IntegerArray, UuidArray
-from appeals.database.xid_order import _parts
 
 
-class array_elements(FunctionElement[Any]):  # noqa: N801
+class array_elements(FunctionElement[int]):  # noqa: N801
     """The rows of a list of numbers."""
 
     inherit_cache = True
@@ -31,24 +28,8 @@ class array_agg(FunctionElement[list[UUID]]):  # noqa: N801
     inherit_cache = True
 
 
-@compiles(array_elements, "postgresql")
-def _unnest(element: array_elements, compiler: SQLCompiler, **values: Any) -> str:
-    return f"unnest({', '.join(_parts(element, compiler, values))})"
-
-
-@compiles(array_elements, "sqlite")
-def _json_each(element: array_elements, compiler: SQLCompiler, **values: Any) -> str:
-    return f"json_each({', '.join(_parts(element, compiler, values))})"
-
-
-@compiles(array_agg, "postgresql")
-def _array_agg(element: array_agg, compiler: SQLCompiler, **values: Any) -> str:
-    return f"array_agg({', '.join(_parts(element, compiler, values))})"
-
-
-@compiles(array_agg, "sqlite")
-def _json_group_array(element: array_agg, compiler: SQLCompiler, **values: Any) -> str:
-    return f"json_group_array({', '.join(_parts(element, compiler, values))})"
+call_by_dialect(array_elements, postgresql="unnest", sqlite="json_each")
+call_by_dialect(array_agg, postgresql="array_agg", sqlite="json_group_array")
 
 
 def elements_of_parameter(name: str) -> TableValuedAlias:

@@ -1,12 +1,13 @@
 """Rows as JSON: how one statement gives the rows of many tables, on both databases."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from appeals.database.sql_functions import arguments, call_by_dialect
 
 
 class json_row(FunctionElement[list[Any]]):  # noqa: N801 - reads as the SQL function it is
@@ -23,29 +24,14 @@ class json_rows(FunctionElement[list[list[Any]]]):  # noqa: N801
     inherit_cache = True
 
 
-def _parts(element: FunctionElement[Any], compiler: SQLCompiler, values: dict[str, Any]) -> Iterable[tuple[Any, str]]:
-    return ((part, compiler.process(part, **values)) for part in element.clauses)
-
-
-@compiles(json_row, "postgresql")
-def _json_build_array(element: json_row, compiler: SQLCompiler, **values: Any) -> str:
-    return f"json_build_array({', '.join(sql for _, sql in _parts(element, compiler, values))})"
-
-
-@compiles(json_rows, "postgresql")
-def _json_agg(element: json_rows, compiler: SQLCompiler, **values: Any) -> str:
-    return f"json_agg({', '.join(sql for _, sql in _parts(element, compiler, values))})"
+call_by_dialect(json_row, postgresql="json_build_array")
+call_by_dialect(json_rows, postgresql="json_agg", sqlite="json_group_array")
 
 
 @compiles(json_row, "sqlite")
-def _json_array(element: json_row, compiler: SQLCompiler, **values: Any) -> str:
-    parts = _parts(element, compiler, values)
+def _json_array(element: json_row, compiler: SQLCompiler, **options: Any) -> str:
+    parts = zip(element.clauses, arguments(element, compiler, options), strict=True)
     return f"json_array({', '.join(f'json({sql})' if _is_json(part) else sql for part, sql in parts)})"
-
-
-@compiles(json_rows, "sqlite")
-def _json_group_array(element: json_rows, compiler: SQLCompiler, **values: Any) -> str:
-    return f"json_group_array({', '.join(sql for _, sql in _parts(element, compiler, values))})"
 
 
 def _is_json(part: ColumnElement[Any]) -> bool:

@@ -10,6 +10,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from appeals.database.sql_functions import arguments
+
 
 class current_xid(ColumnElement[int]):  # noqa: N801 - reads as the SQL function it is
     """The number of the transaction that runs: those that begin later have a higher one.
@@ -50,20 +52,16 @@ class below_xmin(FunctionElement[bool]):  # noqa: N801
     inherit_cache = True
 
 
-def _parts(element: FunctionElement[Any], compiler: SQLCompiler, values: dict[str, Any]) -> list[str]:
-    return [compiler.process(part, **values) for part in element.clauses]
-
-
 @compiles(after_position, "postgresql")
-def _after_position(element: after_position, compiler: SQLCompiler, **values: Any) -> str:
-    transaction, number, after, after_number = _parts(element, compiler, values)
+def _after_position(element: after_position, compiler: SQLCompiler, **options: Any) -> str:
+    transaction, number, after, after_number = arguments(element, compiler, options)
     return f"(({transaction}, {number}) > ({after}, {after_number}))"
 
 
 @compiles(below_xmin, "postgresql")
-def _below_xmin(element: below_xmin, compiler: SQLCompiler, **values: Any) -> str:
-    (transaction,) = _parts(element, compiler, values)
-    return f"({transaction} < {compiler.process(snapshot_xmin(), **values)})"
+def _below_xmin(element: below_xmin, compiler: SQLCompiler, **options: Any) -> str:
+    (transaction,) = arguments(element, compiler, options)
+    return f"({transaction} < {compiler.process(snapshot_xmin(), **options)})"
 
 
 # Where all transactions have one number, places differ by the numbers in them alone: said so, SQLite finds a place in
@@ -71,8 +69,8 @@ def _below_xmin(element: below_xmin, compiler: SQLCompiler, **values: Any) -> st
 
 
 @compiles(after_position, "sqlite")
-def _after_number(element: after_position, compiler: SQLCompiler, **values: Any) -> str:
-    transaction, number, after, after_number = _parts(element, compiler, values)
+def _after_number(element: after_position, compiler: SQLCompiler, **options: Any) -> str:
+    transaction, number, after, after_number = arguments(element, compiler, options)
     return f"({transaction} = {after} AND {number} > {after_number})"
 
 

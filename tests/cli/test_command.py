@@ -18,6 +18,7 @@ from appeals.accounts.entity import Entity
 from appeals.cli import serve
 from appeals.database import migrations
 from appeals.database.engine import Database
+from appeals.database.requirements import OTHER_SCHEMA, DatabaseNotReady
 from appeals.settings import Settings
 from tests.conftest import PEPPER
 from tests.support.cast import World, as_owner
@@ -79,8 +80,8 @@ def test_an_embedded_database_is_migrated_on_start_and_another_is_not(
         assert served
     else:
         assert started.exit_code == 1
-        assert isinstance(started.exception, migrations.DatabaseNotReady)
-        assert str(started.exception) == migrations.OTHER_SCHEMA
+        assert isinstance(started.exception, DatabaseNotReady)
+        assert str(started.exception) == OTHER_SCHEMA
         assert not served
 
 
@@ -258,7 +259,7 @@ def test_another_schema_is_told_and_left_alone(
         assert "APPEALS_MIGRATION_DATABASE_URL" in said
     settings(migration_database_url=as_owner(here))
     appeals("migrate", "base")
-    assert refused("account", "list") == f"appeals: {migrations.OTHER_SCHEMA}"
+    assert refused("account", "list") == f"appeals: {OTHER_SCHEMA}"
     database = Database(here)
     assert not database.is_ready()
     database.engine.dispose()

@@ -15,6 +15,7 @@ from tests.support.newcomer import settings
 DEAR = ("alembic", "appeals.app", "appeals.settings", "fastapi", "pydantic", "sqlalchemy", "starlette", "uvicorn")
 """What takes long to import, and what imports it."""
 SERVING = ("appeals.app", "fastapi", "starlette", "uvicorn")
+MIGRATING = ("alembic", "appeals.database.migrations", "mako")
 PROGRAM = """
 import runpy, sys
 try:
@@ -58,7 +59,8 @@ def test_the_list_of_commands_imports_none_of_them(arguments: list[str]) -> None
     ids=lambda arguments: " ".join(arguments[:2]),
 )
 def test_a_command_of_the_network_imports_nothing_that_serves(database_url: str, arguments: list[str]) -> None:
-    """And yet the tables that its own refer to: of those not imported SQLAlchemy knows nothing."""
+    """Nor what migrates. And yet the tables that its own refer to: of those not imported SQLAlchemy knows nothing."""
     code, modules = run(*arguments, database_url=database_url, pepper=PEPPER)
     assert code == 0
     assert modules.isdisjoint(SERVING)
+    assert modules.isdisjoint(MIGRATING)

@@ -17,6 +17,7 @@ from appeals.cases.history import HistoryEntry
 from appeals.database import migrations, protection
 from appeals.database.declarative import Base
 from appeals.database.engine import Database
+from appeals.database.requirements import DatabaseNotReady
 from appeals.database.schema_version import LAST_SQUASHED, MIGRATIONS, head_revision, revisions
 from appeals.vocabulary import Status
 from tests.conftest import PEPPER
@@ -136,7 +137,7 @@ def test_an_older_database_is_refused_with_what_to_do_first(world: World, older:
     before = world.history(reference)
     step_back_to_before_the_first(world, older)
     what_to_do = f"at revision {older}.* {LAST_SQUASHED} with the release before"
-    with pytest.raises(migrations.DatabaseNotReady, match=what_to_do):
+    with pytest.raises(DatabaseNotReady, match=what_to_do):
         world.migrate()
     assert revision_of(world) == older
     assert world.history(reference) == before
@@ -147,7 +148,7 @@ def test_a_database_that_is_not_as_its_revision_leaves_it_is_refused(world: Worl
         session.execute(text("DROP INDEX ix_access_log_at"))
         session.execute(text('ALTER TABLE webhook ADD COLUMN "colour" VARCHAR'))
     step_back_to_before_the_first(world, LAST_SQUASHED)
-    with pytest.raises(migrations.DatabaseNotReady, match=f"at revision {LAST_SQUASHED}") as refusal:
+    with pytest.raises(DatabaseNotReady, match=f"at revision {LAST_SQUASHED}") as refusal:
         world.migrate()
     assert all(word in str(refusal.value) for word in ("add_index ix_access_log_at", "remove_column webhook colour"))
     assert revision_of(world) == LAST_SQUASHED
@@ -156,7 +157,7 @@ def test_a_database_that_is_not_as_its_revision_leaves_it_is_refused(world: Worl
 @pytest.mark.parametrize("steps", [f"-{len(VERSIONS)}", f"-{len(VERSIONS) + 4}"])
 def test_nobody_steps_back_to_before_the_first_revision(world: World, steps: str) -> None:
     reference = world.case_in("screening")
-    with pytest.raises(migrations.DatabaseNotReady, match="base drops the whole schema"):
+    with pytest.raises(DatabaseNotReady, match="base drops the whole schema"):
         world.migrate(steps)
     assert world.database.is_ready()
     assert world.show(reference)["status"] == "screening"

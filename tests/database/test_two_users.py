@@ -15,6 +15,7 @@ from appeals.cli.population import populate
 from appeals.database import migrations, protection
 from appeals.database.append_only import TABLES, Working
 from appeals.database.engine import Database
+from appeals.database.requirements import DatabaseNotReady
 from appeals.lifecycle import due_dates
 from appeals.read_models import statistics_folding
 from appeals.read_models.case_snapshot import all_counted_cases, rebuild
@@ -237,7 +238,7 @@ def test_an_owner_who_may_make_nobody_is_told_what_to_do(
 ) -> None:
     run_on_server(f'ALTER DATABASE "{make_url(url).database}" OWNER TO {owner}')
     database = closing(of(url, owner))
-    with pytest.raises(migrations.DatabaseNotReady, match=f"CREATE ROLE {service}"):
+    with pytest.raises(DatabaseNotReady, match=f"CREATE ROLE {service}"):
         migrations.migrate(database, service=make_url(of(url, service)))
     assert not database.is_ready()
     run_on_server(f"CREATE ROLE {service} LOGIN")
@@ -250,7 +251,7 @@ def test_the_service_uses_the_database_that_is_migrated(
     url: str, service: str, closing: Callable[[str], Database]
 ) -> None:
     elsewhere = make_url(of(url, service)).set(database="elsewhere")
-    with pytest.raises(migrations.DatabaseNotReady, match="elsewhere"):
+    with pytest.raises(DatabaseNotReady, match="elsewhere"):
         migrations.migrate(closing(url), service=elsewhere)
 
 

@@ -1,1 +1,1 @@
-"""The commands."""
+"""The `appeals` command and its subcommands."""

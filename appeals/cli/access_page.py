@@ -1,4 +1,4 @@
-"""The policy as people read it: for the terminal, and as `docs/access.md`."""
+"""The tables of permissions and visibility, printed by `appeals access` and written to `docs/access.md`."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -13,7 +13,7 @@ from appeals.cli.terminal import print_line
 from appeals.vocabulary import Logged, Role, Scope, SealedField, View, Visibility
 
 Routes = Mapping[str, str]
-"""Where each operation stands, as `POST /v1/cases`, by its name."""
+"""The method and path of each operation, such as `POST /v1/cases`, by the operation's name."""
 
 
 cli = typer.Typer()
@@ -21,12 +21,12 @@ cli = typer.Typer()
 
 @cli.command()
 def access() -> None:
-    """Print the policy: who calls each operation, with which key, and what the access log calls it."""
+    """Print the permissions: who may call each operation, with which key, and its name in the access log."""
     print_line(table(routes()))
 
 
 def table(places: Routes) -> str:
-    """Every operation as a line of a Markdown table: who passes, with which key, and what the access log calls it."""
+    """Return all operations as a Markdown table: who may call each, with which key, and its name in the access log."""
     return _operation_rows(POLICIES, places)
 
 
@@ -66,7 +66,9 @@ def _logged(policy: Policy) -> str:
 
 
 def visibility_table() -> str:
-    """Who gets which view of a case, as lines of a Markdown table: a column for each visibility."""
+    """Return the visibility rules as a Markdown table: for each role, the view that it gets of cases of each
+    visibility.
+    """
     head = f"| In the role of | {_cells(Visibility)} | May act |\n| --- |{' --- |' * len(Visibility)} --- |\n"
     return head + "\n".join(
         f"| {_roles(rule.roles)}, {rule.via.says} | {_cells(_given(rule))} | {rule.acts.value} |"
@@ -84,7 +86,7 @@ def _given(rule: VisibilityRule) -> list[str]:
 
 
 def writers_table() -> str:
-    """Who may write each kind of record, as lines of a Markdown table."""
+    """Return a Markdown table of the roles that may write each kind of record."""
     head = "| Records | Written by | Can be changed |\n| --- | --- | --- |\n"
     return head + "\n".join(
         f"| `{kind.replace('_', '-')}` | {_roles(roles)} | {'no' if kind in IMMUTABLE_RECORDS else 'yes'} |"
@@ -93,7 +95,7 @@ def writers_table() -> str:
 
 
 def page(places: Routes) -> str:
-    """`docs/access.md`."""
+    """Return the text of `docs/access.md`."""
     of_cases = [policy for policy in POLICIES if policy.view is not None]
     public = [policy for policy in POLICIES if policy.public]
     others = [policy for policy in POLICIES if policy.view is None and not policy.public]

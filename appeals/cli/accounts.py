@@ -1,4 +1,4 @@
-"""Accounts and entities as commands name them, and the commands that make, change and list them."""
+"""The commands that create, change and list accounts and entities."""
 
 from typing import Annotated
 
@@ -17,21 +17,21 @@ from appeals.settings import load_settings
 from appeals.vocabulary import AccountKind, DisablingReason, EntityKind, MembershipState, Role
 
 cli = typer.Typer()
-account_cli = typer.Typer(no_args_is_help=True, help="Accounts of people and machines.")
-entity_cli = typer.Typer(no_args_is_help=True, help="Entities: the tree of the network.")
+account_cli = typer.Typer(no_args_is_help=True, help="Create, change and list accounts of people and machines.")
+entity_cli = typer.Typer(no_args_is_help=True, help="Create and list entities: the tree of the network.")
 cli.add_typer(entity_cli, name="entity")
 cli.add_typer(account_cli, name="account")
 
 Handle = Annotated[str, typer.Argument(help="The account: a handle, never a person's name.")]
-EntityOption = Annotated[str, typer.Option(help="The entity it is held in.")]
+EntityOption = Annotated[str, typer.Option(help="The entity in which it holds the role.")]
 
 
 @entity_cli.command("new")
 def entity_new(
     name: Annotated[str, typer.Argument(help="The name of the organisation or group.")],
-    kind: Annotated[EntityKind, typer.Option(help="What it is.")],
-    parent: Annotated[str, typer.Option(help="The entity it lies below.")] = entities.ROOT_NAME,
-    country: Annotated[str | None, typer.Option(help="Its country, as in BD.")] = None,
+    kind: Annotated[EntityKind, typer.Option(help="The kind of entity.")],
+    parent: Annotated[str, typer.Option(help="The entity above it.")] = entities.ROOT_NAME,
+    country: Annotated[str | None, typer.Option(help="Its country, such as BD.")] = None,
 ) -> None:
     """Add an entity to the network."""
     try:
@@ -47,7 +47,7 @@ def entity_new(
 
 @entity_cli.command("list")
 def entity_list() -> None:
-    """List the tree of entities: each below its parent and further in, its kind, its country; tabs between them."""
+    """List the tree of entities, tab-separated: the name, indented below its parent, the kind and the country."""
     with open_network(load_settings()).reading() as session:
         for entity in session.scalars(select(Entity).order_by(Entity.path)):
             depth = entity.path.count("/") - 2
@@ -61,9 +61,9 @@ def account_new(
     entity: EntityOption = entities.ROOT_NAME,
     kind: Annotated[AccountKind, typer.Option(help="A person or a machine.")] = AccountKind.PERSON,
 ) -> None:
-    """Make an account with a role, at once: `appeals doctor` names it until somebody confirms the role.
+    """Create an account with a role, which holds at once. `appeals doctor` lists the role until somebody confirms it.
 
-    One that exists gets the role besides.
+    If the account exists already, it gets the role in addition.
     """
     with open_network(load_settings()).writing() as session:
         where = require_entity(session, entity)
@@ -81,12 +81,12 @@ def _new_account(session: Session, name: str, kind: AccountKind) -> Account:
 @account_cli.command("grant")
 def account_grant(
     name: Handle,
-    role: Annotated[Role, typer.Option(help="The role it shall hold.")],
+    role: Annotated[Role, typer.Option(help="The new role.")],
     entity: EntityOption = entities.ROOT_NAME,
 ) -> None:
-    """Let an account that there is hold a further role, at once; also one that was proposed.
+    """Give an existing account a further role, which holds at once, even if it was only proposed before.
 
-    `appeals doctor` names it until somebody confirms the role.
+    `appeals doctor` lists the role until somebody confirms it.
     """
     with open_network(load_settings()).writing() as session:
         accounts.grant(session, require_account(session, name), role, require_entity(session, entity), current_time())
@@ -99,7 +99,7 @@ def account_end_role(
     role: Annotated[Role, typer.Option(help="The role it holds.")],
     entity: EntityOption = entities.ROOT_NAME,
 ) -> None:
-    """Take a role from an account, or a proposal back; it is gone on the next request."""
+    """End a role of an account, or withdraw a proposed one. It no longer holds from the next request on."""
     with open_network(load_settings()).writing() as session:
         account, where = require_account(session, name), require_entity(session, entity)
         membership = session.scalar(
@@ -113,14 +113,14 @@ def account_end_role(
 
 @account_cli.command("disable")
 def account_disable(name: Handle, reason: Annotated[DisablingReason, typer.Option(help="Why.")]) -> None:
-    """Take an account out of service, for good: all its keys are dead on the next request."""
+    """Disable an account permanently. None of its keys works from the next request on."""
     with open_network(load_settings()).writing() as session:
         accounts.disable(session, require_account(session, name), reason, current_time())
     print_line(f"{name}: disabled")
 
 
 def require_account(session: Session, name: str) -> Account:
-    """The active account of this name or id."""
+    """Return the active account with this name or id, or end the command."""
     account = accounts.account_named(session, name)
     if account is None:
         raise fail(f"no account is named {name!r}")
@@ -128,7 +128,7 @@ def require_account(session: Session, name: str) -> Account:
 
 
 def require_entity(session: Session, name: str) -> Entity:
-    """The entity of this name or id; without one, the names there are."""
+    """Return the entity with this name or id, or end the command with a list of the names."""
     entity = entities.entity_named(session, name)
     if entity is None:
         names = ", ".join(session.scalars(select(Entity.name).order_by(Entity.name)))
@@ -152,7 +152,7 @@ def _role_text(membership: MembershipOutput) -> str:
 
 
 def account_with_role(session: Session, role: Role, entity: str, name: str = "") -> Account:
-    """The account of this name, or a new one, with the role."""
+    """Return the account of this name with the role; create the account if there is none."""
     where = require_entity(session, entity)
     account = accounts.account_named(session, name) if name else None
     if account is None:

@@ -1,5 +1,6 @@
-"""What the doctor looks for, and what a check finds. No sentence holds a secret: accounts are named by their
-handles, keys by their ids.
+"""The parts of a doctor's check.
+
+No sentence contains a secret: accounts are named by their handles, keys by their ids.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,7 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be, and the name of the check that found it."""
+    """One result of a check: a sentence for the administrator, and the name of the check."""
 
     check: str
     is_problem: bool
@@ -26,7 +27,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check(Generic[Seen]):
-    """What is looked for. Each text that `look` yields is a finding, and completes the sentence."""
+    """A check of the doctor. Each text that `look` yields is put into the sentence `says`, and is one finding."""
 
     name: str
     is_problem: bool
@@ -34,23 +35,23 @@ class Check(Generic[Seen]):
     says: str
 
     def findings(self, seen: Seen) -> Iterator[Finding]:
-        """What this check finds."""
+        """Run the check and yield its findings."""
         return (Finding(self.name, self.is_problem, self.says.format(text)) for text in self.look(seen))
 
 
 def problem(name: str, *, look: Callable[[Seen], Iterable[str]], says: str) -> Check[Seen]:
-    """A check for what is refused."""
+    """Return a check whose findings must be put right: the doctor then ends with 1."""
     return Check(name, True, look, says)
 
 
 def note(name: str, *, look: Callable[[Seen], Iterable[str]], says: str) -> Check[Seen]:
-    """A check for what somebody should look at."""
+    """Return a check whose findings somebody should look at."""
     return Check(name, False, look, says)
 
 
 @dataclass(frozen=True)
 class Installation:
-    """The settings, and the database that they lead to."""
+    """What the checks of the installation read: the settings, and the database that they name."""
 
     settings: Settings
     database: Database
@@ -58,7 +59,7 @@ class Installation:
 
 @dataclass(frozen=True)
 class Network:
-    """What stands in the database, in one snapshot, and the time at which it is looked at."""
+    """What the checks of the network read: a session on one snapshot of the database, and the current time."""
 
     session: Session
     now: datetime

@@ -1,9 +1,9 @@
-"""Copies of cases: every row of them once more, under ids and references of their own, their days moved.
+"""Clones of cases: all rows of a case are copied, with new ids and references, and with their days moved.
 
-Cases that hang together are copied together. All their rows are read as the database spells them and kept as one text.
-What differs from copy to copy – ids, references, tokens, days, the name of the workplace – is changed by one pass over
-the text wherever it stands, in columns, in documents and in case snapshots alike: so the view of a copy is copied with
-it, and equals a fresh rendering. Why, and how that is checked: docs/decisions/0024-seed.md.
+Cases that belong together are copied together. Their rows are read as the database spells them and joined into one
+text. One pass over this text replaces what differs between copies (ids, references, tokens, days, the name of the
+workplace), in columns, JSON documents and case snapshots alike. So the snapshot of a copy is copied too, and equals a
+fresh rendering. The reasons and the tests are in docs/decisions/0024-seed.md.
 """
 
 import json
@@ -44,12 +44,13 @@ from appeals.read_models import name_similarity, search
 from appeals.read_models.views import tag_of
 
 TABLE, ROW, CELL, NULL = "\x1d", "\x1e", "\x1f", "\x00"
-"""What stands between tables, rows and cells, and for null: controls, which are refused in every text."""
+"""The separators of tables, rows and cells, and the sign for null: control characters, which no stored text contains.
+"""
 MONTH = len("2026-11")
 TAGS = {"status_tag": "status_view", "work_tag": "work_view"}
 FIRST_DAY = date(1980, 1, 1).toordinal()
 DAYS = [date.fromordinal(number).isoformat() for number in range(FIRST_DAY, date(2060, 1, 1).toordinal())]
-"""Every day that may stand in a copy, as text."""
+"""All days that a copy may contain, as text."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b[0-9a-f]{32}\b"
 _REFERENCE = r"UA-[A-Z]{3}-[0-9]{4}-[0-9A-Z]{5}"
@@ -58,29 +59,29 @@ _A_DAY = r"\b(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]"
 
 @dataclass(frozen=True)
 class Template:
-    """Cases that hang together as one text, cut where copies differ: a list of tables, each with columns and rows.
+    """Cases that belong together as one text, cut at the values that differ between copies.
 
-    Between two of the `fixed` parts stands that of `said` which `places` tells. `references` are those of the cases,
-    each with its country and the day of its receipt; `own` their ids, in order; `known` the ids of what the directory
-    has because of them; by what is `told` of each it is found. A copy may be moved by fewer
-    than `most_days`.
+    The text lists tables with their rows. `values[i]` for each `i` of `positions` goes between two of the `fixed`
+    parts. `references` holds the reference of each case with its country and the day of its receipt, `own` the ids of
+    its rows in order, `directory` the ids of the directory rows that only these cases name, and `texts` the texts by
+    which each case is searched. A copy may be moved into the past by less than `most_days` days.
     """
 
     fixed: tuple[str, ...]
-    places: tuple[int, ...]
-    said: tuple[str, ...]
+    positions: tuple[int, ...]
+    values: tuple[str, ...]
     references: tuple[tuple[str, str, date], ...]
     own: tuple[UUID, ...]
-    known: tuple[UUID, ...]
+    directory: tuple[UUID, ...]
     tokens: tuple[str, ...]
     workplace: str
-    told: tuple[tuple[UUID, search.SearchTexts], ...]
+    texts: tuple[tuple[UUID, search.SearchTexts], ...]
     most_days: int = 1
 
 
 @dataclass(frozen=True)
 class CloneContext:
-    """By which dice copies are made, and which references and names of workplaces are taken."""
+    """What all clones share: the random numbers, and the references and names of workplaces that are taken."""
 
     rng: Random
     references: set[str]
@@ -91,17 +92,17 @@ class CloneContext:
 
 
 def template_of(session: Session, cases: Sequence[UUID], workplace: str) -> Template:
-    """These cases with all that belongs to them, at a workplace that no other case speaks of."""
-    found = [(table, dump_rows(session, table, _of(table, cases, workplace))) for table in tables()]
-    text = TABLE.join(ROW.join(CELL.join(map(_spelled, row)) for row in rows) for _, rows in found)
+    """Read these cases with all their rows. `workplace` is the name of a workplace that no other case names."""
+    dumps = [(table, dump_rows(session, table, _of(table, cases, workplace))) for table in tables()]
+    text = TABLE.join(ROW.join(CELL.join(map(_spelled, row)) for row in rows) for _, rows in dumps)
     tokens = tuple(session.scalars(select(Publication.token).where(Publication.case_id.in_(cases))))
-    fixed, places, said = _cut(text, workplace, tokens)
-    shown = [session.get_one(Case, row_id) for row_id in cases]
-    references = tuple((case.reference, case.country, case.received_on) for case in shown)
-    own = sorted(row_id for table, rows in found if table.name not in DIRECTORY for row_id in _ids(table, rows))
-    ids = tuple(row_id for table, rows in found if table.name in DIRECTORY for row_id in _ids(table, rows))
-    told = tuple((case.id, search.texts_of(case)) for case in shown)
-    return Template(fixed, places, said, references, tuple(own), ids, tokens, workplace, told)
+    fixed, positions, values = _cut(text, workplace, tokens)
+    loaded = [session.get_one(Case, row_id) for row_id in cases]
+    references = tuple((case.reference, case.country, case.received_on) for case in loaded)
+    own = sorted(row_id for table, rows in dumps if table.name not in DIRECTORY for row_id in _ids(table, rows))
+    directory = tuple(row_id for table, rows in dumps if table.name in DIRECTORY for row_id in _ids(table, rows))
+    texts = tuple((case.id, search.texts_of(case)) for case in loaded)
+    return Template(fixed, positions, values, references, tuple(own), directory, tokens, workplace, texts)
 
 
 def _spelled(value: str | int | None) -> str:
@@ -109,7 +110,9 @@ def _spelled(value: str | int | None) -> str:
 
 
 def _of(table: Table, cases: Sequence[UUID], workplace: str) -> ColumnElement[bool]:
-    """Which rows of a table belong to the cases: of the directory, those that no other case speaks of."""
+    """Return the condition for the rows of a table that belong to the cases; of the directory, rows no other case
+    names.
+    """
     if table.name in DIRECTORY:
         return table.c.name.startswith(workplace, autoescape=True)
     if table.name == "case":
@@ -129,12 +132,14 @@ def _ids(table: Table, rows: list[Row]) -> list[UUID]:
 
 
 def _cut(text: str, workplace: str, tokens: Iterable[str]) -> tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...]]:
-    """The text cut at all that may differ: what stands between, where each stands, and what is said there."""
+    """Cut the text at all values that may differ. Returns the fixed parts, the number of the value at each cut, the
+    values.
+    """
     named = "|".join(map(re.escape, (workplace, *tokens)))
     parts = re.split(f"({_UUID}|{_REFERENCE}|{_A_DAY}|{named})", text)
-    said = tuple(dict.fromkeys(parts[1::2]))
-    numbers = {value: number for number, value in enumerate(said)}
-    return tuple(parts[::2]), tuple(numbers[value] for value in parts[1::2]), said
+    values = tuple(dict.fromkeys(parts[1::2]))
+    numbers = {value: number for number, value in enumerate(values)}
+    return tuple(parts[::2]), tuple(numbers[value] for value in parts[1::2]), values
 
 
 # Writing
@@ -142,59 +147,61 @@ def _cut(text: str, workplace: str, tokens: Iterable[str]) -> tuple[tuple[str, .
 
 @dataclass(frozen=True)
 class Clones:
-    """Copies that are to be written: their rows by table, and for each case its words and the day of its receipt."""
+    """Copies to be written: their rows by table, and the search words and the day of receipt of each case by its id."""
 
     rows: dict[str, list[Row]]
     words: dict[UUID, list[str]]
     received: dict[UUID, date]
 
 
-def clones_of(copier: CloneContext, wanted: Sequence[tuple[Template, int]]) -> Clones:
-    """A copy of each template, moved so many days into the past. Asks nothing of the database."""
+def clones_of(copier: CloneContext, templates: Sequence[tuple[Template, int]]) -> Clones:
+    """Return a copy of each template, moved into the past by the given number of days, without reading the database."""
     rows: dict[str, list[Row]] = {table.name: [] for table in tables()}
     clones = Clones(rows, {}, {})
-    for template, days in wanted:
+    for template, days in templates:
         changed = _changed(copier, template, days)
-        for found, text in zip(rows.values(), _varied(template, changed, days).split(TABLE), strict=True):
-            found += [[None if cell == NULL else cell for cell in row.split(CELL)] for row in text.split(ROW) if row]
-        for (row_id, told), (_, _, day) in zip(template.told, template.references, strict=True):
+        for table_rows, text in zip(rows.values(), _varied(template, changed, days).split(TABLE), strict=True):
+            table_rows += [
+                [None if cell == NULL else cell for cell in row.split(CELL)] for row in text.split(ROW) if row
+            ]
+        for (row_id, texts), (_, _, day) in zip(template.texts, template.references, strict=True):
             copied = UUID(changed[row_id.hex])
-            clones.words[copied] = search.words_of(_renamed(told, template, changed))
+            clones.words[copied] = search.words_of(_renamed(texts, template, changed))
             clones.received[copied] = day - timedelta(days=days)
-    _mend_views(rows, clones.words)
+    _update_snapshots(rows, clones.words)
     for name, identify in IDENTIFIED.items():
         identify(rows[name])
     return clones
 
 
 def write(session: Session, clones: Clones) -> None:
-    """Write copies: their rows, then what leads to them."""
+    """Write the rows of copies, then the rows that refer to them."""
     for table in tables():
         bulk_insert(session, table, clones.rows[table.name])
-    # Not before: while rows lead to cases that are still to come, each row that is added has to be looked for there.
+    # After the cases: while rows refer to cases that do not exist yet, the database checks all of them at each insert.
     search.index_new(session.connection(), clones.received, clones.words)
     bulk_insert(session, BLOCKING_KEYS, _blocking_keys(clones.rows))
     _note_changes(session, clones.rows["case"])
 
 
 def _changed(copier: CloneContext, template: Template, days: int) -> dict[str, str]:
-    """What stands in a copy instead of each id, reference, token and name of its template."""
+    """Return the new value of each id, reference, token and name of a template, for one copy."""
     changed = {template.workplace: fake_cases.workplace(copier.rng, copier.names)}
     for reference, country, received_on in template.references:
         changed[reference] = _free_reference(copier, country, received_on - timedelta(days=days))
-    made = [(row_id, new_id_spelled()) for row_id in template.own] + [
-        (row_id, uuid4().hex) for row_id in template.known
+    new_ids = [(row_id, new_id_spelled()) for row_id in template.own] + [
+        (row_id, uuid4().hex) for row_id in template.directory
     ]
-    for row_id, new in made:
+    for row_id, new in new_ids:
         changed[row_id.hex] = new
         changed[str(row_id)] = f"{new[:8]}-{new[8:12]}-{new[12:16]}-{new[16:20]}-{new[20:]}"
     return changed | {token: new_token() for token in template.tokens}
 
 
 def _varied(template: Template, changed: dict[str, str], days: int) -> str:
-    """The text of a template with everything in it that differs from copy to copy."""
-    now = [changed.get(said) or _days_before(said, days) for said in template.said]
-    filled = [now[place] for place in template.places]
+    """Return the text of a template with the values of one copy."""
+    values = [changed.get(value) or _days_before(value, days) for value in template.values]
+    filled = [values[position] for position in template.positions]
     return "".join(chain.from_iterable(zip(template.fixed, filled, strict=False))) + template.fixed[-1]
 
 
@@ -203,14 +210,14 @@ def _renamed(texts: search.SearchTexts, template: Template, changed: dict[str, s
     return search.SearchTexts(*(tuple(text.replace(template.workplace, name) for text in some) for some in texts))
 
 
-def _days_before(said: str, days: int) -> str:
-    """The day so many days before; what is no day of the calendar stays."""
-    if _DAY.fullmatch(said) is None:
-        return said
+def _days_before(value: str, days: int) -> str:
+    """Return the day that lies `days` days earlier. A value that is no day of the calendar is returned as it is."""
+    if _DAY.fullmatch(value) is None:
+        return value
     try:
-        return DAYS[date.fromisoformat(said).toordinal() - days - FIRST_DAY]
+        return DAYS[date.fromisoformat(value).toordinal() - days - FIRST_DAY]
     except ValueError:
-        return said
+        return value
 
 
 def _free_reference(copier: CloneContext, country: str, received_on: date) -> str:
@@ -221,10 +228,12 @@ def _free_reference(copier: CloneContext, country: str, received_on: date) -> st
             return reference
 
 
-def _mend_views(rows: dict[str, list[Row]], words: dict[UUID, list[str]]) -> None:
-    """Of what is kept of a case the tags follow from what is shown, the months it is counted in from its days."""
-    number, *dates = (column_index(CASE, name) for name in ("id", "received_on", "closed_on"))
-    days = {case[number]: [case[at] for at in dates] for case in rows["case"]}
+def _update_snapshots(rows: dict[str, list[Row]], words: dict[UUID, list[str]]) -> None:
+    """Compute the values of case snapshots that depend on a copy: the tags of its views, its words, the months it
+    counts in.
+    """
+    number, *columns = (column_index(CASE, name) for name in ("id", "received_on", "closed_on"))
+    days = {case[number]: [case[column] for column in columns] for case in rows["case"]}
     case_id, counted, indexed = (column_index(KEPT, name) for name in ("case_id", "counted", "indexed"))
     tags = [(column_index(KEPT, tag), column_index(KEPT, view)) for tag, view in TAGS.items()]
     for row in rows["case_snapshot"]:
@@ -232,14 +241,14 @@ def _mend_views(rows: dict[str, list[Row]], words: dict[UUID, list[str]]) -> Non
             row[tag] = tag_of(int(row[tag][1:].partition("-")[0]), row[view].encode())
         row[indexed] = search.words_digest(words[UUID(row[case_id])])
         if row[counted] is not None:
-            told = zip(("received", "closed"), days[row[case_id]], strict=True)
+            dates = zip(("received", "closed"), days[row[case_id]], strict=True)
             row[counted] = json.dumps(
-                {**json.loads(row[counted]), **{name: [day[:MONTH]] for name, day in told if day}}
+                {**json.loads(row[counted]), **{name: [day[:MONTH]] for name, day in dates if day}}
             )
 
 
 def _identify_workplaces(rows: list[Row]) -> None:
-    """A workplace of another name is another workplace."""
+    """Compute the identity of each workplace from its new name."""
     at, country, name = (column_index(WORKPLACES, column) for column in ("identity", "country", "name"))
     for row in rows:
         row[at] = identity_of_workplace(row[country], row[name])
@@ -259,7 +268,7 @@ IDENTIFIED: dict[str, Callable[[list[Row]], None]] = {
 
 
 def _blocking_keys(rows: dict[str, list[Row]]) -> list[Row]:
-    """The keys of copies, by what their parties are called."""
+    """Return the blocking keys of copies, made of the names of their parties."""
     number, case_id, role, named = (column_index(PARTIES, name) for name in ("id", "case_id", "role", "named"))
     names: dict[str, list[name_similarity.PartyNames]] = {}
     for row in sorted(rows["party"], key=lambda row: str(row[number])):
@@ -273,10 +282,10 @@ def _blocking_keys(rows: dict[str, list[Row]]) -> list[Row]:
 
 
 def _note_changes(session: Session, rows: list[Row]) -> None:
-    """Tell of each copy in the feed, once."""
+    """Write one row of the change log for each copy."""
     number, version, updated = (column_index(CASE, name) for name in ("id", "version", "updated_at"))
     transaction = session.scalars(select(current_xid())).one()
-    told = [
+    changes = [
         {
             "transaction_id": transaction,
             "case_id": UUID(row[number]),
@@ -285,4 +294,4 @@ def _note_changes(session: Session, rows: list[Row]) -> None:
         }
         for row in rows
     ]
-    session.execute(insert(Change), told)
+    session.execute(insert(Change), changes)

@@ -1,4 +1,4 @@
-"""The tables of which clones of cases have rows, and where their columns stand in those rows."""
+"""The tables whose rows are copied with a case, and the indexes of their columns."""
 
 from functools import cache
 from typing import Any
@@ -30,12 +30,12 @@ LEFT_OUT = frozenset(
         "blocking_key",
     }
 )
-"""Tables of which the rows of a case are not copied: they are written, counted or found anew."""
+"""Tables whose rows are not copied with a case, because they are derived from the other rows."""
 
 
 @cache
 def tables() -> list[Table]:
-    """Every table of which rows are copied, in the order in which they may be written."""
+    """Return the tables whose rows are copied, in an order in which they can be written."""
     ours = {table for table in Base.metadata.sorted_tables if leads_to_case(table)}
     below = {table for table in Base.metadata.sorted_tables if {fk.column.table for fk in table.foreign_keys} & ours}
     copied = {"case", *DIRECTORY, *(table.name for table in ours | below)} - LEFT_OUT
@@ -43,11 +43,11 @@ def tables() -> list[Table]:
 
 
 def leads_to_case(table: Table) -> bool:
-    """Whether the rows of a table belong to a case each."""
+    """Return whether each row of a table belongs to a case."""
     return "case_id" in table.columns and table.name not in LEFT_OUT
 
 
 @cache
 def column_index(table: Table, column: str) -> int:
-    """The place of a column in the rows of a table."""
+    """Return the index of a column in the rows of a table."""
     return [known.name for known in table.columns].index(column)

@@ -1,5 +1,7 @@
-"""The `appeals` command: its subcommands by name. The module of one is imported when it is run or explained, so that
-the list of them, and a small command, need not wait for what serving needs.
+"""The `appeals` command and the list of its subcommands.
+
+The module of a subcommand is imported only when it is run or explained. So the list of subcommands, and small commands,
+start without what serving needs.
 """
 
 from importlib import import_module
@@ -10,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class Command(NamedTuple):
-    """The module of `appeals/cli/` that holds a command, and what the list of commands says of it."""
+    """A subcommand: the module of `appeals/cli/` that holds it, and its line in the list of subcommands."""
 
     module: str
     says: str
@@ -18,62 +20,64 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "serve": Command(
-        "serve", "Serve the API. An embedded database is migrated first; a new network's first keys are printed, once."
+        "serve",
+        "Serve the API. An embedded database is migrated first. The first keys of a new network are printed once.",
     ),
     "migrate": Command(
         "maintenance",
-        "Bring the database to a revision. A downgrade drops what the older schema has no place for.",
+        "Migrate the database to a revision. A downgrade deletes what the older schema cannot hold.",
     ),
     "rebuild": Command(
         "maintenance",
-        "Render every case snapshot anew, as this release renders them, and count anew. The service may run meanwhile.",
+        "Rebuild all case snapshots and statistics as this release makes them. The service may run meanwhile.",
     ),
     "reset-feed": Command(
         "maintenance",
-        "After restoring a copy of the database: have those who read the feed, and webhooks, begin anew.",
+        "Reset the change feed after a backup was restored: readers of the feed and webhooks start again.",
     ),
     "seed": Command(
         "seed",
-        "Add invented cases, to try things on, and print keys to look at them: never to a network of real ones.",
+        "Add invented cases for trials, and print keys to read them. Never use it in a network with real cases.",
     ),
     "lifecycle": Command("lifecycle_page", "Print the table of steps."),
     "access": Command(
-        "access_page", "Print the policy: who calls each operation, with which key, and what the access log calls it."
+        "access_page",
+        "Print the permissions: who may call each operation, with which key, and its name in the access log.",
     ),
     "docs": Command(
-        "generated_docs", "Write the pages that come from the code. For those who change the code: `make docs`."
+        "generated_docs", "Write the pages that are generated from the code. Developers run it as `make docs`."
     ),
     "doctor": Command(
         "doctor",
-        "Look for what is not safe in settings, keys and roles, and say what to do. Ends with 1 if there are problems.",
+        "Report what is unsafe in settings, keys, roles and the database. Ends with 1 if there are problems.",
     ),
     "replay": Command(
         "replay",
-        "Play real cases over HTTP. They keep their real dates; without keys, some are made for a day, here.",
+        "Enter recorded cases over HTTP with their real dates. Without keys, it creates keys that hold for a day.",
     ),
-    "entity": Command("accounts", "Entities: the tree of the network."),
-    "account": Command("accounts", "Accounts of people and machines."),
-    "key": Command("keys", "Keys: make one, list them, rotate or revoke one."),
+    "entity": Command("accounts", "Create and list entities: the tree of the network."),
+    "account": Command("accounts", "Create, change and list accounts of people and machines."),
+    "key": Command("keys", "Create, list, rotate and revoke API keys."),
 }
-"""Every subcommand, in the order of the list."""
+"""All subcommands, in the order of the list."""
 
 
 class LazyGroup(TyperGroup):
-    """The group of the subcommands in `COMMANDS`."""
+    """A command group that imports a subcommand of `COMMANDS` only when it is used."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = {name: TyperCommand(name=name, help=command.says) for name, command in COMMANDS.items()}
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | TyperGroup | None:  # type: ignore[override]
-        """The subcommand of a name, with its options."""
+        """Import and return a subcommand with its options; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"appeals.cli.{COMMANDS[cmd_name].module}")
         return typer.main.get_group(module.cli).get_command(ctx, cmd_name)  # type: ignore[return-value]
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
-        """Write the list of subcommands, without importing any."""
+        """Write the list of subcommands without importing them."""
         listing = TyperGroup(name=self.name, help=self.help, params=self.params, commands=list(self.commands.values()))
         listing.format_help(ctx, formatter)
 
@@ -83,4 +87,4 @@ cli = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False)
 
 @cli.callback()
 def appeals() -> None:
-    """The urgent appeal case service."""
+    """The service for urgent appeal cases."""

@@ -1,4 +1,4 @@
-"""The checks of what the database keeps of cases, and of who may change it there."""
+"""The doctor's checks of stored cases and read models, and of the rights to change them."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,9 @@ LOOKED_AT = 100
 
 
 def stale_views(at: Network) -> Iterator[str]:
-    """Of the cases of which nothing is kept, and of those that were written to last."""
+    """Yield references of cases whose snapshot is missing or wrong, among those without one and the last that were
+    written.
+    """
     unkept = select(Case).where(Case.id.not_in(select(CaseSnapshot.case_id))).limit(LOOKED_AT)
     newest = select(Case).order_by(Case.updated_at.desc(), Case.id.desc()).limit(LOOKED_AT)
     for query in (unkept, newest):
@@ -25,21 +27,21 @@ def stale_views(at: Network) -> Iterator[str]:
 
 
 def restored(at: Network) -> Iterator[str]:
-    """How many changes of the feed were numbered by another server."""
+    """Yield the number of changes in the feed that another database server numbered."""
     changes = count_foreign_changes(at.session)
     if changes:
         yield str(changes)
 
 
 def miscounted(at: Network) -> Iterator[str]:
-    """How many counts by one dimension are not what counting anew gives."""
+    """Yield the number of statistics by one dimension that differ from a new count."""
     wrong = statistics_folding.miscounted(at.session, all_counted_cases, [name for name in TABLES if "," not in name])
     if wrong:
         yield str(wrong)
 
 
 def unmoved(at: Network) -> Iterator[str]:
-    """The cases of which the status is not that of the last entry of their history (domain.md, invariant 5)."""
+    """Return the cases whose status differs from the last entry of their history, which always sets the status."""
     numbered = select(HistoryEntry.case_id, func.max(HistoryEntry.sequence).label("last"))
     last = numbered.group_by(HistoryEntry.case_id).subquery()
     entry = and_(HistoryEntry.case_id == last.c.case_id, HistoryEntry.sequence == last.c.last)
@@ -49,12 +51,12 @@ def unmoved(at: Network) -> Iterator[str]:
 
 
 def unprotected(at: Network) -> Iterator[str]:
-    """Names of what keeps rows as they are, and is not as this release makes it."""
+    """Return the names of triggers that differ from those of this release."""
     return iter(protection.differing_triggers(at.session.connection()))
 
 
 def other_rights(at: Network) -> Iterator[str]:
-    """On a server: what the service's user may do and should not, or should and may not."""
+    """Yield the rights in which the service's database user differs from what this release needs, on PostgreSQL."""
     connection = at.session.connection()
     if not protection.is_embedded(connection) and not protection.is_owner(connection):
         yield from protection.differing_rights(connection)

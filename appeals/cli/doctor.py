@@ -1,7 +1,7 @@
-"""The doctor: what about this installation is not safe, in sentences that say what to set.
+"""The `appeals doctor` command: it reports what is unsafe in this installation, and what to do about it.
 
-A problem is refused, a note is for somebody to look at. No sentence holds a secret: accounts are named by their
-handles, keys by their ids.
+A problem must be put right, a note is for somebody to look at. No sentence contains a secret: accounts are named by
+their handles, keys by their ids.
 """
 
 from datetime import datetime
@@ -21,7 +21,7 @@ cli = typer.Typer()
 
 @cli.command()
 def doctor() -> None:
-    """Look for what is not safe in settings, keys and roles, and say what to do. Ends with 1 if there are problems."""
+    """Report what is unsafe in settings, keys, roles and the database. Ends with 1 if there are problems."""
     settings = load_settings()
     all_findings = findings(settings, open_database(settings), current_time())
     for finding in all_findings:
@@ -32,7 +32,7 @@ def doctor() -> None:
 
 
 def findings(settings: Settings, database: Database, now: datetime) -> list[Finding]:
-    """All that is found; of what stands in the database, only where that can be read."""
+    """Return all findings. If the database cannot be read, they are those of the installation only."""
     installation = Installation(settings, database)
     findings = [finding for check in OF_THE_INSTALLATION for finding in check.findings(installation)]
     if any(finding.check == UNREADABLE.name for finding in findings):

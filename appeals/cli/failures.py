@@ -1,4 +1,4 @@
-"""The sentences with which the command ends when something that can be expected fails."""
+"""The sentences with which the command ends after an expected failure."""
 
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -10,7 +10,7 @@ from appeals.settings import SettingsError
 
 
 def sentence_for(error: Exception) -> str | None:
-    """What to say of a failure; None where nobody expected it."""
+    """Return the sentence for a failure, or None for an unexpected one."""
     match error:
         case SettingsError() | DatabaseNotReady() | Unplayable():
             sentence = str(error)
@@ -19,9 +19,9 @@ def sentence_for(error: Exception) -> str | None:
         case Invalid():
             sentence = "; ".join(f"{fault.pointer[1:]} {fault.says}" for fault in error.faults)
         case Busy():
-            sentence = "the database is busy, nothing was changed; try again"
+            sentence = "the database is busy and nothing was changed; try again"
         case Full():
-            sentence = "the database has no room left, nothing was changed; make room and try again"
+            sentence = "the database has no disk space left and nothing was changed; free some space and try again"
         case Unreachable():
             sentence = f"the database refuses: {failure_text(error.__cause__)}"
         case OperationalError() | ProgrammingError():

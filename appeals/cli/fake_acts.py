@@ -1,4 +1,4 @@
-"""What is said in the acts of an invented case: its steps, letters, support, payments."""
+"""The bodies of requests for an invented case after its intake: steps, letters, support, payments."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -45,8 +45,8 @@ def _agreement(s: FakeCase) -> Body:
 
 def _referral(s: FakeCase) -> Body:
     share = consent(s, "share_external", recipients=[LAWYERS])
-    told = {"receiving_body": LAWYERS, "handed_over": "The letters.", "receiver_accepted_on": s.ago(0)}
-    return {**told, "records": {"consents": [share]}}
+    referral = {"receiving_body": LAWYERS, "handed_over": "The letters.", "receiver_accepted_on": s.ago(0)}
+    return {**referral, "records": {"consents": [share]}}
 
 
 LAWYERS = "Legal Aid Network"
@@ -109,14 +109,14 @@ STEPS: dict[str, Callable[[FakeCase], Body]] = {
         "requester_view": "agrees",
     },
 }
-"""What is said at each step; `cli/seed.py` adds what a step names of the case itself."""
+"""The body of each step. `cli/scenario_acts.py` adds the ids of the case's records."""
 
 
 # Work
 
 
 def letter(s: FakeCase, days: int, *, awaited: bool = True) -> Body:
-    """A letter so many days ago, to be answered within a fortnight where an answer is awaited."""
+    """Return a letter sent `days` days ago. If an answer is awaited, it is due a fortnight after that day."""
     kind = s.rng.choice(("brand_contact_letter", "brand_contact_letter", "factory_letter", "government_letter"))
     corner, target = _AIMED_AT[kind]
     values: Body = {"kind": kind, "target": target, "corner": corner, "done_on": s.ago(days), "languages": ["en"]}
@@ -133,17 +133,17 @@ _PUBLIC = ("petition", "email_action", "social_media_action", "store_action", "p
 
 
 def support(s: FakeCase) -> Body:
-    """Help on the spot, or work among ourselves."""
+    """Return an action of support on the spot, or of work inside the network."""
     return {"kind": s.rng.choice(_SUPPORT), "done_on": s.ago(s.rng.randrange(9)), "note": "As agreed."}
 
 
 def public_action(s: FakeCase) -> Body:
-    """Something that was done in public."""
+    """Return a public action of that day."""
     return {"kind": s.rng.choice(_PUBLIC), "done_on": s.ago(0), "reach": s.rng.randrange(50, 90_000)}
 
 
 def answer(s: FakeCase, action: UUID) -> Body:
-    """An answer that came a while ago, and perhaps what was said to it."""
+    """Return an answer to an action, sometimes with a rejoinder."""
     grades = ("partial", "denies_link", "blames_other", "substantive_commits", "investigating", "holding_reply")
     values: Body = {"action": str(action), "grade": s.rng.choice(grades), "received_on": s.ago(0)}
     rejoined = {"rejoinder": "The labels say otherwise.", "rejoined_on": s.ago(0)} if s.rng.random() < 0.3 else {}
@@ -151,29 +151,29 @@ def answer(s: FakeCase, action: UUID) -> Body:
 
 
 def payments(s: FakeCase) -> list[Body]:
-    """What is owed by two sources, and what came of it, in the money of the place and sometimes in dollars."""
+    """Return the sums owed by two sources, and what was paid, in the country's currency and sometimes in dollars."""
     sum_owed = s.rng.randrange(40_000, 90_000_000)
     owed: Body = {"purpose": "severance", "currency": s.profile.currency, "on": s.ago(0), "payer": "#factory"}
     dollars: Body = {"purpose": "wages", "currency": "USD", "on": s.ago(0), "payer": "#brand-1", "source": "The brand"}
-    told = [
+    payments = [
         {**owed, "label": "owed", "kind": "owed", "amount": f"{sum_owed}.50", "source": s.union, "reliability": "high"},
         {**owed, "kind": "owed", "amount": f"{sum_owed // 2}.00", "source": "The factory", "contests": "#owed"},
         {**owed, "kind": "paid", "amount": f"{sum_owed // 3}.25", "source": "The factory"},
         {**owed, "kind": "received_by_workers", "amount": f"{sum_owed // 4}.25", "source": s.union},
         {**dollars, "kind": "promised", "amount": "125000.00"},
     ]
-    return told[: s.rng.choice((1, 2, 5))]
+    return payments[: s.rng.choice((1, 2, 5))]
 
 
 def later_counts(s: FakeCase) -> list[Body]:
-    """Who was arrested is free; some were taken back."""
+    """Return tallies of a later day: the arrested people are released, and some of the dismissed reinstated."""
     values: Body = {"as_of": s.ago(0), "source": s.union, "reliability": "likely"}
     free = [{"kind": "released", "low": 7, "high": 7, **values}, {"kind": "held", "low": 0, "high": 0, **values}]
     return [*(free if s.danger else []), {"kind": "reinstated", "low": 2, "high": 3, **values}]
 
 
 def proceeding(s: FakeCase) -> Body:
-    """A proceeding before a labour court, with its number."""
+    """Return a proceeding before a court, with its number."""
     return {
         "body": "court",
         "body_name": "The labour court",

@@ -1,7 +1,8 @@
-"""What is said in invented cases: bodies as the service takes them, for a day, a country and the throw of dice.
+"""The bodies of requests for the intake of invented cases, made of a day, a country and random numbers.
 
-Organisations, workplaces and counts are invented; persons there are none. The shapes are those of domain.md 1: counts
-that conflict, money in several currencies, up to forty-five brands, answers that deflect, news that comes late.
+Organisations, workplaces and counts are invented; there are no persons. The cases have the shapes of section 1 of the
+domain specification: counts that conflict, money in several currencies, up to 45 brands, answers that deflect, news
+that comes late.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ DAILY = tuple(code for code in ViolationCode if code not in {*ARRESTS, Violation
 
 @dataclass(frozen=True)
 class CountryProfile:
-    """A country of production: the coalition it lies in, what people pay with and speak, where they work."""
+    """A producing country: its regional coalition, its currency and language, its towns."""
 
     coalition: str
     currency: str
@@ -54,7 +55,7 @@ MARKETS = ("SE", "DE", "US", "ES", "JP", "GB", "NL", "FR")
 
 @dataclass(frozen=True)
 class FakeCase:
-    """Where an invented case plays and who keeps it, by account; `on` is the day of what is said next."""
+    """The facts of an invented case that its request bodies repeat. `on` is the day of the next request."""
 
     rng: Random
     on: date
@@ -68,26 +69,26 @@ class FakeCase:
 
     @property
     def profile(self) -> CountryProfile:
-        """The country it plays in."""
+        """The profile of its country."""
         return COUNTRIES[self.country]
 
     @property
     def union(self) -> str:
-        """The union that asks for help."""
+        """The name of the union that asks for help."""
         return f"{self.workplace} Workers Union"
 
     def ago(self, days: int) -> str:
-        """The day so many days before."""
+        """Return the day `days` days earlier, as text."""
         return (self.on - timedelta(days=days)).isoformat()
 
 
 def brands_of(rng: Random) -> int:
-    """How many brands a case has: few, as a rule."""
+    """Return the number of brands of a case, which is small in most cases."""
     return min(MOST_BRANDS, 1 + int(rng.expovariate(1 / 2)))
 
 
 def workplace(rng: Random, taken: set[str]) -> str:
-    """A name that no workplace has yet."""
+    """Return a name that no workplace has yet."""
     while True:
         syllables = rng.choices(SYLLABLES, k=rng.choice((3, 4)))
         name = f"{''.join(syllables).capitalize()} {rng.choice(TRADES)}"
@@ -104,7 +105,7 @@ TRADES = ("Apparel", "Garments", "Knitwear", "Textiles", "Leather", "Footwear", 
 
 
 def organisation(name: str, kind: str, country: str) -> Body:
-    """An organisation named in full."""
+    """Return an organisation with all its fields."""
     return {"name": name, "kind": kind, "country": country}
 
 
@@ -112,7 +113,7 @@ def organisation(name: str, kind: str, country: str) -> Body:
 
 
 def intake(s: FakeCase) -> Body:
-    """A request for help with all that guards ask for on the way."""
+    """Return an intake with all that later guards need."""
     codes = [s.rng.choice(ARRESTS if s.danger else DAILY), *s.rng.sample(DAILY, s.rng.choice((0, 0, 1, 2)))]
     affected = s.rng.choice((3, 11, 40, 323, 1200, 4800))
     town = s.rng.choice(s.profile.towns)
@@ -171,24 +172,24 @@ def _ministry(s: FakeCase) -> Body:
 
 
 def consent(s: FakeCase, scope: str, subject: str = "workers", **more: Any) -> Body:
-    """A consent given that day, in the language of the place."""
+    """Return a consent of that day, in the language of the country."""
     values: Body = {"subject": subject, "scope": scope, "state": "given", "given_on": s.ago(0)}
     return {**values, "method": "union_decision", "language": s.profile.language, **more}
 
 
 def risk(s: FakeCase) -> Body:
-    """A look at the risk that day."""
+    """Return a risk assessment of that day."""
     level = s.rng.choice(("high", "high", "critical") if s.danger else ("low", "elevated", "elevated", "high"))
     return {"level": level, "assessed_on": s.ago(0), "assessed_with": s.union}
 
 
 def _counts(s: FakeCase, affected: int) -> list[Body]:
-    """Two sources that cannot both be right; of arrests who was held."""
+    """Return two tallies that contradict each other, and of arrests the people held."""
     by_union: Body = {"as_of": s.ago(0), "source": s.union, "connection": "union", "reliability": "high"}
     by_paper: Body = {"as_of": s.ago(0), "source": "A newspaper", "connection": "media"}
-    told = [
+    tallies = [
         {"kind": "dismissed", "low": affected, "high": affected, "women": affected // 2, **by_union},
         {"kind": "dismissed", "low": affected + 1, "high": affected + 1, **by_paper},
     ]
     taken = [{"kind": kind, "low": 7, "high": 7, **by_union} for kind in ("arrested", "held")]
-    return told[: s.rng.choice((0, 1, 2))] + (taken if s.danger else [])
+    return tallies[: s.rng.choice((0, 1, 2))] + (taken if s.danger else [])

@@ -1,4 +1,4 @@
-"""The pages of `docs/` that are made from the code, so that they cannot say anything else than it does."""
+"""The pages of `docs/` that are generated from the code, so that they agree with it."""
 
 import inspect
 import json
@@ -25,8 +25,12 @@ cli = typer.Typer()
 
 
 @cli.command()
-def docs(check: Annotated[bool, typer.Option("--check", help="Only tell which are out of date.")] = False) -> None:
-    """Write the pages that come from the code. For those who change the code: `make docs`."""
+def docs(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; report the pages that are out of date.")
+    ] = False,
+) -> None:
+    """Write the pages that are generated from the code. Developers run it as `make docs`."""
     outdated = stale(commands.cli, routes())
     if check and outdated:
         raise fail(f"out of date, run make docs: {', '.join(outdated)}")
@@ -35,7 +39,7 @@ def docs(check: Annotated[bool, typer.Option("--check", help="Only tell which ar
 
 
 def pages(command: typer.Typer, places: Routes) -> dict[str, str]:
-    """Every page that is made, by its file name."""
+    """Return the text of every generated page, by its file name."""
     return {
         "access.md": access_page.page(places),
         "lifecycle.md": lifecycle_page.page(),
@@ -47,18 +51,18 @@ def pages(command: typer.Typer, places: Routes) -> dict[str, str]:
 
 
 def stale(command: typer.Typer, places: Routes) -> list[str]:
-    """The names of the pages that differ from what the code says now."""
+    """Return the names of the pages that differ from the code."""
     return [name for name, text in pages(command, places).items() if _read(DOCS / name) != text]
 
 
 def write(command: typer.Typer, places: Routes) -> None:
-    """Write every page."""
+    """Write all pages."""
     for name, text in pages(command, places).items():
         (DOCS / name).write_text(text)
 
 
 def openapi_document() -> str:
-    """`docs/openapi.json`: the document as the service sends it, a line for each value."""
+    """Return `docs/openapi.json`: the document that the service sends, with each value on a line of its own."""
     settings = Settings.model_construct(pepper=SecretStr("this hashes nothing".ljust(64)))
     return json.dumps(create_app(settings).openapi(), indent=1, ensure_ascii=False) + "\n"
 
@@ -68,7 +72,7 @@ def _read(path: Path) -> str | None:
 
 
 def vocabulary_page() -> str:
-    """`docs/vocabularies.md`: every code list."""
+    """Return `docs/vocabularies.md` with every code list."""
     lists = "\n".join(_code_list(name, codes) for name, codes in VOCABULARIES.items())
     return f"""# The code lists
 
@@ -91,7 +95,7 @@ def _with_conventions(code: Code) -> str:
 
 
 def configuration_page() -> str:
-    """`docs/configuration.md`: every setting."""
+    """Return `docs/configuration.md` with every setting."""
     forms = Settings.model_json_schema()["properties"]
     rows = "\n".join(_setting(name, forms[name]) for name in Settings.model_fields)
     return f"""# Configuration
@@ -123,12 +127,12 @@ def _setting(name: str, form: dict[str, Any]) -> str:
 
 def _bounds(form: dict[str, Any]) -> str:
     words = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
-    said = [f"{word} {form[bound]}" for bound, word in words.items() if bound in form]
-    return f" Allowed: {' '.join(said)}." if said else ""
+    bounds = [f"{word} {form[bound]}" for bound, word in words.items() if bound in form]
+    return f" Allowed: {' '.join(bounds)}." if bounds else ""
 
 
 def command_page(command: typer.Typer) -> str:
-    """`docs/command.md`: everything the `appeals` command can do."""
+    """Return `docs/command.md`, the reference of the `appeals` command."""
     group = typer.main.get_command(command)
     text = get_docs_for_click(obj=group, ctx=typer.Context(group, info_name="appeals"), name="appeals")
     _, _, rest = text.partition("\n")

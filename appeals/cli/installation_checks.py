@@ -1,4 +1,4 @@
-"""The checks of the settings and of what lies on this machine."""
+"""The doctor's checks of the settings and the files on this machine."""
 
 import os
 import re
@@ -15,20 +15,20 @@ from appeals.database.requirements import DatabaseNotReady
 from appeals.settings import SHORTEST_PEPPER
 
 MOUNTED_SECRETS = Path("/run/secrets")
-"""Where a container finds its secrets: open to all, and nobody else is there."""
+"""The folder in which a container finds its secrets. They are readable for all, but nobody else is in the container."""
 
 
 TLS = {"require", "verify-ca", "verify-full"}
 TLS_WITH_NAME = "verify-full"
 NEIGHBOUR = re.compile(r"[a-z][a-z0-9_-]*", re.IGNORECASE | re.ASCII)
-"""A name without a domain: that of a container beside this one, as a rule."""
+"""A host name without a domain, which is usually that of another container on this machine."""
 
 
 def unreadable(at: Installation) -> Iterator[str]:
     try:
         bootstrap.require_network(at.database)
-    except DatabaseNotReady as unfit:
-        yield str(unfit)
+    except DatabaseNotReady as failure:
+        yield str(failure)
 
 
 def missing_pepper(at: Installation) -> Iterator[str]:
@@ -67,7 +67,7 @@ def open_database(at: Installation) -> Iterator[str]:
 
 
 def _is_open(file: Path) -> bool:
-    """True when others on this machine can read or write a file: its mode and its folders let them."""
+    """Return whether others on this machine can read or write a file, by its mode and the modes of its folders."""
     whole = file.resolve()
     if not whole.exists() or whole.is_relative_to(MOUNTED_SECRETS):
         return False
@@ -100,12 +100,12 @@ def _sslmode(at: Installation) -> str:
 
 
 def _far_hosts(at: Installation) -> list[str]:
-    """The hosts that a database server is looked for on, but for this machine and its sockets."""
+    """Return the hosts of the database server that are not this machine."""
     url = at.database.engine.url
     if at.database.embedded:
         return []
-    told = [url.host, *_many(url.query.get("host")), *_many(url.query.get("hostaddr"))]
-    hosts = [host for many in told if many for host in many.split(",")]
+    lists = [url.host, *_many(url.query.get("host")), *_many(url.query.get("hostaddr"))]
+    hosts = [host for hosts in lists if hosts for host in hosts.split(",")]
     return [host for host in hosts if not host.startswith(("/", "@")) and not _is_loopback(host)]
 
 
@@ -122,8 +122,8 @@ def _is_loopback(host: str) -> bool:
 
 def password_in_the_url(at: Installation) -> Iterator[str]:
     urls = {"DATABASE": at.settings.database_url, "MIGRATION_DATABASE": at.settings.migration_database_url}
-    for name, told in urls.items():
-        url = make_url(told) if told else None
+    for name, setting in urls.items():
+        url = make_url(setting) if setting else None
         if url is not None and (url.password is not None or "password" in url.query):
             yield f"APPEALS_{name}"
 
@@ -139,109 +139,115 @@ def no_proxy(at: Installation) -> Iterator[str]:
 
 
 def any_proxy(at: Installation) -> Iterator[str]:
-    told = {part.strip() for part in (at.settings.proxy or "").split(",")}
-    return (everybody for everybody in ("*", "0.0.0.0/0", "::/0") if everybody in told)
+    addresses = {part.strip() for part in (at.settings.proxy or "").split(",")}
+    return (everybody for everybody in ("*", "0.0.0.0/0", "::/0") if everybody in addresses)
 
 
 UNREADABLE = problem(
     "database.unreadable",
     look=unreadable,
-    says="What stands in the database was not looked at: {}.",
+    says="The database was not checked: {}.",
 )
 OF_THE_INSTALLATION: tuple[Check[Installation], ...] = (
     UNREADABLE,
     problem(
         "pepper.missing",
         look=missing_pepper,
-        says="There is no pepper {}: run this where the service runs, or set APPEALS_PEPPER_FILE.",
+        says="The pepper file {} does not exist: run this where the service runs, or set APPEALS_PEPPER_FILE.",
     ),
     problem(
         "pepper.short",
         look=short_pepper,
         says=(
-            f"The pepper in {{}} is shorter than {SHORTEST_PEPPER} characters, anybody could guess it: take 32 random "
-            "ones and make every key anew."
+            f"The pepper in {{}} is shorter than {SHORTEST_PEPPER} characters and could be guessed: use 32 random "
+            "characters, and replace all keys."
         ),
     ),
     note(
         "pepper.in_environment",
         look=pepper_in_the_environment,
-        says="{} is seen by every child process: put the pepper in a file, and name that in APPEALS_PEPPER_FILE.",
+        says="Every child process can read {}: put the pepper in a file, and set APPEALS_PEPPER_FILE to its path.",
     ),
     problem(
         "webhooks.to_this_machine",
         look=webhooks_to_this_machine,
-        says="With {} whoever may make a webhook reaches what listens on this machine alone: leave it out.",
+        says="With {}, a webhook can reach services that listen only on this machine: remove the setting.",
     ),
     problem(
         "secret.open",
         look=open_secrets,
-        says="Others on this machine can read {}: chmod 600 it, or close its folder.",
+        says="Other users of this machine can read {}: run chmod 600 on it, or close its folder (chmod 700).",
     ),
     problem(
         "database.open",
         look=open_database,
-        says="Others on this machine can read the database {}: chmod 600 it, or close its folder (chmod 700).",
+        says=(
+            "Other users of this machine can read the database {}: run chmod 600 on it, or close its folder "
+            "(chmod 700)."
+        ),
     ),
     problem(
         "database.several_writers",
         look=several_writers,
         says=(
-            "{} workers cannot share this database, which has one writing process: set APPEALS_WORKERS=1, or a server"
-            " in APPEALS_DATABASE_URL."
+            "{} workers cannot share an SQLite database, which one process writes to: set APPEALS_WORKERS=1, or use "
+            "PostgreSQL (APPEALS_DATABASE_URL)."
         ),
     ),
     problem(
         "database.unprotected_line",
         look=unprotected_line,
         says=(
-            "What passes between here and the database at {} can be read on the way: put ?sslmode=verify-full at the "
-            "end of APPEALS_DATABASE_URL."
+            "The connection to the database at {} is not encrypted: put ?sslmode=verify-full at the end of "
+            "APPEALS_DATABASE_URL."
         ),
     ),
     note(
         "database.neighbours_line",
         look=neighbours_line,
         says=(
-            "What passes between here and the database at {} is not encrypted. Between containers on one machine it "
-            "need not be; if that is another machine, put ?sslmode=verify-full at the end of APPEALS_DATABASE_URL."
+            "The connection to the database at {} is not encrypted. This is fine between containers on one machine; "
+            "if the database is on another machine, put ?sslmode=verify-full at the end of APPEALS_DATABASE_URL."
         ),
     ),
     note(
         "database.unnamed_line",
         look=unnamed_line,
-        says="Somebody else could pass for the database at {}: put sslmode=verify-full in APPEALS_DATABASE_URL.",
+        says=(
+            "The certificate of the database at {} is not fully checked, so another server could impersonate it: put "
+            "sslmode=verify-full in APPEALS_DATABASE_URL."
+        ),
     ),
     problem(
         "database.password_in_url",
         look=password_in_the_url,
         says=(
-            "{0}_URL holds a password, which every child process sees: put it in a file, and name that in "
-            "{0}_PASSWORD_FILE."
+            "{0}_URL contains a password, which every child process can read: put it in a file, and set "
+            "{0}_PASSWORD_FILE to its path."
         ),
     ),
     note(
         "database.owner_at_hand",
         look=owner_at_hand,
         says=(
-            "{} is for appeals migrate alone: leave it out where the service runs, so that whoever gets hold of that "
-            "does not get the owner of the tables."
+            "{} is only for appeals migrate: remove it from the service's settings, so that an intruder into the "
+            "service cannot act as the owner of the tables."
         ),
     ),
     problem(
         "proxy.missing",
         look=no_proxy,
         says=(
-            "The service listens on {} for anybody, and speaks no TLS: set APPEALS_HOST=127.0.0.1, or name the web "
-            "server in front in APPEALS_PROXY."
+            "The service accepts connections from other machines on {}, without TLS: set APPEALS_HOST=127.0.0.1, or "
+            "set APPEALS_PROXY to the address of the web server in front."
         ),
     ),
     problem(
         "proxy.anybody",
         look=any_proxy,
         says=(
-            "With {} in APPEALS_PROXY anybody can say where they call from: name the web server in front and "
-            "nobody else."
+            "With {} in APPEALS_PROXY, any client can forge its address: set it to the address of the web server in "
+            "front only."
         ),
     ),
 )

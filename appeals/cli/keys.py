@@ -1,4 +1,4 @@
-"""The commands that make, list, rotate and revoke keys."""
+"""The commands that create, list, rotate and revoke API keys."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ from appeals.settings import load_settings
 from appeals.vocabulary import Role, Scope
 
 cli = typer.Typer()
-key_cli = typer.Typer(no_args_is_help=True, help="Keys: make one, list them, rotate or revoke one.")
+key_cli = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke API keys.")
 cli.add_typer(key_cli, name="key")
 
 SCOPES = list(Scope)
@@ -26,16 +26,16 @@ SCOPES = list(Scope)
 
 @key_cli.command("new")
 def key_new(
-    role: Annotated[Role | None, typer.Option(help="Make an account with this role for the key.")] = None,
-    entity: Annotated[str, typer.Option(help="The entity the role is held in.")] = entities.ROOT_NAME,
-    account: Annotated[str | None, typer.Option(help="Make the key for this account instead.")] = None,
-    days: Annotated[int, typer.Option(help="For how many days it is good.", min=1, max=MAX_DAYS)] = DEFAULT_DAYS,
-    scope: Annotated[list[Scope], typer.Option(help="What it may be used for; again for another.")] = SCOPES,
+    role: Annotated[Role | None, typer.Option(help="Create an account with this role, and a key for it.")] = None,
+    entity: Annotated[str, typer.Option(help="The entity in which the account holds the role.")] = entities.ROOT_NAME,
+    account: Annotated[str | None, typer.Option(help="Create the key for this existing account instead.")] = None,
+    days: Annotated[int, typer.Option(help="For how many days the key is valid.", min=1, max=MAX_DAYS)] = DEFAULT_DAYS,
+    scope: Annotated[list[Scope], typer.Option(help="A scope of the key; repeat for several.")] = SCOPES,
 ) -> None:
-    """Make a key. Prints it and nothing else; each call with --role makes an account of its own."""
+    """Create a key and print only the key. Each call with --role creates a new account."""
     settings = load_settings()
     if (role is None) == (account is None):
-        raise fail("say either --role or --account")
+        raise fail("give either --role or --account")
     database, pepper = open_network(settings), required_pepper(settings)
     with database.writing() as session:
         holder = account_with_role(session, role, entity) if role else require_account(session, account or "")
@@ -45,7 +45,7 @@ def key_new(
 
 @key_cli.command("list")
 def key_list() -> None:
-    """List every key: its id, account, last day, state, scopes, and when it was last used; tabs between them."""
+    """List all keys, tab-separated: id, account, last day, state, scopes and last use."""
     with open_network(load_settings()).reading() as session:
         query = select(Key, Account.name).join(Account, Account.id == Key.account_id)
         for key, name in session.execute(query.order_by(Account.name, Key.recorded_at, Key.id)):
@@ -59,9 +59,9 @@ KeyId = Annotated[str, typer.Argument(help="The 8 characters after ua_.")]
 
 
 def _key(session: Session, key_id: str, what: str) -> Key:
-    """The key of this id."""
-    if not KEY_ID.fullmatch(key_id):  # perhaps a whole key: it is not to be shown again
-        raise fail(f"a key is {what} by its id: give the 8 characters after ua_ and no others")
+    """Return the key with this id, or end the command. `what` completes the sentence, such as "revoked"."""
+    if not KEY_ID.fullmatch(key_id):  # it may be a whole key, which must not be printed
+        raise fail(f"a key is {what} by its id: give only the 8 characters after ua_")
     key = session.get(Key, key_id)
     if key is None:
         raise fail("no key has this id")
@@ -70,7 +70,7 @@ def _key(session: Session, key_id: str, what: str) -> Key:
 
 @key_cli.command("rotate")
 def key_rotate(key_id: KeyId) -> None:
-    """Make a key in the place of another. Prints it and nothing else; the old one lives on for a week at most."""
+    """Create a key that replaces another, and print only the new key. The old one works for at most a week."""
     settings = load_settings()
     database, pepper = open_network(settings), required_pepper(settings)
     with database.writing() as session:
@@ -80,7 +80,7 @@ def key_rotate(key_id: KeyId) -> None:
 
 @key_cli.command("revoke")
 def key_revoke(key_id: KeyId) -> None:
-    """Kill a key; it is dead on the next request. `appeals key list` tells the ids."""
+    """Revoke a key, which does not work from the next request on. `appeals key list` shows the ids."""
     with open_network(load_settings()).writing() as session:
         revoke(_key(session, key_id, "revoked"), current_time())
     print_line(f"revoked {key_id}")

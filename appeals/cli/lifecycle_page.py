@@ -1,4 +1,4 @@
-"""The table of steps as people read it: for the terminal, and as `docs/lifecycle.md` with its diagram."""
+"""The table of steps, printed by `appeals lifecycle` and written with its diagram to `docs/lifecycle.md`."""
 
 import typer
 
@@ -19,7 +19,7 @@ def lifecycle() -> None:
 
 
 def table() -> str:
-    """The steps as lines of a Markdown table."""
+    """Return the steps as a Markdown table."""
     head = "| Step | From → to | Who | Guards |\n| --- | --- | --- | --- |\n"
     return head + "\n".join(
         f"| `{step.noun}` | {_way(step)} | {_who(step)} | {_codes(step.guards)} |" for step in STEPS
@@ -50,7 +50,9 @@ def _codes(codes: tuple[str, ...] | list[str]) -> str:
 
 
 def diagram() -> str:
-    """The states and the steps between them, in Mermaid; steps open everywhere start at one state for all."""
+    """Return the states and steps as a Mermaid diagram. Steps open in every open state start at one node for all of
+    them.
+    """
     lines = ["stateDiagram-v2", '    state "any open state" as any_open', "    [*] --> received: intake"]
     for step in STEPS:
         everywhere = _is_open_everywhere(step)
@@ -74,7 +76,7 @@ def _members(step: Step, *, required: bool) -> list[str]:
 
 
 def page() -> str:
-    """`docs/lifecycle.md`."""
+    """Return the text of `docs/lifecycle.md`."""
     states = "\n".join(f"| `{state}` | {state.definition} | {GROUP[state]} |" for state in Status)
     guards = "\n".join(
         f"| `{item.code}` | {item.says} | {'a coordinator, with a reason' if item.soft else '–'} "

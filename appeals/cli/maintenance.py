@@ -1,4 +1,4 @@
-"""The commands for a database after an upgrade or a restore: migrate, rebuild, reset the feed."""
+"""The commands to run after an upgrade or a restore: migrate, rebuild and reset-feed."""
 
 from typing import Annotated
 
@@ -21,9 +21,10 @@ cli = typer.Typer()
 def migrate(
     revision: Annotated[str, typer.Argument(help="head, base, or steps back such as -1.")] = "head",
 ) -> None:
-    """Bring the database to a revision. A downgrade drops what the older schema has no place for.
+    """Migrate the database to a revision. A downgrade deletes what the older schema cannot hold.
 
-    On a server it gives the service's user its rights, where APPEALS_MIGRATION_DATABASE_URL names another.
+    On PostgreSQL it also gives the service's database user its rights, if APPEALS_MIGRATION_DATABASE_URL names another
+    user.
     """
     settings = load_settings()
     database, service = open_as_owner(settings), open_database(settings).engine.url
@@ -35,7 +36,7 @@ def migrate(
 
 @cli.command("rebuild")
 def rebuild_snapshots() -> None:
-    """Render every case snapshot anew, as this release renders them, and count anew. The service may run meanwhile."""
+    """Rebuild all case snapshots and statistics as this release makes them. The service may run meanwhile."""
     database = open_network(load_settings())
     print_line(f"rendered: {rebuild(database, all_of_them=True)} cases")
     recount(database, all_counted_cases)
@@ -43,14 +44,14 @@ def rebuild_snapshots() -> None:
 
 @cli.command("reset-feed")
 def reset_change_feed() -> None:
-    """After restoring a copy of the database: have those who read the feed, and webhooks, begin anew."""
+    """Reset the change feed after a backup was restored: readers of the feed and webhooks start again."""
     with open_network(load_settings()).writing() as session:
         reset_feed(session)
-    print_line("readers of the feed begin anew")
+    print_line("the change feed was reset; its readers start again")
 
 
 def prepare_schema(database: Database) -> None:
-    """An embedded database is brought to the schema of this release, another is left to `migrate`. Raises:
+    """Migrate an embedded database to the schema of this release, and check the schema of another. Raises:
     DatabaseNotReady.
     """
     if database.embedded:
@@ -61,6 +62,8 @@ def prepare_schema(database: Database) -> None:
 
 
 def rebuild_missing(database: Database) -> None:
-    """Keep views of the cases of which none are kept yet, as after an upgrade; and count anew where that was many."""
+    """Render the missing case snapshots, as after an upgrade. If many were missing, count the statistics from the
+    cases.
+    """
     rebuild(database, all_of_them=False)
     catch_up(database, all_counted_cases)

@@ -1,4 +1,4 @@
-"""The checks of what the database holds: keys, roles, entities, cases, rights."""
+"""The doctor's checks of the network in the database: keys, roles, entities, cases and rights."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -38,16 +38,16 @@ def keys_idle(at: Network) -> Iterator[str]:
     return _keys(at, lambda key: (key.last_used_on or key.recorded_at.date()) < before)
 
 
-def _keys(at: Network, wanted: Callable[[Key], bool]) -> Iterator[str]:
-    """The live keys that are wanted, with whose they are and when they end."""
+def _keys(at: Network, fits: Callable[[Key], bool]) -> Iterator[str]:
+    """Yield a text for each live key that fits the condition: its id, its account, its last day."""
     query = select(Key, Account.name).join(Account, Account.id == Key.account_id).where(Account.active)
     for key, name in at.session.execute(query.order_by(Account.name, Key.id)):
-        if key.is_active(at.now) and wanted(key):
+        if key.is_active(at.now) and fits(key):
             yield f"{key.id} of {name} (until {key.ends_at.date()})"
 
 
 def unconfirmed_grants(at: Network) -> Iterator[str]:
-    """What the command gave, or an older release, and nobody has confirmed since."""
+    """Yield the roles that the command granted, or an older release, and that nobody has confirmed."""
     query = (
         select(Account.name, Membership, Entity.name)
         .join(Membership, Membership.account_id == Account.id)
@@ -60,7 +60,7 @@ def unconfirmed_grants(at: Network) -> Iterator[str]:
 
 
 def locked_out(at: Network) -> Iterator[str]:
-    """Of the accounts that hold a role."""
+    """Yield the accounts that hold a role but have no live key."""
     holding = select(Membership.account_id).where(is_active_membership())
     query = select(Account).where(Account.active, Account.id.in_(holding))
     for account in at.session.scalars(query.order_by(Account.name)):
@@ -78,11 +78,11 @@ def admins_with_cases(at: Network) -> Iterator[str]:
     roles: dict[str, set[str]] = {}
     for name, role in at.session.execute(query):
         roles.setdefault(name, set()).add(role)
-    return (name for name, held in roles.items() if Role.ADMIN in held and held & CASE_ROLES)
+    return (name for name, own in roles.items() if Role.ADMIN in own and own & CASE_ROLES)
 
 
 def partners_above_others(at: Network) -> Iterator[str]:
-    """Partners held in an entity that has others below it: a partner is good for the entity itself alone."""
+    """Return the partners of an entity that has others below it. A partner's role holds for that entity only."""
     below = aliased(Entity)
     query = (
         select(Account.name, Entity.name)
@@ -133,116 +133,119 @@ OF_THE_NETWORK: tuple[Check[Network], ...] = (
     problem(
         "root.nobody",
         look=nobody_at_the_root,
-        says="Nobody with a live key is {0} of the root: make one with appeals key new --role {0}.",
+        says="No {0} of the root entity has a live key: create one with appeals key new --role {0}.",
     ),
     problem(
         "account.admin_with_cases",
         look=admins_with_cases,
         says=(
-            "{0} is admin and has a role on cases too, and an admin sees no case content: take one away with appeals "
-            "account end-role."
+            "{0} is an admin and also holds a role that sees cases, but an admin must not see case content: end one "
+            "of the two with appeals account end-role."
         ),
     ),
     note(
         "account.partner_above",
         look=partners_above_others,
         says=(
-            "{}, which has others below it, and works on what it logs itself, not on what those below it log: give "
-            "the role there."
+            "{}, which has entities below it. A partner works only on the requests of its own entity: grant the role "
+            "in the entity that logs them."
         ),
     ),
     problem(
         "network.roots",
         look=several_roots,
-        says="The network has one root, not: {}. Restore a backup.",
+        says="The network must have exactly one root entity, but has: {}. Restore a backup.",
     ),
     problem(
         "network.misplaced",
         look=misplaced,
-        says="An entity is not in its place: {}.",
+        says="An entity is in the wrong place of the tree: {}.",
     ),
     problem(
         "network.paths",
         look=wrong_paths,
-        says="The path of {} does not lead to it, so roles are good where they should not be: restore a backup.",
+        says="The path of {} is wrong, so roles may hold in the wrong entities: restore a backup.",
     ),
     problem(
         "view.stale",
         look=stale_views,
-        says="What is kept of {} is not what this release shows: run appeals rebuild.",
+        says="The case snapshot of {} is not what this release renders: run appeals rebuild.",
     ),
     problem(
         "feed.restored",
         look=restored,
-        says="{} changes were numbered by another server, and nobody hears of them: run appeals reset-feed.",
+        says=(
+            "{} changes were numbered by another database server, so the change feed does not show them: run appeals "
+            "reset-feed."
+        ),
     ),
     problem(
         "statistics.miscounted",
         look=miscounted,
-        says="{} counts of cases are not what counting anew gives: run appeals rebuild, which counts anew.",
+        says="{} statistics differ from a new count of the cases: run appeals rebuild.",
     ),
     problem(
         "case.unmoved",
         look=unmoved,
         says=(
-            "The status of {} is not that of its last step, as if somebody had written to the database: restore a"
-            " backup."
+            "The status of {} is not that of its last step: somebody may have changed the database by hand. Restore "
+            "a backup."
         ),
     ),
     problem(
         "schema.unprotected",
         look=unprotected,
         says=(
-            "What keeps rows as they were written is not as this release makes it: {}. Run appeals migrate, and ask "
-            "who changed it, and what besides."
+            "A trigger that protects stored rows is missing or changed: {}. Run appeals migrate, and find out who "
+            "changed it, and what else."
         ),
     ),
     problem(
         "schema.other_rights",
         look=other_rights,
-        says="The service's user {}, which is not what this release asks for: run appeals migrate.",
+        says="The service's database user {}, which differs from what this release needs: run appeals migrate.",
     ),
     note(
         "database.one_user",
         look=one_user,
         says=(
-            "The service's user {} owns the tables, and so could take away what keeps history as it is: give the "
-            "tables to another one, for appeals migrate (docs/deployment.md)."
+            "The service's database user {} owns the tables, and so could remove the protection of the history: make "
+            "another user the owner, for appeals migrate (docs/deployment.md)."
         ),
     ),
     note(
         "account.unconfirmed",
         look=unconfirmed_grants,
         says=(
-            "{}, and no second person confirmed it: have a coordinator do so at POST "
-            "/v1/memberships/{{id}}/confirmation (docs/accounts.md), or end it with appeals account end-role."
+            "{}, and no second person has confirmed it: ask a coordinator to call POST "
+            "/v1/memberships/{{id}}/confirmation (docs/accounts.md), or end the role with appeals account end-role."
         ),
     ),
     note(
         "account.locked_out",
         look=locked_out,
         says=(
-            "{0} has no live key: its holder makes one with an enrolment code (docs/accounts.md), or you with appeals"
-            " key new; or disable it."
+            "{0} has no live key: its holder can create one with an enrolment code (docs/accounts.md), or you with "
+            "appeals key new. Disable the account if nobody needs it."
         ),
     ),
     note(
         "key.first",
         look=first_keys,
         says=(
-            "Key {} was printed when the network was founded, and the service's log may hold it: rotate it, with "
-            "itself (docs/http.md) or with appeals key rotate."
+            "Key {} was printed when the network was created, and may be in the service's log: its holder can rotate "
+            "it over HTTP (docs/http.md), or you with appeals key rotate."
         ),
     ),
     note(
         "key.too_long",
         look=keys_too_long,
-        says="Key {} lives very long: make one that is good for a year at most.",
+        says="Key {} is valid for very long: replace it by one that is valid for a year at most.",
     ),
     note(
         "key.soon_over",
         look=keys_soon_over,
-        says="Key {} ends soon: its holder should rotate it.",
+        says="Key {} expires soon: its holder should rotate it.",
     ),
     note(
         "key.idle",

@@ -1,9 +1,9 @@
-"""A population to try things on: invented cases, played through the very code that writes real ones, then copied.
+"""A population of invented cases for trials: some are played through the code that writes real cases, then cloned.
 
-Some hundred cases are logged and taken step by step to where they end, each act in its own transaction and at its own
-time; the clock closes what falls due in between. Each is then copied many times (`cli/clone_cases.py`). The shape is
-that of domain.md 1: sixty of eight hundred are open, they run two months to seven years. Why:
-docs/decisions/0024-seed.md.
+About a hundred cases are logged and taken step by step to their end. Each act has its own transaction and time, and due
+dates are processed in between. Then each case is copied many times (`cli/clone_cases.py`). The population has the shape
+of section 1 of the domain specification: sixty of eight hundred cases are open, and they last two months to seven
+years. The reasons are in docs/decisions/0024-seed.md.
 """
 
 import gc
@@ -46,7 +46,7 @@ from appeals.vocabulary import (
 REVIEWER = "seed reviewer"
 MEMBERS = 240
 VISIBLE = {Visibility.SEALED: 1, Visibility.RESTRICTED: 18, Visibility.REGIONAL: 9, Visibility.NETWORK: 5}
-"""The shares, as in a deck: 3, 55, 27 and 15 of a hundred."""
+"""The shares of each visibility, as a number of cards in a deck: 3, 55, 27 and 15 per cent."""
 
 
 TEMPLATES = 100
@@ -54,7 +54,9 @@ IN_A_BATCH = 1000
 
 
 def populate(database: Database, cases: int, seed: int, now: datetime, progress: Callable[[int], None]) -> None:
-    """Add so many invented cases; `progress` hears how many more there are. The same `seed` invents the same."""
+    """Add `cases` invented cases. `progress` gets the number of cases added since its last call. The same `seed` always
+    produces the same cases.
+    """
     rng = Random(seed)  # noqa: S311 - the same population for the same number
     with database.writing() as session:
         context = _seed_context(session, rng, now)
@@ -78,7 +80,7 @@ def populate(database: Database, cases: int, seed: int, now: datetime, progress:
 
 
 def _clone_batches(copier: CloneContext, templates: Sequence[Template]) -> Iterator[Clones]:
-    """Copies in batches, each made while the one before is written."""
+    """Yield clones in batches; each batch is built while the one before it is written."""
 
     def make(begin: int) -> Clones:
         some = templates[begin : begin + IN_A_BATCH]
@@ -94,7 +96,7 @@ def _clone_batches(copier: CloneContext, templates: Sequence[Template]) -> Itera
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Do not look for unused cycles: there are none in millions of rows, and looking takes a quarter of the time."""
+    """Pause the search for reference cycles, which finds none in millions of rows and takes a quarter of the time."""
     gc.disable()
     try:
         yield
@@ -103,7 +105,7 @@ def gc_paused() -> Iterator[None]:
 
 
 def quotas(cases: int) -> dict[Scenario, int]:
-    """How often each way is gone by so many cases: by its share, to the nearest, and always as many in all."""
+    """Return how often each scenario is played for `cases` cases: its share, rounded so that the sum is exact."""
     whole = sum(scenario.share for scenario in SCENARIOS)
     exact = {scenario: cases * scenario.share / whole / scenario.cases for scenario in SCENARIOS}
     counts = {scenario: floor(share) for scenario, share in exact.items()}
@@ -117,12 +119,12 @@ def quotas(cases: int) -> dict[Scenario, int]:
 
 
 def _how_many_templates(scenario: Scenario, number: int) -> int:
-    """As many as its share of all, but one at least, and no more than there are to be."""
+    """Return the number of cases to play for a scenario: its share of all templates, at least one, at most `number`."""
     return min(number, 1 + TEMPLATES * scenario.share // 1000)
 
 
 def _seed_context(session: Session, rng: Random, now: datetime) -> SeedContext:
-    """Find or make what a play needs. Its accounts are of this population alone; nobody holds a key of them."""
+    """Find or create what all plays need. The accounts belong to this population only and have no keys."""
     there = {entity.name: entity for entity in session.scalars(select(Entity))}
     handle = accounts.random_handle()
     coordinators = {
@@ -140,7 +142,7 @@ def _caller(session: Session, name: str, role: Role, entity: Entity, now: dateti
 
 
 def _members(session: Session, there: dict[str, Entity]) -> dict[str, list[UUID]]:
-    """As many members as the network has, below a national coalition in each country."""
+    """Return as many members as the real network has, below a national coalition in each country."""
     members: dict[str, list[UUID]] = {}
     for country, place in COUNTRIES.items():
         name = f"National Coalition ({country})"

@@ -1,4 +1,4 @@
-"""The command that plays recorded cases into a running service."""
+"""The `appeals replay` command, which enters recorded cases into a running service."""
 
 import sys
 from datetime import timedelta
@@ -26,18 +26,20 @@ REPLAY_ROLES = {"coordinator": Role.COORDINATOR, "caseworker": Role.CASEWORKER, 
 def replay(
     file: Annotated[
         Path,
-        typer.Argument(help="Cases in the replay format, one a line; see docs/replay.md.", exists=True, dir_okay=False),
+        typer.Argument(
+            help="A file of cases in the replay format, one per line; see docs/replay.md.", exists=True, dir_okay=False
+        ),
     ],
-    url: Annotated[str, typer.Option(help="The service to play them into.")] = "",
+    url: Annotated[str, typer.Option(help="The address of the service.")] = "",
     coordinator_key: Annotated[str, typer.Option(envvar="APPEALS_COORDINATOR_KEY")] = "",
     caseworker_key: Annotated[str, typer.Option(envvar="APPEALS_CASEWORKER_KEY")] = "",
     reviewer_key: Annotated[str, typer.Option(envvar="APPEALS_REVIEWER_KEY")] = "",
 ) -> None:
-    """Play real cases over HTTP. They keep their real dates; without keys, some are made for a day, here."""
+    """Enter recorded cases over HTTP with their real dates. Without keys, it creates keys that hold for a day."""
     settings = load_settings()
     keys = {"coordinator": coordinator_key, "caseworker": caseworker_key, "reviewer": reviewer_key}
     if any(keys.values()) and not all(keys.values()):
-        raise fail("give all three keys, or none")
+        raise fail("give all three keys or none")
     url = url or f"http://{settings.host}:{settings.port}"
     replay_player.check(file, url)
     if not all(keys.values()):
@@ -49,7 +51,7 @@ def replay(
 
 
 def _temporary_keys(settings: Settings) -> dict[str, str]:
-    """A key for each role, good for a day."""
+    """Create a key for each role, valid for a day."""
     database, pepper = open_network(settings), required_pepper(settings)
     now = current_time()
     keys = {}

@@ -1,4 +1,4 @@
-"""The replay format: recorded cases, one a line of a file. Described in docs/replay.md."""
+"""The replay format: a file of recorded cases, one per line. docs/replay.md describes it."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 class Published(StrEnum):
-    """What the sources say has become of a case."""
+    """The result of a case according to its sources."""
 
     OPEN = "open"
     RESOLVED = "resolved"
@@ -24,7 +24,7 @@ class _Line(BaseModel):
 
 
 class CallLine(_Line):
-    """One request: who makes it, to which path under the case, with what body."""
+    """One request: the role that sends it, the path below the case, and the body."""
 
     by: Annotated[Literal["coordinator", "caseworker", "reviewer"], Field(alias="as")]
     to: str
@@ -33,7 +33,7 @@ class CallLine(_Line):
 
 
 class EventLine(_Line):
-    """One event of the sources, and where it went: `actions/#label`, `step closure`, `note narrative` …"""
+    """One event of the sources and where it was recorded: `actions/#label`, `step closure`, `note narrative` …"""
 
     date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}){0,2}$")]
     kind: str
@@ -41,7 +41,7 @@ class EventLine(_Line):
 
 
 class CaseLine(_Line):
-    """One line of a file: a published case, and the requests that put it on record."""
+    """One line of a file: a published case, and the requests that record it."""
 
     key: str
     title: str
@@ -53,11 +53,11 @@ class CaseLine(_Line):
 
 
 class Unplayable(Exception):
-    """A file or a service that nothing can be played with; the message says why, and holds nothing of the file."""
+    """A file or service that cannot be used for a replay. The message says why, and contains nothing of the file."""
 
 
 def read(path: Path) -> list[CaseLine]:
-    """The cases of a file, one a line. Raises: Unplayable."""
+    """Read the cases of a file, one per line. Raises: Unplayable."""
     lines = enumerate(path.read_bytes().split(b"\n"), 1)
     return [_case(path.name, number, line) for number, line in lines if line.strip()]
 
@@ -67,7 +67,7 @@ def _case(name: str, number: int, line: bytes) -> CaseLine:
         return CaseLine.model_validate_json(line)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        unknown = fault["type"] == "extra_forbidden"  # its last member is a word of the file
+        unknown = fault["type"] == "extra_forbidden"  # the last member may be a text of the file
         at = "".join(f"/{part}" for part in (fault["loc"][:-1] if unknown else fault["loc"]))
         where = f"{name}, line {number}{at and f', at {at},'}"
-        raise Unplayable(f"{where} is not in the replay format; docs/replay.md has it") from None
+        raise Unplayable(f"{where} is not in the replay format, which docs/replay.md describes") from None

@@ -1,7 +1,7 @@
-"""Play recorded cases over HTTP into a running service, at their real dates. The format: docs/replay.md.
+"""The player of the replay format: it enters recorded cases over HTTP into a running service, with their real dates.
 
-Every write carries an idempotency key made of the case's key and the call's place in its line, so that playing a
-file again is answered from what the service kept and changes nothing.
+Every write has an idempotency key made of the case's key and the number of the call. So a file that is played again
+gets the stored answers and changes nothing. The format is in docs/replay.md.
 """
 
 import time
@@ -25,7 +25,9 @@ TRIES = 5
 
 
 def replay(path: Path, url: str, keys: Mapping[str, str], console: Console) -> list[Result]:
-    """Play every case of a file, one after the other, and print what came of it. `keys`: an API key for each role."""
+    """Play all cases of a file one after the other, and print a table of the results. `keys` holds an API key for each
+    role.
+    """
     cases = read(path)
     with ExitStack() as stack, Progress(console=console, transient=True) as progress:
         clients = {role: stack.enter_context(_client(url, key)) for role, key in keys.items()}
@@ -36,13 +38,13 @@ def replay(path: Path, url: str, keys: Mapping[str, str], console: Console) -> l
 
 
 def check(path: Path, url: str) -> None:
-    """See that the file is in the format and the service answers, before anything is made. Raises: Unplayable."""
+    """Check the format of the file and that the service answers, before anything is written. Raises: Unplayable."""
     read(path)
     try:
         answer = httpx2.get(f"{url.rstrip('/')}/readyz", timeout=PATIENCE_S)
     except (httpx2.TransportError, httpx2.InvalidURL):
         raise Unplayable(f"nothing answers at {url}; is the service running? --url names another") from None
-    if answer.is_server_error:  # another refusal may come from a server in front that keeps this address inside
+    if answer.is_server_error:  # a web server in front may refuse this path to outsiders
         raise Unplayable(f"the service at {url} is not ready ({answer.status_code})")
 
 
@@ -51,7 +53,7 @@ def _client(url: str, key: str) -> httpx2.Client:
 
 
 class _Play:
-    """One case while it is played: its reference, its ETag as last seen, the ids behind its labels."""
+    """One case during its replay: its reference, its last known ETag, and the ids behind its labels."""
 
     def __init__(self, clients: Mapping[str, httpx2.Client], case: CaseLine) -> None:
         self.clients = clients
@@ -63,14 +65,14 @@ class _Play:
         self.ids: dict[str, str] = {}
 
     def run(self) -> Result:
-        """Make every call in order, until one is refused; then see where the case stands."""
+        """Make all calls in order until one is refused, then read the state of the case."""
         try:
             for place, call in enumerate(self.case.calls):
                 self._make(place, call)
         except Refused as refusal:
             self.result.refusal = refusal
         if self.steps:
-            self._look()
+            self._read_state()
         return self.result
 
     def _make(self, place: int, call: CallLine) -> None:
@@ -81,12 +83,12 @@ class _Play:
         again = answer.headers.get("Idempotency-Replayed") == "true"
         self.result.replayed += again
         self.result.changed += not again
-        # The ETag of an answer given before may be an old one by now; any record moves the case on.
+        # The ETag of a stored answer may be outdated, because every later record has changed the case.
         self.tag = answer.headers.get("ETag") if self._needs_tag(call) and not again else None
         self._note(call, answer.json())
 
     def _needs_tag(self, call: CallLine) -> bool:
-        """True for intake, steps and changes of the case itself: their answers carry its ETag."""
+        """Return whether the answer carries the ETag of the case: for intake, steps and changes of the case itself."""
         return call.to == "" or call.to in self.steps
 
     def _send(self, call: CallLine, place: int, headers: dict[str, str]) -> httpx2.Response:
@@ -104,18 +106,18 @@ class _Play:
         return _accepted(answer, place, call.to)
 
     def _resolved(self, call: CallLine, place: int) -> str:
-        """The path with the id that the service gave in place of `#label`."""
+        """Return the path of a call, with ids in place of labels such as `#label`."""
         parts = call.to.split("/")
         known = [self._id(call.by, parts[0], part, place) if part.startswith("#") else part for part in parts]
         return "/".join(known)
 
     def _id(self, role: str, noun: str, reference: str, place: int) -> str:
-        wanted = noun + reference
-        if wanted not in self.ids:
+        label = noun + reference
+        if label not in self.ids:
             self._learn(noun, self._all(role, f"{self.at}/{noun}", place))
-        if wanted not in self.ids:
+        if label not in self.ids:
             raise Refused(place, noun, "label.unknown")
-        return self.ids[wanted]
+        return self.ids[label]
 
     def _all(self, role: str, path: str, place: int) -> Iterable[Json]:
         cursor: dict[str, str] = {}
@@ -130,7 +132,7 @@ class _Play:
         self.ids |= {f"{noun}#{record['label']}": record["id"] for record in records if record.get("label")}
 
     def _account(self, value: Any, place: int) -> Any:
-        """The account id behind `@role`; any other value as it is."""
+        """Return the account id for `@role`, and any other value as it is."""
         if not (isinstance(value, str) and value.removeprefix("@") in self.clients and value.startswith("@")):
             return value
         return self._ask(value[1:], "/v1/me", place).json()["id"]
@@ -143,7 +145,7 @@ class _Play:
         return _accepted(answer, place, path)
 
     def _note(self, call: CallLine, answer: Json) -> None:
-        """Remember what the answer says of the case or of the record, and count what was written."""
+        """Store the ids that the answer contains, and count the records that were written."""
         if call.to == "":
             if call.method == "POST":
                 self.result.reference = answer["reference"]
@@ -153,12 +155,12 @@ class _Play:
         if call.method == "POST":
             self.result.recorded += _written(call)
             if self._needs_tag(call):
-                self.result.made.append(call.to or "intake")
+                self.result.steps.append(call.to or "intake")
             else:
                 self._learn(call.to, [answer])
 
-    def _look(self) -> None:
-        """See where the case stands now."""
+    def _read_state(self) -> None:
+        """Read the final state of the case."""
         try:
             case = self._ask(self.case.calls[0].by, self.at, len(self.case.calls)).json()
         except Refused as refusal:
@@ -169,7 +171,7 @@ class _Play:
 
 
 def _accepted(answer: httpx2.Response, place: int, to: str) -> httpx2.Response:
-    """The answer, if it is a success. Raises: Refused, with codes only."""
+    """Return the answer if it is a success. Raises: Refused, which holds only codes."""
     if answer.is_success:
         return answer
     is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
@@ -180,7 +182,7 @@ def _accepted(answer: httpx2.Response, place: int, to: str) -> httpx2.Response:
 
 
 def _written(call: CallLine) -> Counter[str]:
-    """How many records of each kind a call writes."""
+    """Return the number of records of each kind that a call writes."""
     brought = call.body.get("records", {})
     written = Counter({noun: len(records) for noun, records in brought.items()})
     for noun in ("violations", "demands", "commitments"):

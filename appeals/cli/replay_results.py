@@ -1,4 +1,4 @@
-"""What came of replayed cases, as the command shows it."""
+"""The results of a replay, as the command prints them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,7 +18,9 @@ UNDONE = frozenset({"breach", "reopening"})
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """The service said no, or nothing: to which call, with which codes. Never holds a value of the input."""
+    """A call that the service refused or did not answer: its number, path and codes. It never holds a value of the
+    input.
+    """
 
     place: int
     to: str
@@ -31,13 +33,13 @@ class Refused(Exception):
 
 @dataclass
 class Result:
-    """What came of playing one case."""
+    """The result of playing one case."""
 
     key: str
     published: Published
     status: Status | None = None
     close_reason: CloseReason | None = None
-    made: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
     recorded: Counter[str] = field(default_factory=Counter)
     changed: int = 0
     replayed: int = 0
@@ -46,22 +48,22 @@ class Result:
 
     @property
     def agrees(self) -> bool:
-        """True when the case ended where the sources say it stands."""
-        return self.status is not None and _agree(self.published, self.status, self.close_reason, set(self.made))
+        """True if the case ended in the state that its sources report."""
+        return self.status is not None and _agree(self.published, self.status, self.close_reason, set(self.steps))
 
     @property
     def fine(self) -> bool:
-        """True when nothing was refused and the end agrees."""
+        """True if no call was refused and the end agrees with the sources."""
         return self.refusal is None and self.agrees
 
 
-def _agree(published: Published, status: Status, reason: CloseReason | None, made: set[str]) -> bool:
+def _agree(published: Published, status: Status, reason: CloseReason | None, steps: set[str]) -> bool:
     is_open = GROUP[status] is not StatusGroup.ENDED
     answers = {
         Published.OPEN: is_open,
         Published.RESOLVED: reason in SETTLED,
         Published.PARTIALLY_RESOLVED: (
-            reason is CloseReason.SETTLED_PARTIAL or status in REMEDY or (is_open and bool(UNDONE & made))
+            reason is CloseReason.SETTLED_PARTIAL or status in REMEDY or (is_open and bool(UNDONE & steps))
         ),
         Published.CLOSED_WITHOUT_RESULT: status is Status.CLOSED and reason not in SETTLED,
         Published.UNKNOWN: True,
@@ -70,7 +72,7 @@ def _agree(published: Published, status: Status, reason: CloseReason | None, mad
 
 
 def table(results: Iterable[Result]) -> Table:
-    """One row a case; where it is narrow words are folded, not cut short."""
+    """Return a table with a row for each case. Long texts are wrapped, not cut."""
     names = ("Steps", "Actions", "Answers", "Tallies", "Now", "Published", "Agrees", "Refused")
     columns = [Column(name, overflow="fold", min_width=4) for name in names]
     reference = Column("Reference", no_wrap=True)
@@ -79,7 +81,7 @@ def table(results: Iterable[Result]) -> Table:
         counts = [result.recorded[noun] for noun in ("actions", "responses", "tallies")]
         stands = " ".join(filter(None, (result.status, result.close_reason and f"({result.close_reason})"))) or "–"
         verdict = "yes" if result.agrees else "NO"
-        numbers = map(str, (len(result.made), *counts))
+        numbers = map(str, (len(result.steps), *counts))
         why = str(result.refusal or "")
         table.add_row(result.key, result.reference or "–", *numbers, stands, result.published, verdict, why)
     return table

@@ -1,4 +1,4 @@
-"""The acts of an invented case: steps, and work on its records, by the code that writes real ones."""
+"""The acts of an invented case: steps and records, written by the code that writes real ones."""
 
 from collections.abc import Callable
 
@@ -41,7 +41,7 @@ def _nothing(_: FakeCase) -> Body:
 
 
 def _named(play: Play, writing: WriteContext, noun: str) -> Body:
-    """What a step names of the case itself."""
+    """Return the fields of a step that name records of the case itself."""
     case = writing.case
     if noun == "merger":
         return {"survivor": writing.tx.see(play.cases[0]).reference}
@@ -58,14 +58,14 @@ def _named(play: Play, writing: WriteContext, noun: str) -> Body:
 
 
 def _outcomes(play: Play, case: Case) -> list[Body]:
-    """What became of each demand that is still pursued."""
+    """Return an outcome for each demand that is still open."""
     pursued = [demand for demand in case.demands_now if not demand.disposed]
     outcomes = [{"disposition": what, "outcome": OUTCOME[what], "people_benefited": 3} for what in _became(play)]
     return [{"demand": str(demand.id), **values} for demand, values in zip(pursued, outcomes, strict=False)]
 
 
 def _became(play: Play) -> list[Disposition]:
-    """What becomes of the first demand and of the others."""
+    """Return the dispositions of the first demand and of the second."""
     return {
         CloseReason.DEMANDS_MET: [Disposition.MET, Disposition.MET],
         CloseReason.SETTLED_PARTIAL: [Disposition.MET, Disposition.PARTLY_MET],
@@ -92,7 +92,7 @@ def _support(play: Play, writing: WriteContext) -> None:
 
 
 def _letters(play: Play, writing: WriteContext) -> None:
-    """Answers to some of the letters that were written before, then further letters."""
+    """Write answers to some of the earlier letters, then further letters."""
     rng, case = play.case.rng, play.case
     unanswered = [
         action

@@ -1,4 +1,4 @@
-"""Plays one invented case along its scenario, each act in its own transaction and at its own time."""
+"""The player of scenarios: it plays one invented case, each act in its own transaction and at its own time."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,11 +28,11 @@ A_DAY = timedelta(days=1)
 SHORTEST_DAYS, LONGEST_DAYS = 60, 7 * 365
 WITHIN_DAYS = 12 * 365
 OPEN_WITHIN_DAYS = 400
-"""How much longer ago than its template an open case may have come in."""
+"""How many days earlier than its template an open case may have been received."""
 
 
 def play_scenario(database: Database, context: SeedContext, scenario: Scenario) -> Template:
-    """Play a case along a way, and read it as it then stands."""
+    """Play one case along a scenario, and read its rows as a template."""
     play = Play(database, context, scenario, _fake_case(context, scenario), [])
     moments = list(_moments(context, scenario))
     _create_case(play, moments[0])
@@ -62,13 +62,15 @@ def _fake_case(context: SeedContext, scenario: Scenario) -> FakeCase:
 
 
 def _visibility(context: SeedContext, scenario: Scenario) -> Visibility:
-    """How many see it, dealt by the shares; who has to sign a publication sees it."""
+    """Draw the visibility of a case by the shares. A case that will be published is never sealed: its reviewer must see
+    it.
+    """
     dealt = next(context.visible)
     return Visibility.RESTRICTED if "escalation" in scenario.acts and dealt is Visibility.SEALED else dealt
 
 
 def _moments(context: SeedContext, scenario: Scenario) -> Iterator[datetime]:
-    """When the intake and each act take place: at least two days between them, over two months to seven years."""
+    """Yield the times of the intake and of each act, at least two days apart, over two months to seven years."""
     rng, acts = context.rng, len(scenario.acts)
     times = LONGEST_DAYS / SHORTEST_DAYS * min(1, acts / 9)
     days = int(SHORTEST_DAYS * times ** (rng.random() ** 1.5))
@@ -80,18 +82,18 @@ def _moments(context: SeedContext, scenario: Scenario) -> Iterator[datetime]:
 
 
 def _let_time_pass(play: Play, until: datetime) -> None:
-    """Let the clock close what falls due before then, on the day after."""
+    """Process the due dates that pass before `until`, each on the day after it."""
     passed = select(DueDate.id, DueDate.due_on).where(
         DueDate.case_id.in_(play.cases), DueDate.acted_at.is_(None), DueDate.due_on < until.date()
     )
     with play.database.reading() as session:
-        found = session.execute(passed.order_by(DueDate.due_on, DueDate.id)).all()
-    for row_id, due_on in found:
+        rows = session.execute(passed.order_by(DueDate.due_on, DueDate.id)).all()
+    for row_id, due_on in rows:
         due_dates.process_date(play.database, row_id, datetime.combine(due_on + A_DAY, time(0, 1), UTC))
 
 
 def _most_days(session: Session, play: Play, begin: datetime) -> int:
-    """By fewer than how many days a copy may be moved: nothing more falls due by it, nor is it too old."""
+    """Return the limit of days by which a copy may be moved: no due date may pass by it, and no case become too old."""
     awaited = select(DueDate.due_on).where(DueDate.case_id.in_(play.cases), DueDate.acted_at.is_(None))
     today = play.context.now.date()
     most = OPEN_WITHIN_DAYS if play.scenario.is_open else WITHIN_DAYS - (today - begin.date()).days
@@ -108,7 +110,7 @@ def _create_case(play: Play, moment: datetime) -> None:
 
 
 def _act(play: Play, case_id: UUID, act: str, moment: datetime) -> None:
-    """One act of a case, in one transaction."""
+    """Play one act of a case in one transaction."""
     if act == SECOND:
         _play_second(play, moment)
         return
@@ -128,7 +130,7 @@ def _act(play: Play, case_id: UUID, act: str, moment: datetime) -> None:
 
 
 def _play_second(play: Play, moment: datetime) -> None:
-    """The same dispute comes in again; the second case goes its own way within the day."""
+    """Log the same dispute again, and play the second case to its own end within the day."""
     _create_case(play, moment)
     for minutes, act in enumerate(play.scenario.second or (), 1):
         _act(play, play.cases[-1], act, moment + timedelta(minutes=minutes))

@@ -1,4 +1,7 @@
-"""The scenarios of invented cases: which acts, how often, in which order. Why: docs/decisions/0024-seed.md."""
+"""The scenarios of invented cases: which acts they have, in which order, and how often each is played.
+
+The reasons are in docs/decisions/0024-seed.md.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,9 +25,9 @@ SECOND, LINK = "(the same dispute comes in again)", "(it is linked)"
 
 @dataclass(frozen=True)
 class Scenario:
-    """Where so many of a thousand cases go, by which acts; with a `second` one of the same dispute, which goes its own.
+    """A course that `share` of a thousand cases take: their acts in order, and the reason of their closing.
 
-    `reason` is that of the closing.
+    `second` holds the acts of a second case about the same dispute, if there is one.
     """
 
     share: int
@@ -35,7 +38,7 @@ class Scenario:
 
     @property
     def cases(self) -> int:
-        """How many cases go it together."""
+        """The number of cases that one play creates."""
         return 1 if self.second is None else 2
 
 
@@ -77,7 +80,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 @dataclass(frozen=True)
 class SeedContext:
-    """Where cases are played: who keeps them in each coalition, and the entities that log them, by country."""
+    """What all plays share: the coordinator of each coalition, the reviewer, the entities that log cases by country."""
 
     rng: Random
     now: datetime
@@ -90,7 +93,9 @@ class SeedContext:
 
 @dataclass
 class Play:
-    """A case on its way, by its id; and the second one of the same dispute."""
+    """One play of a scenario, with the ids of its cases: the first, and the second about the same dispute if there is
+    one.
+    """
 
     database: Database
     context: SeedContext

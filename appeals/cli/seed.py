@@ -1,4 +1,4 @@
-"""The command that adds invented cases, and prints keys to look at them."""
+"""The `appeals seed` command, which adds invented cases and prints keys to read them."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -23,21 +23,21 @@ cli = typer.Typer()
 
 @cli.command("seed")
 def seed(
-    cases: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 800,
-    seed: Annotated[int, typer.Option(help="Another number gives another population.")] = 1,
-    more: Annotated[bool, typer.Option("--more", help="Also where there are cases already.")] = False,
+    cases: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many cases to add.")] = 800,
+    seed: Annotated[int, typer.Option(help="The number from which the cases are invented; another gives others.")] = 1,
+    more: Annotated[bool, typer.Option("--more", help="Add cases even if there are some already.")] = False,
 ) -> None:
-    """Add invented cases, to try things on, and print keys to look at them: never to a network of real ones."""
+    """Add invented cases for trials, and print keys to read them. Never use it in a network with real cases."""
     settings = load_settings()
     database, pepper = open_network(settings), required_pepper(settings)
     with database.reading() as session:
         if not more and session.scalar(select(Case.id).limit(1)) is not None:
-            raise fail("there are cases here already; --more adds invented ones beside them")
+            raise fail("this network already has cases; use --more to add invented ones to them")
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Inventing cases", total=cases)
         population.populate(database, cases, seed, current_time(), lambda done: progress.advance(task, done))
-    print_line(f"made: {cases} cases")
+    print_line(f"added: {cases} cases")
     with database.writing() as session:
         for name, (role, entity) in SEED_KEYS.items():
             holder = account_with_role(session, role, entity, f"seed {role}")
@@ -51,4 +51,4 @@ SEED_KEYS = {
     "South Asia reader": (Role.READER, "South Asia"),
     "dashboard": (Role.DASHBOARD, entities.ROOT_NAME),
 }
-"""Who is given a key to look at invented cases, and where."""
+"""The keys that are printed to read invented cases: their names, the role of each and the entity."""

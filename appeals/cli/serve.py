@@ -1,4 +1,4 @@
-"""The command that serves the API, and the application that each of its processes loads."""
+"""The `appeals serve` command, and the application that each of its processes loads."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ from appeals.read_models.change_feed import count_foreign_changes, reset_feed
 from appeals.settings import load_settings
 
 ENDS_WITHIN_S = 5
-"""How long those are waited for who are still answered when the service ends; a stream would never end by itself."""
+"""Seconds that the service waits for open requests when it ends. Streams would never end by themselves."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -35,17 +35,17 @@ cli = typer.Typer()
 
 @cli.command()
 def serve() -> None:
-    """Serve the API. An embedded database is migrated first; a new network's first keys are printed, once."""
+    """Serve the API. An embedded database is migrated first. The first keys of a new network are printed once."""
     settings = load_settings()
     database = open_database(settings)
     if database.embedded and settings.workers > 1:
-        raise fail("SQLite has one writing process: set APPEALS_WORKERS=1, or use PostgreSQL")
+        raise fail("only one process can write to an SQLite database: set APPEALS_WORKERS=1, or use PostgreSQL")
     disk_reserve.release(database)
-    existing_pepper(settings)  # one that cannot be used is told before anything is made
+    existing_pepper(settings)  # an invalid pepper ends the command before anything is written
     prepare_schema(database)
     keys = bootstrap.bootstrap(database, any_pepper(settings), current_time())
     if keys:
-        print_line("A new network was founded. These keys are shown this once; keep them safe.")
+        print_line("A new network was created. These keys are shown only once; keep them safe.")
         print_line(f"admin key: {keys.admin}")
         print_line(f"coordinator key: {keys.coordinator}")
     with database.writing() as session:
@@ -64,16 +64,16 @@ def serve() -> None:
         access_log=False,
         server_header=False,
         log_level="warning",
-        http=cast(type[asyncio.Protocol], Connections(Limits.of(settings))),  # what makes a protocol, as that does
+        http=cast(type[asyncio.Protocol], Connections(Limits.of(settings))),  # uvicorn calls it to make a protocol
         ws="none",
         timeout_graceful_shutdown=ENDS_WITHIN_S,
     )
 
 
 def application() -> FastAPI:
-    """The application for the settings of the environment; what each worker process loads."""
+    """Create the application from the environment's settings; each worker process calls this."""
     end_with_parent()
     app = create_app(load_settings())
     gc.collect()
-    gc.freeze()  # what stands for good is not looked through again with every large body
+    gc.freeze()  # garbage collection then skips the objects that live as long as the process
     return app

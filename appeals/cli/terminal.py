@@ -1,4 +1,4 @@
-"""What the command prints, for people and scripts."""
+"""The output of the command on the terminal."""
 
 import sys
 
@@ -12,6 +12,6 @@ def print_line(line: str) -> None:
 
 
 def fail(line: str) -> typer.Exit:
-    """Say what is wrong on standard error; the exit that follows."""
+    """Print the sentence on standard error, and return the exit to raise."""
     sys.stderr.write(f"appeals: {line}\n")
     return typer.Exit(1)

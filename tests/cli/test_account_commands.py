@@ -56,8 +56,8 @@ def test_a_key_lasts_as_long_as_was_said(appeals: Appeals, here: str, world: Wor
 @pytest.mark.parametrize(
     ("said", "answer"),
     [
-        ([], "say either --role or --account"),
-        (["--role", "reviewer", "--account", "partner"], "say either --role or --account"),
+        ([], "give either --role or --account"),
+        (["--role", "reviewer", "--account", "partner"], "give either --role or --account"),
         (["--role", "reviewer", "--entity", "Atlantis"], f"no entity is named 'Atlantis'; there are: {ENTITIES}"),
         (["--account", "nobody"], "no account is named 'nobody'"),
     ],
@@ -95,7 +95,7 @@ def test_a_whole_key_is_not_repeated(appeals: Appeals, here: str, world: World) 
     for said in key, key[:11], "7fK2m9Q":
         done = appeals("key", "revoke", said)
         assert done.exit_code == 1
-        assert done.output == "appeals: a key is revoked by its id: give the 8 characters after ua_ and no others\n"
+        assert done.output == "appeals: a key is revoked by its id: give only the 8 characters after ua_\n"
     assert world.as_("reader").get("/v1/me").status_code == 200
 
 
@@ -148,7 +148,7 @@ def test_a_key_is_rotated_by_its_id_once_at_a_time(appeals: Appeals, refused: Re
         f"{key_id}\treader\t{(datetime.now(UTC) + OVERLAP).date()}\trotated\tread\tused {datetime.now(UTC).date()}"
         in (appeals("key", "list").output)
     )
-    assert refused("key", "rotate", key_id).startswith("appeals: Two keys are live already")
+    assert refused("key", "rotate", key_id).startswith("appeals: The old key and its successor are both live")
     assert old not in refused("key", "rotate", key_id)
 
 
@@ -195,7 +195,7 @@ def test_what_cannot_be_done_to_an_account_is_told(appeals: Appeals, here: str, 
 
 
 def test_the_last_admin_stays_also_by_command(refused: Refused, here: str) -> None:
-    told = "appeals: Nobody would administer the network; make another admin of the root first."
+    told = "appeals: Nobody would administer the network; grant the role to another admin of the root first."
     assert refused("account", "end-role", "admin", "--role", "admin") == told
     assert refused("account", "disable", "admin", "--reason", "left") == told
 
@@ -210,7 +210,7 @@ def test_entities_are_made_and_listed_as_a_tree(appeals: Appeals, refused: Refus
     at = lines.index("  Europe\tregional_coalition\tno country")
     assert lines[at + 1 : at + 3] == ["    Europe Production\tsubgroup\tno country", "      Sample Desk\tmember\tSE"]
     assert refused("entity", "new", "Group", "--kind", "subgroup") == (
-        "appeals: kind has its place below one of: regional_coalition"
+        "appeals: kind must be below one of: regional_coalition"
     )
     for said, answer in (
         (["Europe", "--kind", "member"], "an entity is named 'Europe' already"),

@@ -208,7 +208,7 @@ def test_a_busy_database_is_told(refused: Refused, settings: Callable[..., None]
         for table in Account, Entity, Key:
             session.scalars(select(table).with_for_update()).all()
         said = refused("key", "revoke", (world.as_("reader").key or "").split("_")[1])
-    assert said == "appeals: the database is busy, nothing was changed; try again"
+    assert said == "appeals: the database is busy and nothing was changed; try again"
 
 
 # without a network
@@ -223,7 +223,7 @@ def test_only_serve_makes_a_database(
     monkeypatch.delenv("APPEALS_PEPPER")
     (tmp_path / "kept").mkdir()
     where = "run this where the service runs, or set APPEALS_DATABASE_URL"
-    assert refused(*said) == f"appeals: there is no database kept/appeals.db; {where}"
+    assert refused(*said) == f"appeals: the database kept/appeals.db does not exist; {where}"
     assert sorted(tmp_path.rglob("*")) == [tmp_path / "kept"]
 
 
@@ -242,7 +242,7 @@ def test_only_serve_founds_a_network(
     monkeypatch.delenv("APPEALS_PEPPER")
     database = emptied(empty_url) if laid else Database(empty_url)
     database.engine.connect().close()  # an embedded one has its file now
-    assert refused(*said) == "appeals: there is no network here yet; appeals serve founds it on its first start"
+    assert refused(*said) == "appeals: the database has no network yet; appeals serve creates it on its first start"
     if laid:
         with database.reading() as session:
             assert session.scalar(select(Entity.id).limit(1)) is None
@@ -271,10 +271,10 @@ def test_a_key_is_made_with_the_pepper_of_the_service_or_not_at_all(
     refused: Refused, here: str, monkeypatch: pytest.MonkeyPatch, world: World, tmp_path: Path, said: list[str]
 ) -> None:
     monkeypatch.delenv("APPEALS_PEPPER")
-    where = "run this where the service runs, or set APPEALS_PEPPER_FILE"
+    where = "run this command where the service runs, or set APPEALS_PEPPER_FILE"
     with world.database.reading() as session:
         before = session.scalars(select(Account.name)).all()
-    assert refused(*said) == f"appeals: there is no pepper appeals.pepper; {where}"
+    assert refused(*said) == f"appeals: the pepper file appeals.pepper does not exist; {where}"
     with world.database.reading() as session:
         assert session.scalars(select(Account.name)).all() == before
     assert not (tmp_path / "appeals.pepper").exists()

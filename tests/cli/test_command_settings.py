@@ -120,7 +120,7 @@ def test_docs_writes_the_pages_and_tells_when_they_are_out_of_date(
 
 def test_replay_takes_all_three_keys_or_none(appeals: Appeals, here: str) -> None:
     done = appeals("replay", CASES, "--coordinator-key", "ua_")
-    assert (done.exit_code, done.output) == (1, "appeals: give all three keys, or none\n")
+    assert (done.exit_code, done.output) == (1, "appeals: give all three keys or none\n")
 
 
 def test_replay_names_a_file_that_is_not_there(appeals: Appeals, here: str) -> None:

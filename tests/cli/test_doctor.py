@@ -90,7 +90,7 @@ def test_safe_settings_are_safe(safe: Settings) -> None:
 def test_a_database_that_is_not_there_is_told_and_no_further_looked_into(safe: Settings, folder: Path) -> None:
     said = found(safe)
     assert list(said) == ["database.unreadable"]
-    assert f"there is no database {folder}/appeals.db" in said["database.unreadable"]
+    assert f"the database {folder}/appeals.db does not exist" in said["database.unreadable"]
     assert not (folder / "appeals.db").exists()
 
 
@@ -170,7 +170,7 @@ def test_a_database_and_a_file_with_a_password_are_closed_to_others(safe: Settin
     assert list(said) == ["database.open"]
     assert str(database) in said["database.open"]
     far = with_(safe, database_url=f"{FAR}?sslmode=verify-full", database_password_file=password)
-    says = f"Others on this machine can read {password}: chmod 600 it, or close its folder."
+    says = f"Other users of this machine can read {password}: run chmod 600 on it, or close its folder (chmod 700)."
     assert of_settings(far) == {"secret.open": says}
 
 
@@ -315,7 +315,7 @@ def test_a_table_that_is_kept_no_more_is_told(network: Callable[[], dict[str, st
 def test_somebody_with_a_live_key_is_at_the_root(
     network: Callable[[], dict[str, str]], world: World, role: str
 ) -> None:
-    says = f"is {role} of the root"
+    says = f"No {role} of the root entity has a live key"
     change(world, Key, Key.id == key_of(world, role), expires_at=NOW)
     assert says in network()["root.nobody"]
     change(world, Key, Key.id == key_of(world, role), expires_at=NOW + 200 * DAY)
@@ -333,7 +333,7 @@ def test_an_admin_has_no_role_on_cases(network: Callable[[], dict[str, str]], wo
     add_role(world, "admin", Role.READER)
     said = network()
     assert list(said) == ["account.admin_with_cases"]
-    assert said["account.admin_with_cases"].startswith("admin is admin")
+    assert said["account.admin_with_cases"].startswith("admin is an admin and also holds a role")
     change(world, Membership, Membership.role == Role.READER, ended_at=NOW)
     assert network() == {}
 
@@ -343,7 +343,7 @@ def test_a_partner_held_above_others_is_noted(network: Callable[[], dict[str, st
     add_role(world, "other partner", Role.PARTNER)
     said = network()
     assert list(said) == ["account.partner_above"]
-    assert said["account.partner_above"].startswith("other partner is partner in Europe, which has others below it")
+    assert said["account.partner_above"].startswith("other partner is partner in Europe, which has entities below it")
     change(world, Account, Account.name == "other partner", active=False)
     assert "account.partner_above" not in network()
 
@@ -425,7 +425,9 @@ def test_whoever_has_no_live_key_is_noted_unless_disabled(network: Callable[[], 
 def test_the_tree_is_sound(network: Callable[[], dict[str, str]], world: World) -> None:
     asia = Entity.name == "South Asia"
     change(world, Entity, asia, kind="subgroup")
-    assert network()["network.misplaced"].startswith("An entity is not in its place: South Asia, a subgroup, has its")
+    assert network()["network.misplaced"].startswith(
+        "An entity is in the wrong place of the tree: South Asia, a subgroup, must"
+    )
     change(world, Entity, asia, kind="regional_coalition")
     path = f"/{'0' * 32}/"
     change(world, Entity, Entity.name == "Garment Workers Centre", path=path)

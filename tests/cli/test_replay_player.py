@@ -77,7 +77,9 @@ def test_a_file_in_another_format_is_told_by_its_line_and_not_by_what_it_holds(t
         path.write_bytes(f"{good}\n\n{bad}\n".encode("utf-8", "surrogateescape"))
         with pytest.raises(replay_format.Unplayable) as told:
             replay_format.read(path)
-        assert str(told.value) == f"cases.jsonl, line 3{says} is not in the replay format; docs/replay.md has it"
+        assert (
+            str(told.value) == f"cases.jsonl, line 3{says} is not in the replay format, which docs/replay.md describes"
+        )
 
 
 @pytest.mark.parametrize("mark", ["\u2028", "\x85"])

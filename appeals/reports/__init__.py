@@ -1,1 +1,1 @@
-"""What is computed from the records when somebody asks."""
+"""Reports: what is computed from the records at each request."""

@@ -1,7 +1,7 @@
-"""Attention: what needs somebody now, in the cases that the caller works on, the most dangerous first.
+"""The attention list: cases of the caller that need somebody now, the most dangerous first.
 
-Each reason is one query over few columns of few rows: those of open cases whose day has passed or is near. Nothing is
-kept of it, so that it is never out of date.
+Each reason is one query over few columns of open cases whose day has passed or is near. No result is stored, so the
+list is never out of date.
 """
 
 from collections.abc import Callable, Iterable
@@ -44,15 +44,17 @@ from appeals.vocabulary import (
 )
 
 FIRST_ACTION_DAYS = {Priority.URGENT: 1, Priority.HIGH: 3, Priority.NORMAL: 14}
-"""Within how many days of its receipt something is done for a case (domain.md 5, priority)."""
+"""Within how many days of its receipt a case must have a first action, by priority (section 5 of the domain
+specification).
+"""
 ACKNOWLEDGED_WITHIN = timedelta(days=7)
-"""Within how long the requester is told that the appeal arrived: as Directive (EU) 2019/1937, article 9, asks."""
+"""Within how long the requester must get an acknowledgement, as Directive (EU) 2019/1937, article 9, asks."""
 HEARING_WITHIN = timedelta(days=14)
 CONSENT_WITHIN = timedelta(days=30)
 OVERRIDE_SHOWN_FOR = timedelta(days=30)
-"""Also for what was done without consent."""
+"""How long overrides, and contacts without consent, stay on the list."""
 MAX_ITEMS = 2000
-"""Of each reason; whoever has more to do than that is not helped by a longer list."""
+"""The largest number of items for each reason; a longer list would help nobody."""
 
 
 class AttentionItem(Model):
@@ -72,13 +74,15 @@ class AttentionItem(Model):
 
 @dataclass(frozen=True)
 class AttentionQuery:
-    """Who asks, on which day."""
+    """The parameters of an attention list: the caller and the day."""
 
     caller: Caller
     today: date
 
     def of_cases(self, since: Any, *conditions: ColumnElement[bool], record: Any = None) -> Select[Any]:
-        """Open cases the caller works on: their columns, since when, and the record it is about."""
+        """Return a statement over open cases that the caller works on: their columns, the day since which the reason
+        holds, and the id of the record.
+        """
         number = record if record is not None else Case.id
         return select(*_CASE, since.label("since"), number.label("record")).where(
             work_view_filter(self.caller), Case.status.not_in(ENDED), *conditions
@@ -90,7 +94,7 @@ Query = Callable[[AttentionQuery], Iterable[Select[Any]]]
 
 
 def attention(session: Session, caller: Caller) -> list[AttentionItem]:
-    """What needs somebody now: danger first, then the reasons in their order, then what has waited longest."""
+    """Return the attention list: cases in danger first, then by reason, then by how long they have waited."""
     params = AttentionQuery(caller, caller.now.date())
     attention_items = [
         _item(reason, row, source.noun)
@@ -123,7 +127,7 @@ def _day(since: date | datetime | str) -> date:
 
 
 def urgency_key(item: AttentionItem) -> tuple[Any, ...]:
-    """Where an item stands in the order of what presses most."""
+    """Return the sort key of an item by urgency."""
     risk = list(RiskLevel).index(item.risk) if item.risk else -1
     reason = list(AttentionReason).index(item.reason)
     return not item.danger, -risk, list(Priority).index(item.priority), reason, item.since.isoformat(), item.href
@@ -133,7 +137,9 @@ def urgency_key(item: AttentionItem) -> tuple[Any, ...]:
 
 
 def _consent_ended(a: AttentionQuery) -> Iterable[Select[Any]]:
-    """While the case is not paused, which is what follows; or they give a new one."""
+    """Consents in force have ended. A paused case is left out, since the pause is what should follow, until a
+    new yes.
+    """
     of_workers = and_(Consent.subject == ConsentSubject.WORKERS, Consent.scope == ConsentScope.TAKE_UP)
     ends = func.max(func.coalesce(Consent.on, Consent.expires_on))
     last = select(ends).where(Consent.case_id == Case.id, of_workers).scalar_subquery()
@@ -165,7 +171,7 @@ def _commitment_lapsed(a: AttentionQuery) -> Iterable[Select[Any]]:
 
 
 def _answer_overdue(a: AttentionQuery) -> Iterable[Select[Any]]:
-    """Until it comes, or the network approaches the same target again."""
+    """An expected answer is overdue, until it comes or the network approaches the same target again."""
     query = select(Response.id).where(Response.action == Action.id, Response.grade != ResponseGrade.NO_RESPONSE)
     again = aliased(Action)
     after = again.done_on > Action.answer_due_on
@@ -178,7 +184,7 @@ def _answer_overdue(a: AttentionQuery) -> Iterable[Select[Any]]:
 
 
 def _information_overdue(a: AttentionQuery) -> Iterable[Select[Any]]:
-    """By the day that the last request for it named."""
+    """Requested information is overdue, by the day that the last request named."""
     entry = aliased(HistoryEntry)
     params = and_(entry.case_id == Case.id, entry.step == "information-request")
     newest = select(func.max(entry.sequence)).where(params).scalar_subquery()
@@ -217,7 +223,9 @@ def _consent_expiring(a: AttentionQuery) -> Iterable[Select[Any]]:
 
 
 def _contact_without_consent(a: AttentionQuery) -> Iterable[Select[Any]]:
-    """Also in cases that ended: that is when those contacted are told that the network stops."""
+    """An action contacted a target without consent. Ended cases are included, because the network tells targets that it
+    stops.
+    """
     excused = and_(Action.without_consent_because.is_not(None), Action.status == ActionStatus.DONE)
     lately = or_(
         Action.recorded_at >= a.caller.now - OVERRIDE_SHOWN_FOR, Action.done_on >= a.today - OVERRIDE_SHOWN_FOR
@@ -229,14 +237,14 @@ def _contact_without_consent(a: AttentionQuery) -> Iterable[Select[Any]]:
 
 
 def _publication_outdated(a: AttentionQuery) -> Iterable[Select[Any]]:
-    """Also of cases that have ended: what is public says no more how they stand."""
+    """A publication no longer agrees with its case. Ended cases are included."""
     outdated = and_(Publication.taken_down_at.is_(None), Publication.outdated_on.is_not(None))
     query: Any = select(*_CASE, Publication.outdated_on.label("since"), Publication.id.label("record"))
     yield query.join(Publication, Publication.case_id == Case.id).where(work_view_filter(a.caller), outdated)
 
 
 def _shared_without_consent(a: AttentionQuery) -> Iterable[Select[Any]]:
-    """Cases that were wider before consent was asked for: they stay so, and somebody asks."""
+    """A case is visible in the whole network without consent, because it was so before consent was required."""
     without = or_(Case.share_until.is_(None), Case.share_until < a.today)
     yield a.of_cases(Case.received_on, Case.visibility == Visibility.NETWORK, without)
 
@@ -249,7 +257,7 @@ def _guard_overridden(a: AttentionQuery) -> Iterable[Select[Any]]:
 
 @dataclass(frozen=True)
 class ReasonQueries:
-    """The queries of a reason, and the kind of record it is about; none where it is about the case."""
+    """The queries of a reason, and the kind of record it is about; None if it is about the case."""
 
     queries: Query
     noun: str = ""

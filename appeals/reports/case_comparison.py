@@ -1,4 +1,4 @@
-"""Whether two cases may be the same appeal, by what they are compared by, and why."""
+"""The comparison of two cases: whether they may be the same appeal, and the reasons."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ SAME_DAYS = timedelta(days=14)
 
 
 COMPARED_PARTIES, COMPARED_NAMES = 100, 200
-"""Of each role the first parties of a case are compared, and of two cases the first pairs of names that share a key."""
+"""How many parties of a case are compared for each role, and how many pairs of names with the same key of two cases."""
 
 
 BUYER_ROLES = frozenset({PartyRole.BRAND, PartyRole.RETAILER, PartyRole.LICENSOR, PartyRole.AGENT})
@@ -28,7 +28,7 @@ BUYER_ROLES = frozenset({PartyRole.BRAND, PartyRole.RETAILER, PartyRole.LICENSOR
 
 @dataclass(frozen=True)
 class CaseFeatures:
-    """What a case is compared by: names and rows of the directory by role, violations, days."""
+    """The features of a case that are compared: names and directory rows by role, violations, days."""
 
     received_on: date
     id: UUID | None = None
@@ -40,23 +40,23 @@ class CaseFeatures:
 
     @property
     def buyers(self) -> set[UUID]:
-        """The rows of the directory that buy."""
+        """The ids of the directory rows of buyers."""
         return set[UUID]().union(*(self.rows.get(role, ()) for role in BUYER_ROLES))
 
     @property
     def days(self) -> set[date]:
-        """When it happened, as far as that is told; else when it was received."""
+        """The first and last day of the violations, or the day of receipt if they have no days."""
         return self.since or {self.received_on}
 
     def add(self, role: str, row: UUID | None, names: Iterable[str | None]) -> None:
-        """A party in a role."""
+        """Add a party with its role."""
         self.names.setdefault(role, []).extend(filter(None, names))
         if row is not None:
             self.rows.setdefault(role, set()).add(row)
 
 
 def features_of(case: Case) -> CaseFeatures:
-    """What a case is compared by, as it stands in this transaction."""
+    """Return the features of a case as it is in this transaction."""
     features = CaseFeatures(case.received_on, case.id, case.reference)
     for role, parties in groupby(sorted(case.parties, key=lambda party: (party.role, party.id)), _role_of):
         if role in {*COMPARED_ROLES, *BUYER_ROLES}:
@@ -75,7 +75,7 @@ def cases_alike(features: CaseFeatures, others: Iterable[CaseFeatures]) -> list[
 
 
 def why(case: CaseFeatures, other: CaseFeatures) -> list[str]:
-    """Why two cases may be the same appeal; nothing where it takes more to think so."""
+    """Return the reasons why two cases may be the same appeal; none if they are not enough."""
     employers = (case.names.get(PartyRole.EMPLOYER), other.names.get(PartyRole.EMPLOYER))
     if all(employers) and not _alike(PartyRole.EMPLOYER, case, other):
         return []
@@ -88,7 +88,7 @@ def why(case: CaseFeatures, other: CaseFeatures) -> list[str]:
 
 
 def _alike(role: PartyRole, case: CaseFeatures, other: CaseFeatures) -> Literal["same", "alike", ""]:
-    """Whether in this role both name the same row of the directory, or somebody of a like name."""
+    """Return whether both cases name the same directory row, or similar names, in this role."""
     if case.rows.get(role, set()) & other.rows.get(role, set()):
         return "same"
     pairs = _sharing_keys(case.names.get(role, ()), other.names.get(role, ()))
@@ -102,7 +102,7 @@ def _sharing_keys(names: Iterable[str], other_names: Collection[str]) -> Iterato
 
 
 def _beside(case: CaseFeatures, other: CaseFeatures) -> list[str]:
-    """What makes it more likely, and is not enough alone."""
+    """Return the reasons that make it more likely, and are not enough alone."""
     near = any(abs(one - another) <= SAME_DAYS for one in case.days for another in other.days)
     shared = {"same violations": case.codes & other.codes, "same brand": case.buyers & other.buyers}
     return [*(clue for clue, both in shared.items() if both), *(["same days"] if near else [])]

@@ -1,7 +1,7 @@
-"""The whole story of a case: everything dated that is on record, merged into one line of time.
+"""The timeline of a case: every dated fact that is on record, in one list.
 
-Each item says what happened in the words of the vocabularies, never in those that somebody typed: so the same item
-serves those who follow a case and its team, and the record itself has the rest.
+Each item is worded with the codes of the vocabularies, never with text that somebody typed. So readers with the status
+view get the same items as the team; the details are in the records.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -40,7 +40,7 @@ from appeals.vocabulary import (
 
 
 class TimelineItem(Model):
-    """Something that happened, or that somebody said would happen, on a day."""
+    """Something that happened on a day, or is expected on it."""
 
     on: date
     on_precision: Precision
@@ -53,7 +53,7 @@ class TimelineItem(Model):
 
 
 class TimelineFact(NamedTuple):
-    """A day, how exactly it is known, and what it is the day of."""
+    """A fact of a record: its day, the precision of the day, its code and its sentence."""
 
     on: date | None
     precision: str
@@ -62,10 +62,11 @@ class TimelineFact(NamedTuple):
 
 
 def timeline(session: Session, caller: Caller, case: Case, then: Case, at: datetime | None) -> list[TimelineItem]:
-    """Everything dated of a case as this caller may see it, and of those it is merged with, the oldest first.
+    """Return the timeline of a case and of the cases merged with it, as far as the caller may see them, the oldest
+    first.
 
-    The case is told of as it was `then`, at a moment, or as it is; who may see it is asked of the case as it is now.
-    Those who follow a case are told of what it is made of, each since when they could have read it.
+    Facts are those of `then`, which is the case at the moment `at`, or now. The present case decides who may see it.
+    With the status view, each fact has the time since which the caller could have read it.
     """
     items: list[TimelineItem] = []
     for one, was in _all_items(session, caller, case, then, at):
@@ -78,23 +79,24 @@ def timeline(session: Session, caller: Caller, case: Case, then: Case, at: datet
 def _all_items(
     session: Session, caller: Caller, case: Case, then: Case, at: datetime | None
 ) -> list[tuple[Case, Case]]:
-    """The case, and those that are one with it by merger, in any number of steps; each as it is and as it was.
+    """Return the case and all cases that are merged with it directly or through others, each as it is now and as it
+    was.
 
-    Through a case that the caller may not see they come to no other: that would tell of it.
+    A case that the caller may not see leads to no others, since that would reveal it.
     """
     whole, ids = [(case, then)], {case.id}
-    for one, told in whole:
-        for other in filter(None, (told.merged_into, *one.merged_here)):
+    for one, before in whole:
+        for other in filter(None, (before.merged_into, *one.merged_here)):
             unknown = other.id not in ids and sees(caller, other)
             was = as_it_was(session, caller, other, at, View.WORK) if unknown else None
-            if was and (was.merged_into_id == one.id or told.merged_into_id == was.id):
+            if was and (was.merged_into_id == one.id or before.merged_into_id == was.id):
                 whole.append((other, was))
                 ids.add(other.id)
     return whole
 
 
 def sort_key(item: TimelineItem) -> tuple[str, ...]:
-    """Where an item stands in the story."""
+    """Return the sort key of an item in the timeline."""
     days = (item.on.isoformat(), item.recorded_at.isoformat(), item.reference)
     return (*days, str(item.record_id), item.kind, item.code, item.says)
 
@@ -105,7 +107,7 @@ def _items(case: Case, states: States, *, of_team: bool) -> Iterator[TimelineIte
             continue
         records = case.demands_now if kind is TimelineKind.DEMAND and not of_team else source.records(case)
         for record in records:
-            heard = _own_statements(source.facts, states.get(record.id, []))
+            recorded = _later_facts(source.facts, states.get(record.id, []))
             for item in source.facts(record):
                 if item.on is not None:
                     yield TimelineItem(
@@ -115,24 +117,24 @@ def _items(case: Case, states: States, *, of_team: bool) -> Iterator[TimelineIte
                         code=item.code,
                         says=item.says,
                         record_id=record.id if of_team else None,
-                        recorded_at=heard.get(item, record.recorded_at),
+                        recorded_at=recorded.get(item, record.recorded_at),
                         reference=case.reference,
                     )
 
 
-def _own_statements(
-    told: Callable[[Any], Iterator[TimelineFact]], states: list[tuple[datetime, Any]]
+def _later_facts(
+    facts: Callable[[Any], Iterator[TimelineFact]], states: list[tuple[datetime, Any]]
 ) -> dict[TimelineFact, datetime]:
-    """Since when each item is on record that was not told of the record from the first."""
-    return {item: at for (_, before), (at, state) in pairwise(states) for item in {*told(state)} - {*told(before)}}
+    """Return the time of each fact that a change of the record added."""
+    return {item: at for (_, before), (at, state) in pairwise(states) for item in {*facts(state)} - {*facts(before)}}
 
 
 def _step(entry: Any) -> Iterator[TimelineFact]:
     yield TimelineFact(entry.occurred_on, entry.occurred_precision, entry.step, entry.says)
 
 
-def _violation(found: Any) -> Iterator[TimelineFact]:
-    yield TimelineFact(found.since, Precision.EXACT, found.code, ViolationCode(found.code).definition)
+def _violation(violation: Any) -> Iterator[TimelineFact]:
+    yield TimelineFact(violation.since, Precision.EXACT, violation.code, ViolationCode(violation.code).definition)
 
 
 def _tally(count: Any) -> Iterator[TimelineFact]:
@@ -140,21 +142,23 @@ def _tally(count: Any) -> Iterator[TimelineFact]:
     yield TimelineFact(count.as_of, count.as_of_precision, count.kind, f"{many}: {TallyKind(count.kind).definition}")
 
 
-def _demand(params: Any) -> Iterator[TimelineFact]:
+def _demand(demand: Any) -> Iterator[TimelineFact]:
     yield TimelineFact(
-        params.disposed_on, Precision.EXACT, params.disposition, Disposition(params.disposition).definition
+        demand.disposed_on, Precision.EXACT, demand.disposition, Disposition(demand.disposition).definition
     )
 
 
-def _action(made: Any) -> Iterator[TimelineFact]:
-    on = made.done_on or made.planned_on
-    by = "" if made.is_by_network else " by others"
-    yield TimelineFact(on, made.done_precision, made.kind, f"{made.status}{by}: {ActionKind(made.kind).definition}")
+def _action(action: Any) -> Iterator[TimelineFact]:
+    on = action.done_on or action.planned_on
+    by = "" if action.is_by_network else " by others"
+    says = f"{action.status}{by}: {ActionKind(action.kind).definition}"
+    yield TimelineFact(on, action.done_precision, action.kind, says)
 
 
-def _response(got: Any) -> Iterator[TimelineFact]:
-    yield TimelineFact(got.received_on, got.received_precision, got.grade, ResponseGrade(got.grade).definition)
-    yield TimelineFact(got.rejoined_on, Precision.EXACT, "rejoinder", "The network answered back.")
+def _response(answer: Any) -> Iterator[TimelineFact]:
+    says = ResponseGrade(answer.grade).definition
+    yield TimelineFact(answer.received_on, answer.received_precision, answer.grade, says)
+    yield TimelineFact(answer.rejoined_on, Precision.EXACT, "rejoinder", "The network answered back.")
 
 
 def _commitment(promise: Any) -> Iterator[TimelineFact]:
@@ -181,21 +185,23 @@ def _payment(sum_: Any) -> Iterator[TimelineFact]:
     yield TimelineFact(sum_.on, sum_.on_precision, sum_.kind, f"{amount}: {PaymentKind(sum_.kind).definition}")
 
 
-def _proceeding(found: Any) -> Iterator[TimelineFact]:
-    filed = ProceedingStage.FILED
-    yield TimelineFact(found.filed_on, found.filed_precision, filed, filed.definition)
-    if found.stage_on and found.stage != filed:
-        yield TimelineFact(found.stage_on, Precision.EXACT, found.stage, ProceedingStage(found.stage).definition)
-    yield TimelineFact(found.next_on, Precision.EXACT, "next", "The next hearing or deadline.")
+def _proceeding(proceeding: Any) -> Iterator[TimelineFact]:
+    filed, stage = ProceedingStage.FILED, proceeding.stage
+    yield TimelineFact(proceeding.filed_on, proceeding.filed_precision, filed, filed.definition)
+    if proceeding.stage_on and stage != filed:
+        yield TimelineFact(proceeding.stage_on, Precision.EXACT, stage, ProceedingStage(stage).definition)
+    yield TimelineFact(proceeding.next_on, Precision.EXACT, "next", "The next hearing or deadline.")
 
 
-def _outcome(came: Any) -> Iterator[TimelineFact]:
-    yield TimelineFact(came.happened_on, came.happened_precision, came.code, OutcomeCode(came.code).definition)
+def _outcome(outcome: Any) -> Iterator[TimelineFact]:
+    says = OutcomeCode(outcome.code).definition
+    yield TimelineFact(outcome.happened_on, outcome.happened_precision, outcome.code, says)
 
 
-def _publication(made: Any) -> Iterator[TimelineFact]:
-    yield TimelineFact(made.recorded_at.date(), Precision.EXACT, made.level, PublicationLevel(made.level).definition)
-    down = made.taken_down_at.date() if made.taken_down_at else None
+def _publication(publication: Any) -> Iterator[TimelineFact]:
+    says = PublicationLevel(publication.level).definition
+    yield TimelineFact(publication.recorded_at.date(), Precision.EXACT, publication.level, says)
+    down = publication.taken_down_at.date() if publication.taken_down_at else None
     yield TimelineFact(down, Precision.EXACT, "taken_down", "The publication was taken down.")
 
 
@@ -209,7 +215,7 @@ def _all(place: str) -> Callable[[Case], Iterable[Any]]:
 
 @dataclass(frozen=True)
 class FactSource:
-    """Where a kind of facts is kept, what each record tells, and whether also to those who only follow the case."""
+    """The records of a timeline kind, the facts of a record, and whether the status view shows them too."""
 
     records: Callable[[Case], Iterable[Any]]
     facts: Callable[[Any], Iterator[TimelineFact]]

@@ -1,6 +1,6 @@
-"""The record of a brand, a workplace or an owner: how it was approached, what it answered, which promises it kept.
+"""The track record of a brand, workplace or owner: how it was approached, what it answered, which promises it kept.
 
-Over all cases that the caller works on, and no others: there the parties are known to them.
+It covers all cases that the caller works on, and no others: only there may the caller read the parties.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ from appeals.vocabulary import (
 
 
 class Whose(StrEnum):
-    """Whose record it is."""
+    """The brand, workplace or owner that a track record is about."""
 
     BRAND = "brand"
     FACILITY = "facility"
@@ -45,7 +45,7 @@ class Whose(StrEnum):
 
 
 class Approach(Model):
-    """Something that the network asked of it, and what came of that."""
+    """An action of the network towards it, and its answers."""
 
     reference: str
     action_id: UUID
@@ -60,7 +60,7 @@ class Approach(Model):
 
 
 class Promise(Model):
-    """Something that it promised."""
+    """A promise that it made."""
 
     reference: str
     commitment_id: UUID
@@ -70,7 +70,7 @@ class Promise(Model):
 
 
 class TrackRecord(Model):
-    """What is on record of it. Silence is an approach whose day passed without an answer."""
+    """What is on record of it. Silence is an approach that got no answer by its day."""
 
     id: UUID
     name: str
@@ -91,7 +91,7 @@ class TrackRecord(Model):
 
 
 def track_record(session: Session, caller: Caller, whose: Whose, subject_id: UUID) -> TrackRecord | None:
-    """The record of one, over the cases that this caller works on; None where they know of none by this id."""
+    """Return the track record over the cases that the caller works on; None if none of them names this id."""
     values = directory_entry_for(session, caller, Facility if whose is Whose.FACILITY else Organisation, subject_id)
     if values is None:
         return None
@@ -128,7 +128,7 @@ def track_record(session: Session, caller: Caller, whose: Whose, subject_id: UUI
 
 
 def _parties(caller: Caller, whose: Whose, subject_id: UUID) -> Select[UUID]:
-    """It, as a party of the cases that the caller works on."""
+    """Return the statement for its parties in cases that the caller works on."""
     column = Party.facility_id if whose is Whose.FACILITY else Party.organisation_id
     query = select(Party.id).join(Case, Case.id == Party.case_id).where(work_view_filter(caller), column == subject_id)
     return query.where(Party.role == PartyRole.FACTORY_OWNER) if whose is Whose.OWNER else query

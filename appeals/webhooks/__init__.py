@@ -1,1 +1,1 @@
-"""Events for other services: subscriptions and their delivery."""
+"""Webhooks: subscriptions of other services to events, and their delivery."""

@@ -1,4 +1,4 @@
-"""What is noted of attempts to send: an event that arrived, one that is tried again and when, one that is dead."""
+"""The result of each attempt to deliver an event: delivered, to be retried at a certain time, or dead."""
 
 import random
 from dataclasses import dataclass
@@ -17,15 +17,21 @@ from appeals.webhooks.webhook import (
 )
 
 RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600))
-"""Then it is dead: the schedule that Standard Webhooks gives as its example, as far as it is of hours."""
+"""The pauses between the attempts; after the last, the delivery is dead. They follow the example of Standard
+Webhooks.
+"""
 JITTER = 0.2
-"""Up to this part of it is added to each pause, so that not all come back at once."""
+"""The largest part of a pause that is added to it at random, so that failed deliveries are not all retried at once."""
 GIVE_UP_AFTER = timedelta(days=3)
 
 
 @dataclass(frozen=True)
 class Event:
-    """An event on its way: its `webhook-id`, its body, its change and the place of that. Others come without change."""
+    """An event to be delivered: its `webhook-id` and body, and the change that it reports with the position in the
+    feed.
+
+    An event that reports no change has neither a change nor a position.
+    """
 
     id: UUID
     body: str
@@ -35,14 +41,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of sending: the receiver's status, and what went wrong."""
+    """The result of an attempt: the HTTP status of the receiver, and the fault; None if it was delivered."""
 
     status: int | None = None
     fault: DeliveryFault | None = None
 
 
 def record_success(session: Session, webhook: Webhook, event: Event, outcome: Attempt, now: datetime) -> None:
-    """Note that an event arrived."""
+    """Record that an event was delivered."""
     webhook.delivered_at, webhook.failing_since = now, None
     delivery = session.get(Delivery, event.id)
     if delivery is not None:
@@ -57,10 +63,10 @@ def record_success(session: Session, webhook: Webhook, event: Event, outcome: At
 
 
 def record_failure(session: Session, webhook: Webhook, event: Event, outcome: Attempt, now: datetime) -> None:
-    """Note that an event did not arrive, and when it is tried again."""
+    """Record that an attempt failed, and when the event is retried."""
     delivery = session.get(Delivery, event.id) or waiting_delivery(webhook.id, event.id, event.change_id, now)
     session.add(delivery)
-    if delivery.state == DeliveryState.DROPPED:  # hidden for a while, and seen again
+    if delivery.state == DeliveryState.DROPPED:  # its case was invisible to the account for a while
         delivery.state, delivery.blocks, delivery.tries = DeliveryState.WAITING, True, 0
     delivery.fault, delivery.status = outcome.fault, outcome.status
     delivery.tries += 1
@@ -77,7 +83,7 @@ def record_failure(session: Session, webhook: Webhook, event: Event, outcome: At
 
 
 def waiting_delivery(webhook_id: UUID, number: UUID, change_id: int | None, now: datetime) -> Delivery:
-    """A delivery that is to be tried at once, and blocks those after it."""
+    """Return a new delivery that is due at once, and blocks later events until it is delivered."""
     return Delivery(
         id=number,
         webhook_id=webhook_id,
@@ -90,7 +96,9 @@ def waiting_delivery(webhook_id: UUID, number: UUID, change_id: int | None, now:
     )
 
 
-def advance(webhook: Webhook, place: FeedPosition | None) -> None:
-    """Move the place of a webhook on, never back: what is tried again by hand lies before it."""
-    if place is not None and place > (webhook.after_transaction, webhook.after_id):
-        webhook.after_transaction, webhook.after_id = place
+def advance(webhook: Webhook, position: FeedPosition | None) -> None:
+    """Move the position of a webhook forward. An event that was retried by hand lies before it, and does not move it
+    back.
+    """
+    if position is not None and position > (webhook.after_transaction, webhook.after_id):
+        webhook.after_transaction, webhook.after_id = position

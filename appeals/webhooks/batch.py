@@ -1,4 +1,4 @@
-"""What is to be sent to a webhook: changes since its place in the feed as events, and what is tried again."""
+"""The next batch of events for a webhook: retries that are due, and changes after its position in the feed."""
 
 import hashlib
 import hmac
@@ -35,7 +35,7 @@ BATCH_SIZE = 50
 
 @dataclass(frozen=True)
 class DeliveryBatch:
-    """What is to be carried to a webhook now, and the place after it; `dropped` are not to be sent any more."""
+    """The events to send to a webhook now, and its position after them. Deliveries in `dropped` are no longer sent."""
 
     webhook: Webhook
     events: Sequence[Event]
@@ -44,7 +44,9 @@ class DeliveryBatch:
 
 
 def batch_for(session: Session, webhook_id: UUID, pepper: bytes, now: datetime) -> DeliveryBatch:
-    """What is to be sent, as one snapshot has it: what is tried again and, unless that blocks, what follows."""
+    """Return the next batch, read in one snapshot: the due retries and, unless a retry blocks them, the next
+    changes.
+    """
     webhook = session.get_one(Webhook, webhook_id)
     caller = caller_for(session, session.get_one(Account, webhook.account_id), now)
     again = list(_retries(session, webhook, caller, pepper, now))
@@ -70,7 +72,9 @@ def _make_batch(
 def _retries(
     session: Session, webhook: Webhook, caller: Caller, pepper: bytes, now: datetime
 ) -> Iterator[tuple[UUID, Event | None]]:
-    """The deliveries that are due, in the order of changes; without a letter where it is hidden meanwhile."""
+    """Yield the due deliveries in the order of changes, each with its event; None if its case is invisible to the
+    account.
+    """
     due = select(Delivery, Change.transaction_id).outerjoin(Change, Change.id == Delivery.change_id)
     due = due.where(Delivery.webhook_id == webhook.id, Delivery.state == DeliveryState.WAITING)
     due = due.where(Delivery.next_at <= now).order_by(Delivery.recorded_at, Delivery.id).limit(BATCH_SIZE)
@@ -86,7 +90,7 @@ def _retries(
 
 
 def _event(pepper: bytes, webhook_id: UUID, row: Any, number: UUID | None = None) -> Event:
-    """A change as an event. The same change has the same id, whoever sends it how often."""
+    """Return a change as an event. Its id is derived from the change, so that every attempt sends the same id."""
     transaction, change_id, at, version, reference, line, _ = row
     if number is None:
         print_ = hmac.digest(pepper, b"event of a webhook" + webhook_id.bytes + b"%d" % change_id, hashlib.sha256)
@@ -97,13 +101,15 @@ def _event(pepper: bytes, webhook_id: UUID, row: Any, number: UUID | None = None
 
 
 def caller_for(session: Session, account: Account, now: datetime) -> Caller:
-    """The account of a webhook, with the roles that it holds now."""
+    """Return the account of a webhook as a caller, with the roles that it holds now."""
     return Caller(account_id=account.id, name=account.name, grants=grants_of(session, account.id), now=now)
 
 
-def _since(place: FeedPosition) -> ReadRange:
-    """After a place of a webhook: it began at the end of the feed, so that all that follows is for it."""
-    return ReadRange(place, BEGINNING)
+def _since(position: FeedPosition) -> ReadRange:
+    """Return the range of the feed after a position. A webhook starts at the end of the feed, so nothing before it is
+    read.
+    """
+    return ReadRange(position, BEGINNING)
 
 
 def _body(kind: str, at: datetime, data: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
-"""The dispatcher: carries events out of the feed to the webhooks, each as its account may hear of it at that moment.
+"""The webhook dispatcher: it sends events of the change feed to webhooks, as far as their accounts may see the cases.
 
-Each process looks now and then which webhooks are behind. One process at a time works on a webhook: it takes it for a
-while, sends what the feed holds after its place, in order, and then moves the place. After a kill, what was sent and
-not noted is sent again, with the same `webhook-id`. An event that fails is kept as a delivery, and those after it wait
-in the feed. Decisions: docs/decisions/0025-webhooks.md.
+Each process regularly looks for webhooks with pending events. Only one process at a time works on a webhook: it takes a
+lease, sends the events after the webhook's position in order, and then moves the position. If the process is killed,
+events that were sent but not recorded are sent again with the same `webhook-id`. An event that fails is stored as a
+delivery, and later events wait in the feed. The decision is docs/decisions/0025-webhooks.md.
 """
 
 import asyncio
@@ -56,18 +56,20 @@ LEASE = timedelta(minutes=2)
 SENDING_TIME_S, REQUEST_TIMEOUT_S = 30, 10
 MAX_CONCURRENT = 20
 NO_GRANTS = b""
-"""Of a webhook that is paused: whatever roles its account is given, it begins anew."""
+"""The `grants_hash` of a paused webhook. It equals no other, so the webhook starts again once its account has
+a role.
+"""
 log = logging.getLogger("appeals")
 
 
 def starting_point(session: Session, caller: Caller, pepper: bytes) -> StartingPoint:
-    """Where a webhook of this caller begins: with what changes from now on."""
+    """Return the starting point of a new webhook of this caller: the end of the feed."""
     version, end = auth_version(session), position_from(session.execute(select(*head_position())).one())
     return StartingPoint(end, cursor_for(session, caller, pepper).grants_hash, version)
 
 
 def pending_statement(now: datetime) -> Any:
-    """The ids of webhooks that something is to be done for and that nobody has taken."""
+    """Return the statement for the ids of webhooks that have something to send or check, and no lease."""
     last_transaction, last_id = head_position()
     waiting = and_(Delivery.webhook_id == Webhook.id, Delivery.state == DeliveryState.WAITING)
     due = exists().where(waiting, Delivery.next_at <= now)
@@ -85,7 +87,7 @@ def _is_unleased(now: datetime) -> Any:
 
 @dataclass(frozen=True)
 class WebhookDispatcher:
-    """Carries what is to be carried. It takes its turn among those who write."""
+    """Sends pending events. Its transactions wait in the queue of writes like all others."""
 
     database: Database
     turns: AbstractAsyncContextManager[Any]
@@ -93,11 +95,11 @@ class WebhookDispatcher:
     client: httpx2.AsyncClient
 
     async def pending(self, now: datetime) -> Sequence[UUID]:
-        """The webhooks that something is to be done for and that nobody has taken."""
+        """Return the ids of webhooks that have something to send or check, and no lease."""
         return await to_thread.run_sync(self._pending, now)
 
     async def deliver(self, webhook_id: UUID, now: datetime) -> int:
-        """See to one webhook, from this moment on; how many events its receiver took, `BATCH_SIZE` at most."""
+        """Send one batch to a webhook, and return how many events were delivered, at most `BATCH_SIZE`."""
         begun = anyio.current_time()
 
         def moment() -> datetime:
@@ -109,18 +111,18 @@ class WebhookDispatcher:
             batch = await to_thread.run_sync(self._batch, webhook_id, moment())
             outcomes = await self._send(batch, moment)
             await self._write(self._record_attempts, batch, token, outcomes, moment())
-        except Exception as error:  # whatever goes wrong with it keeps nobody else waiting
-            log.error("a webhook could not be seen to: %s", type(error).__name__)
+        except Exception as error:  # other webhooks must not fail with this one
+            log.error("events could not be sent to a webhook: %s", type(error).__name__)
             return 0
         return sum(outcome.fault is None for outcome in outcomes)
 
-    async def _write(self, work: Any, *given: Any) -> Any:
+    async def _write(self, work: Any, *arguments: Any) -> Any:
         async with self.turns:
-            return await to_thread.run_sync(partial(self._in_a_transaction, work, *given))
+            return await to_thread.run_sync(partial(self._in_a_transaction, work, *arguments))
 
-    def _in_a_transaction(self, work: Any, *given: Any) -> Any:
+    def _in_a_transaction(self, work: Any, *arguments: Any) -> Any:
         with self.database.writing() as session:
-            return work(session, *given)
+            return work(session, *arguments)
 
     def _pending(self, now: datetime) -> Sequence[UUID]:
         with self.database.reading() as session:
@@ -129,7 +131,7 @@ class WebhookDispatcher:
     # Before sending
 
     def _lease(self, session: Session, webhook_id: UUID, token: UUID, now: datetime) -> bool:
-        """Take a webhook that is free; True when there may be something to send."""
+        """Take a lease on a webhook that has none. Returns whether there may be something to send."""
         free = select(Webhook).where(Webhook.id == webhook_id, _is_unleased(now)).with_for_update(skip_locked=True)
         webhook = session.scalar(free)
         if webhook is None or webhook.state not in (WebhookState.ACTIVE, WebhookState.PAUSED):
@@ -141,7 +143,9 @@ class WebhookDispatcher:
         return True
 
     def _check_account(self, session: Session, webhook: Webhook, now: datetime) -> None:
-        """See whether the account is what it was: it may be gone, hold no role any more, or hold others."""
+        """End, pause or restart the webhook if its account was disabled, has no role on cases any more, or has other
+        roles.
+        """
         account = session.get_one(Account, webhook.account_id)
         caller = caller_for(session, account, now)
         begins = starting_point(session, caller, self.pepper)
@@ -166,7 +170,7 @@ class WebhookDispatcher:
     # Sending
 
     async def _send(self, batch: DeliveryBatch, moment: Callable[[], datetime]) -> list[Attempt]:
-        """Send one after the other, up to the first that fails, and none any more when the time is up."""
+        """Send the events one after the other, until one fails or `SENDING_TIME_S` is over."""
         outcomes, begun, cipher = list[Attempt](), anyio.current_time(), secrets_cipher(self.pepper)
         for event in batch.events:
             if anyio.current_time() - begun > SENDING_TIME_S:
@@ -178,7 +182,7 @@ class WebhookDispatcher:
         return outcomes
 
     async def _post(self, url: str, headers: dict[str, str], body: str) -> Attempt:
-        """Send one. Of the answer, only the status is read."""
+        """Send one event. Only the status of the answer is read."""
         try:
             with anyio.fail_after(REQUEST_TIMEOUT_S):
                 async with self.client.stream("POST", url, headers=headers, content=body.encode()) as answer:
@@ -196,7 +200,7 @@ class WebhookDispatcher:
     def _record_attempts(
         self, session: Session, batch: DeliveryBatch, token: UUID, outcomes: Sequence[Attempt], now: datetime
     ) -> None:
-        """Keep what came of it, and let the webhook go; nothing where somebody else has taken it meanwhile."""
+        """Record the results and release the lease; nothing if the lease has expired and another process took one."""
         taken = select(Webhook).where(Webhook.id == batch.webhook.id, Webhook.leased_by == token).with_for_update()
         webhook = session.scalar(taken)
         if webhook is None:
@@ -215,10 +219,10 @@ class WebhookDispatcher:
 
 
 def delivery_outputs(session: Session, caller: Caller, deliveries: Sequence[Delivery]) -> list[DeliveryOutput]:
-    """Deliveries with the references of those cases that the caller may see now."""
+    """Return the wire form of deliveries, with the references of cases that the caller may see now."""
     seen = select(Change.id, Case.reference).join(Case, Case.id == Change.case_id).where(visible_filter(caller))
-    told = {delivery.change_id for delivery in deliveries if delivery.change_id is not None}
-    references = {row[0]: row[1] for row in session.execute(seen.where(Change.id.in_(told)))}
+    change_ids = {delivery.change_id for delivery in deliveries if delivery.change_id is not None}
+    references = {row[0]: row[1] for row in session.execute(seen.where(Change.id.in_(change_ids)))}
     names = DeliveryOutput.model_fields.keys() - {"reference"}
     return [
         DeliveryOutput.model_validate(
@@ -229,7 +233,9 @@ def delivery_outputs(session: Session, caller: Caller, deliveries: Sequence[Deli
 
 
 def client(*, to_loopback: bool) -> httpx2.AsyncClient:
-    """What events are sent with: to public addresses only, by no proxy, following nobody elsewhere."""
+    """Return the HTTP client for events. It connects only to public addresses, uses no proxy and follows no
+    redirect.
+    """
     inner = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_keepalive_connections=0), trust_env=False)
     transport = PublicAddressTransport(inner, to_loopback=to_loopback)
     return httpx2.AsyncClient(
@@ -242,13 +248,14 @@ def client(*, to_loopback: bool) -> httpx2.AsyncClient:
 
 
 async def run_dispatcher(dispatcher: WebhookDispatcher, every_s: float) -> None:
-    """Look every so many seconds, for as long as the process lives, and see to several webhooks at a time.
+    """Send pending events every `every_s` seconds as long as the process lives, to several webhooks at a time.
 
-    None waits for a receiver that is slow, unless `MAX_CONCURRENT` are: then chance says who is next.
+    A slow receiver delays no other webhook, unless `MAX_CONCURRENT` receivers are slow; the next ones are chosen at
+    random.
     """
     busy = set[UUID]()
 
-    async def see_to(webhook_id: UUID) -> None:
+    async def deliver_all(webhook_id: UUID) -> None:
         while await dispatcher.deliver(webhook_id, datetime.now(UTC)) == BATCH_SIZE:
             pass
         busy.discard(webhook_id)
@@ -257,10 +264,10 @@ async def run_dispatcher(dispatcher: WebhookDispatcher, every_s: float) -> None:
         while True:
             try:
                 waiting = set(await dispatcher.pending(datetime.now(UTC))) - busy
-            except Exception as error:  # whatever is wrong now may be right the next time
-                log.error("webhooks could not be seen to: %s", type(error).__name__)
+            except Exception as error:  # such as a database that is unreachable for a moment
+                log.error("pending webhooks could not be read: %s", type(error).__name__)
                 waiting = set()
             for webhook_id in random.sample(sorted(waiting), min(len(waiting), MAX_CONCURRENT - len(busy))):
                 busy.add(webhook_id)
-                tasks.start_soon(see_to, webhook_id)
+                tasks.start_soon(deliver_all, webhook_id)
             await asyncio.sleep(every_s)

@@ -1,8 +1,7 @@
-"""Addresses on the public internet: the only ones that the service itself ever calls.
+"""Outbound connections, which go only to addresses on the public internet.
 
-A name is looked up when it is called, every address it leads to is checked, and the connection goes to the very
-address that was checked: whatever the name leads to a moment later changes nothing. TLS still asks for the
-certificate of the name.
+A host name is resolved at each request, every address is checked, and the connection goes to a checked address. So a
+name that changes its address in between cannot lead elsewhere. TLS still checks the certificate for the host name.
 """
 
 import asyncio
@@ -14,32 +13,32 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import httpx2
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Finds the addresses that a name leads to. Raises: OSError."""
+"""Resolves a host name and port to addresses. Raises: OSError."""
 REFUSED = tuple(
     map(
         ip_network,
         (
-            "192.0.0.0/24",  # for protocols, not for machines
-            "192.88.99.0/24",  # relays of 6to4
+            "192.0.0.0/24",  # IETF protocols
+            "192.88.99.0/24",  # 6to4 relays
             "224.0.0.0/4",  # multicast
-            "2001::/23",  # for protocols, and Teredo
+            "2001::/23",  # IETF protocols and Teredo
             "2001:db8::/32",  # documentation
-            "2002::/16",  # 6to4: an address of version 4 inside
+            "2002::/16",  # 6to4, which wraps an IPv4 address
             "3fff::/20",  # documentation
         ),
     )
 )
-"""What `ipaddress` calls global, or did in some release of Python, and is none (IANA special-purpose registries)."""
+"""Networks that some release of `ipaddress` calls global although they are not (IANA special-purpose registries)."""
 UNICAST = ip_network("2000::/3")
-"""All of IPv6 that is given to machines; IPv4-mapped and NAT64 addresses lie outside."""
+"""The network of all public IPv6 unicast addresses; IPv4-mapped and NAT64 addresses are not in it."""
 
 
 class AddressNotPublic(httpx2.ConnectError):
-    """The name leads to an address that is not on the public internet."""
+    """A host name resolves to an address that is not on the public internet."""
 
 
 def is_public(text: str) -> bool:
-    """True for an address of a machine on the public internet."""
+    """Return whether a text is an address of a machine on the public internet."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -52,7 +51,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def is_loopback(text: str) -> bool:
-    """True for this machine itself."""
+    """Return whether a text is an address of this machine itself."""
     try:
         return ip_address(text).is_loopback
     except ValueError:
@@ -60,25 +59,27 @@ def is_loopback(text: str) -> bool:
 
 
 async def resolved(host: str, port: int) -> list[str]:
-    """The addresses of a name, as this machine knows it. Raises: OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(where[0]) for *_, where in found))
+    """Resolve a host name with the resolver of this machine. Raises: OSError."""
+    records = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in records))
 
 
 @dataclass
 class PublicAddressTransport(httpx2.AsyncBaseTransport):
-    """Sends through `inner`, to public addresses only; with `to_loopback`, to this machine too."""
+    """An HTTP transport that connects through `inner`, only to public addresses and, with `to_loopback`, to this
+    machine.
+    """
 
     inner: httpx2.AsyncBaseTransport
     resolve: Resolve = resolved
     to_loopback: bool = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Connect to the addresses one after the other until one answers. Raises: AddressNotPublic,
+        """Connect to the addresses one after the other until one accepts. Raises: AddressNotPublic,
         httpx2.TransportError.
         """
         host = request.url.host
-        failed: httpx2.TransportError = httpx2.ConnectError("the name leads nowhere", request=request)
+        failed: httpx2.TransportError = httpx2.ConnectError("the host name has no address", request=request)
         for address in await self._checked(request, host):
             try:
                 return await self.inner.handle_async_request(_sent_to(address, request))
@@ -89,20 +90,20 @@ class PublicAddressTransport(httpx2.AsyncBaseTransport):
     async def _checked(self, request: httpx2.Request, host: str) -> Sequence[str]:
         port = request.url.port or {"https": 443, "http": 80}[request.url.scheme]
         try:
-            found = await self.resolve(host, port)
+            addresses = await self.resolve(host, port)
         except (OSError, UnicodeError) as error:
-            raise httpx2.ConnectError("the name is not known", request=request) from error
-        if not all(is_public(address) or (self.to_loopback and is_loopback(address)) for address in found):
+            raise httpx2.ConnectError("the host name is unknown", request=request) from error
+        if not all(is_public(address) or (self.to_loopback and is_loopback(address)) for address in addresses):
             raise AddressNotPublic("not a public address", request=request)
-        return found
+        return addresses
 
     async def aclose(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         await self.inner.aclose()
 
 
 def _sent_to(address: str, request: httpx2.Request) -> httpx2.Request:
-    """The same request to an address; the header Host and the certificate stay those of the name."""
+    """Return the same request to an address. The Host header and the name in the certificate stay the same."""
     extensions = {**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")}
     return httpx2.Request(
         request.method,

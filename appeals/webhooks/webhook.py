@@ -1,8 +1,8 @@
-"""Webhooks: where an account has itself told of changes, the secrets that sign what is sent, and what failed.
+"""Webhooks: the addresses that accounts subscribe to changes, the secrets that sign events, and failed deliveries.
 
-An event says which case changed and nothing of it (Standard Webhooks 1.0: thin payloads); whoever receives it reads
-the case with a key of theirs. Its account's place in the feed is kept in the row; who carries the events is
-`webhooks/delivery.py`.
+An event says which case changed and nothing of its content (the thin payload of Standard Webhooks 1.0); its receiver
+reads the case with a key of its own. The row holds the position in the feed up to which events were sent.
+`webhooks/delivery.py` sends them.
 """
 
 import base64
@@ -26,18 +26,18 @@ from appeals.vocabulary import DeliveryFault, DeliveryState, WebhookState
 from appeals.webhooks.outbound import is_loopback, is_public
 
 MAX_WEBHOOKS = 5
-"""Webhooks of one account that have not ended."""
+"""How many active webhooks an account may have."""
 OVERLAP = timedelta(hours=24)
-"""How long a secret that was replaced signs beside the new one."""
+"""How long a replaced secret still signs beside the new one."""
 SECRET_BYTES = 32
 
 
 class Webhook(Base):
-    """An address that an account has told it wants to be told at. `secret` and `former_secret` are kept encrypted.
+    """An address to which an account wants events sent. `secret` and `former_secret` are stored encrypted.
 
-    `after_transaction` and `after_id` are the place in the feed up to which all was sent, for an account of this
-    `standing` (`change_feed.FeedCursor`), seen at this version of the network. While somebody carries events to it, it
-    is `leased_by` them, `leased_until` when at the latest.
+    All events up to the position `after_transaction`, `after_id` of the feed were sent. `grants_hash` stands for the
+    roles of the account (`change_feed.FeedCursor`) at `auth_version` of the network. A process that sends events holds
+    a lease: `leased_by` until `leased_until`.
     """
 
     __tablename__ = "webhook"
@@ -62,9 +62,9 @@ class Webhook(Base):
 
 
 class Delivery(Base):
-    """An event whose delivery failed, or that is not of a change (`change_id` is null). Its id is its `webhook-id`.
+    """An event whose delivery failed, or that reports no change (`change_id` is null). Its id is its `webhook-id`.
 
-    Those after it wait while it `blocks`: until it is delivered, dead or dropped.
+    While it `blocks`, later events wait until it is delivered, dead or dropped.
     """
 
     __tablename__ = "webhook_delivery"
@@ -115,7 +115,7 @@ class WebhookOutput(Model):
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
-        """The wire form of a webhook."""
+        """Return the wire form of a webhook."""
         return cls.model_validate({name: getattr(webhook, name) for name in WebhookOutput.model_fields})
 
 
@@ -139,14 +139,14 @@ class DeliveryOutput(Model):
 
 
 def secrets_cipher(pepper: bytes) -> Cipher:
-    """What secrets are kept under, each as that of its webhook."""
+    """Return the cipher of the stored secrets; each is bound to its webhook."""
     return Cipher(pepper, b"secret of a webhook")
 
 
 def new_webhook(
     session: Session, account_id: UUID, url: str, starting_point: "StartingPoint", now: datetime, cipher: Cipher
 ) -> tuple[Webhook, str]:
-    """Make a webhook that is told of what changes from now on, and its secret. Raises: ChangeRefused."""
+    """Create a webhook that gets events of changes from now on, and its secret. Raises: ChangeRefused."""
     _require_room(session, account_id)
     webhook = Webhook(
         id=new_id(),
@@ -173,7 +173,7 @@ def _require_room(session: Session, account_id: UUID) -> None:
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """Where a webhook begins: the end of the feed, the standing of its account, the version of the network."""
+    """Where a webhook starts: the end of the feed, the hash of its account's roles, and the version of the network."""
 
     position: tuple[int, int]
     grants_hash: bytes
@@ -181,7 +181,7 @@ class StartingPoint:
 
 
 def rotate_secret(webhook: Webhook, now: datetime, cipher: Cipher) -> str:
-    """Give a new secret; the old one signs beside it for `OVERLAP`, any before it no longer. Raises: ChangeRefused."""
+    """Replace the secret. The old one signs beside it for `OVERLAP`, an older one no longer. Raises: ChangeRefused."""
     require_live(webhook)
     webhook.former_secret, webhook.former_until = webhook.secret, now + OVERLAP
     return _give_secret(webhook, cipher)
@@ -194,7 +194,7 @@ def _give_secret(webhook: Webhook, cipher: Cipher) -> str:
 
 
 def change(session: Session, webhook: Webhook, data: WebhookChange, now: datetime) -> None:
-    """Send to another address, or try again what was given up. Raises: ChangeRefused."""
+    """Change the address of a webhook, or resume it after it was given up. Raises: ChangeRefused."""
     require_live(webhook)
     if data.url is not None:
         webhook.url = data.url
@@ -205,19 +205,21 @@ def change(session: Session, webhook: Webhook, data: WebhookChange, now: datetim
 
 
 def end(session: Session, webhook: Webhook, now: datetime) -> None:
-    """Never send anything to it again. One that has ended already keeps the moment."""
+    """End a webhook, which then gets no more events. One that has ended already keeps its time."""
     webhook.state, webhook.ended_at = WebhookState.ENDED, webhook.ended_at or now
     drop_waiting(session, webhook)
 
 
 def drop_waiting(session: Session, webhook: Webhook) -> None:
-    """Send nothing of what waits to be tried again."""
+    """Drop all deliveries that wait for a retry."""
     waiting = update(Delivery).where(Delivery.webhook_id == webhook.id, Delivery.state == DeliveryState.WAITING)
     session.execute(waiting.values(state=DeliveryState.DROPPED, next_at=None))
 
 
 def retry(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
-    """Have an event tried at once, a dead one too: out of its turn, with all tries before it. Raises: ChangeRefused."""
+    """Retry a delivery at once, even a dead one, out of order and with all its attempts again. Raises:
+    ChangeRefused.
+    """
     require_live(webhook)
     if delivery.state not in (DeliveryState.WAITING, DeliveryState.DEAD):
         raise refused(delivery.state, "delivery.done")
@@ -227,32 +229,34 @@ def retry(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
 
 
 def require_live(webhook: Webhook) -> None:
-    """Raises: ChangeRefused, when it has ended."""
+    """Check that a webhook has not ended. Raises: ChangeRefused."""
     if webhook.state == WebhookState.ENDED:
         raise refused("ended", "webhook.ended")
 
 
 def require_address(url: str, *, to_loopback: bool) -> None:
-    """See that events may be sent there, as far as can be told without looking up the name. Raises: Invalid."""
+    """Check that a URL may receive events, as far as possible without resolving its name. Raises: Invalid."""
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
     except ValueError:
-        raise _wrong("is no address") from None
+        raise _wrong("is not a URL") from None
     if not host or parts.fragment or parts.username is not None or parts.password is not None:
-        raise _wrong("needs a host, and holds neither a password nor a fragment")
+        raise _wrong("must have a host, and neither a password nor a fragment")
     if to_loopback and is_loopback(host):
         return
     if parts.scheme != "https":
-        raise _wrong("has to begin with https://")
+        raise _wrong("must begin with https://")
     if port is not None and port != 443 and port < 1024:
-        raise _wrong("names a port other than 443 and those from 1024 on")
+        raise _wrong("must have the port 443, or one from 1024 on")
     if _is_literal(host) and not is_public(host):
         raise _wrong("is not on the public internet")
 
 
 def _is_literal(host: str) -> bool:
-    """True for an address in numbers, in any form that some resolver takes for one; no top-level domain is numeric."""
+    """Return whether a host is a numeric address in any form that a resolver accepts. No top-level domain is
+    numeric.
+    """
     last = host.rstrip(".").rpartition(".")[2]
     return ":" in host or last.isdigit() or last.startswith("0x") or host.rstrip(".").endswith("localhost")
 
@@ -262,7 +266,7 @@ def _wrong(says: str) -> Invalid:
 
 
 def signed_headers(webhook: Webhook, event_id: UUID, body: str, now: datetime, cipher: Cipher) -> dict[str, str]:
-    """The headers of an event, by Standard Webhooks; with two signatures while the former secret is good."""
+    """Return the headers of an event by Standard Webhooks, with a second signature while the former secret is valid."""
     kept = [webhook.secret]
     if webhook.former_secret is not None and webhook.former_until is not None and now < webhook.former_until:
         kept.append(webhook.former_secret)
@@ -276,13 +280,13 @@ def signed_headers(webhook: Webhook, event_id: UUID, body: str, now: datetime, c
 
 
 def refused(state: str, code: str) -> ChangeRefused:
-    """The refusal of this code, with its sentence."""
+    """Return the refusal with this code and its sentence."""
     return ChangeRefused(state, [Unmet(code, REFUSALS[code])])
 
 
 REFUSALS = {
-    "webhook.too_many": f"An account has at most {MAX_WEBHOOKS} webhooks; end one that is not needed.",
-    "webhook.ended": "The webhook has ended; make a new one.",
-    "delivery.done": "The event was delivered, or is not to be sent any more.",
+    "webhook.too_many": f"An account may have at most {MAX_WEBHOOKS} webhooks; end one that is not needed.",
+    "webhook.ended": "The webhook has ended; create a new one.",
+    "delivery.done": "The event was delivered already, or was dropped and will not be sent.",
 }
-"""Why a webhook is not made or changed, by code."""
+"""The sentences of refusals, by code."""

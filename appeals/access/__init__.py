@@ -1,1 +1,1 @@
-"""Who sees what of a case, who writes which records, and the access log."""
+"""Access: who sees which view of a case, who writes which records, and the access log."""

@@ -1,8 +1,7 @@
-"""The access log: who looked at, opened, exported or was denied what, and when. It holds no content and no address.
+"""The access log: who viewed, opened, exported or was denied what, and when. It holds no content and no addresses.
 
-A row stands before the answer it speaks of leaves. What is written anyway takes its row along in its own transaction
-(`write_events`); reads and denials wait for the `AccessLogWriter`, which writes the rows of all who wait with one
-commit.
+A row is committed before its answer is sent. A write stores its row in its own transaction (`write_events`). Reads and
+denials wait for the `AccessLogWriter`, which stores all waiting rows with one commit.
 """
 
 import asyncio
@@ -32,7 +31,9 @@ log = logging.getLogger("appeals")
 
 
 class AccessEntry(Base):
-    """A row of the log; append only. Nothing it names has to exist: it may tell of what somebody only asked for."""
+    """A row of the access log, append-only. Its references need not exist, because a denied request may name
+    anything.
+    """
 
     __tablename__ = "access_log"
     __table_args__ = (Index(None, "account_id", "id"),)
@@ -48,12 +49,12 @@ class AccessEntry(Base):
 
     @property
     def subjects(self) -> list[str]:
-        """The references and ids of what it was about."""
+        """The references and ids that it is about."""
         return [access_subject.subject for access_subject in self.about]
 
 
 class AccessSubject(Base):
-    """A case reference or an id that an entry is about; found by it, newest first."""
+    """A case reference or an id that an entry is about, indexed to find entries by it."""
 
     __tablename__ = "access_subject"
 
@@ -62,12 +63,12 @@ class AccessSubject(Base):
 
 
 class AccessLogUnavailable(Busy):
-    """The row could not be written; so the answer is not given."""
+    """The row could not be written, so the answer is not sent."""
 
 
 @dataclass(frozen=True)
 class AccessEvent:
-    """What is to be logged: `status` is that of the answer, `subjects` are references and ids, never content."""
+    """An event to be logged. `status` is that of the answer; `subjects` are references and ids, never content."""
 
     at: datetime
     account_id: UUID | None
@@ -79,7 +80,9 @@ class AccessEvent:
 
 
 def write_events(connection: Connection, events: Sequence[AccessEvent]) -> None:
-    """Write rows in the transaction at hand. Raises: AccessLogUnavailable; then the transaction has to be given up."""
+    """Write rows in the current transaction. Raises: AccessLogUnavailable, after which the transaction must be rolled
+    back.
+    """
     if not events:
         return
     numbered = [(new_id(), event) for event in events]
@@ -94,7 +97,7 @@ def write_events(connection: Connection, events: Sequence[AccessEvent]) -> None:
             connection.execute(_INSERT_SUBJECT, subjects)
     except SQLAlchemyError as error:
         if failure_from(error):
-            raise  # the whole database fails, not the log: whoever opened the transaction tells so
+            raise  # the database itself fails, which the owner of the transaction reports
         raise _unavailable(error) from error
 
 
@@ -114,15 +117,16 @@ def _row(entry_id: UUID, event: AccessEvent) -> dict[str, Any]:
 
 
 def _unavailable(error: Exception) -> AccessLogUnavailable:
-    # The kind of failure only: a message could hold what was to be written.
+    # Only the kind of failure is logged: its message could contain the row.
     log.error("the access log could not be written: %s", type(error).__name__)
     return AccessLogUnavailable()
 
 
 def readable_filter(caller: Caller, entry: type[AccessEntry] | AliasedClass[AccessEntry]) -> ColumnElement[bool]:
-    """The rows an auditor reads: of accounts that hold a role at or below their entity, or once did; over the root all.
+    """Return the condition for rows an auditor reads: those of accounts that hold or once held a role at or below the
+    entity.
 
-    A role that was only proposed gives nothing: else an admin could lay any account open.
+    An auditor of the root reads all. Proposed roles do not count, or an admin could make any account readable.
     """
     paths = [grant.path for grant in caller.grants if grant.role is Role.AUDITOR]
     if any(is_of_root(path) for path in paths):
@@ -134,7 +138,7 @@ def readable_filter(caller: Caller, entry: type[AccessEntry] | AliasedClass[Acce
 
 @dataclass(frozen=True)
 class _Batch:
-    """Rows to be written together, and who is told when they are: by None, or by what went wrong."""
+    """Rows to be written together. `done` gets None, or the error."""
 
     events: Sequence[AccessEvent]
     used: Sequence[tuple[str, date]]
@@ -142,10 +146,10 @@ class _Batch:
 
 
 class AccessLogWriter:
-    """Writes the rows of all who wait at the moment with one commit, one commit after the other.
+    """Writes all rows that wait with one commit, then the next ones.
 
-    Where there is one writer at a time, it takes its turn among those who write. `note_use` is told, in the same
-    transaction, of each key that is used for the first time on a day.
+    If the database has one writer at a time, it waits in the queue of writes. `note_use` is called in the same
+    transaction for each key that is used for the first time on a day.
     """
 
     def __init__(
@@ -160,11 +164,13 @@ class AccessLogWriter:
         self._uses: dict[str, tuple[date, asyncio.Future[Exception | None]]] = {}
 
     def clear(self) -> None:
-        """Forget which keys were used today: another database is served now."""
+        """Forget which keys were used today, when another database is served."""
         self._uses.clear()
 
     async def write(self, events: Sequence[AccessEvent], use: AccessEvent | None = None) -> None:
-        """Return when the rows are committed; `use` only if its key was not used that day. Raises: Unavailable."""
+        """Return once the rows are committed; `use` is written only on the first use of its key on a day. Raises:
+        Unavailable.
+        """
         told = [self._queue(events)] if events else []
         if use is not None:
             told.append(self._first_use(use))
@@ -172,7 +178,7 @@ class AccessLogWriter:
             await self._wait_for(future)
 
     def _first_use(self, use: AccessEvent) -> "asyncio.Future[Exception | None]":
-        """What becomes of the row of this key and day; one that failed is tried again by the next caller."""
+        """Return the future of this key and day. If the last one failed, the next caller tries again."""
         key_id, day = str(use.key_id), use.at.date()
         known = self._uses.get(key_id)
         if known is None or known[0] != day or _failed(known[1]):
@@ -199,7 +205,7 @@ class AccessLogWriter:
 
     async def _write_all(self) -> None:
         while self._waiting:
-            await asyncio.sleep(0)  # who asks at the same moment is written with the first of them
+            await asyncio.sleep(0)  # requests of the same moment are written together
             async with self._turns:
                 together, self._waiting = self._waiting, []
                 error = await to_thread.run_sync(self._commit, together)
@@ -207,7 +213,7 @@ class AccessLogWriter:
                 waiting.done.set_result(error)
 
     def _commit(self, together: Sequence[_Batch]) -> Exception | None:
-        """Write what they wait for; what went wrong, or None."""
+        """Write the waiting rows. Returns the error, or None."""
         error: Exception | None = None
         for _ in range(MAX_TRIES):
             error = self._commit_once(together)
@@ -222,12 +228,12 @@ class AccessLogWriter:
                 self._note_uses(session, {used for waiting in together for used in waiting.used})
         except Unavailable as error:
             return error
-        except Exception as error:  # whatever is wrong, those who wait have to hear of it
+        except Exception as error:  # the waiting requests need an answer after any error
             return _unavailable(error)
         return None
 
     def _note_uses(self, session: Session, used: set[tuple[str, date]]) -> None:
-        """The one place where the first use of a key on a day is handled; sorted, so that none wait for each other."""
+        """Record the first use of keys on a day, sorted so that transactions do not wait for each other."""
         for key_id, day in sorted(used):
             if self._note_use:
                 self._note_use(session, key_id, day)

@@ -1,10 +1,10 @@
-"""What auditors read of the access log: every row that is theirs, and names in place of what tells of hidden cases.
+"""The access log as auditors read it: their rows, with keyed names in place of what would reveal hidden cases.
 
-A reference is read as it is where its case is not sealed, as it is now. In the row of a denial it is besides only where
-the auditor reads of it in another row anyway: else they could look up, by what they or others are denied, whether a
-reference is one. Every other reference stands as a *keyed name*, and so does whatever else such a row is about. One
-auditor reads the same name for the same case, so that accesses to it are told together. What somebody was denied has
-names of its own for each who asked, so that no request finds out the name of a reference.
+A reference is shown as it is if its case exists and is not sealed now. In the row of a denial it is shown only if the
+auditor also reads it in another row; otherwise they could test, by their own or others' denials, whether a reference
+exists. All other references are replaced by a *keyed name*, and so is everything else that such a row is about. One
+auditor always reads the same name for the same case, so that the accesses to it can be seen together. Denials have
+their own names for each account that was denied, so that no request reveals the name of a reference.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from appeals.vocabulary import Logged, Visibility
 
 PREFIX = "keyed-"
 _REFERENCE = "UA-"
-"""How a reference begins; no id does."""
+"""The beginning of every case reference; no id begins so."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Audit:
     pepper: bytes
 
     def subjects(self, session: Session, entries: Sequence[AccessEntry]) -> dict[UUID, list[str]]:
-        """What each of these entries is about, as the auditor reads it."""
+        """Return the subjects of these entries, as the auditor reads them."""
         hidden: dict[UUID, set[str]] = defaultdict(set)
         query = self._hidden_references().with_only_columns(AccessSubject.entry_id, AccessSubject.subject)
         query = query.join(AccessEntry, AccessEntry.id == AccessSubject.entry_id)
@@ -54,7 +54,7 @@ class Audit:
         ]
 
     def is_about(self, named: str) -> ColumnElement[bool]:
-        """That an entry is about what it names so to the auditor: as it is, or by a keyed name."""
+        """Return the condition that an entry is about a subject, given as it is or by a keyed name of the auditor."""
         subject, asker = self._subject(named) or (named, None)
         about = AccessEntry.id.in_(select(AccessSubject.entry_id).where(AccessSubject.subject == subject))
         hidden = self._hidden_references().where(AccessSubject.entry_id == AccessEntry.id)
@@ -64,11 +64,11 @@ class Audit:
         is_hidden = hidden.correlate(AccessEntry).exists()
         if asker is not None:
             return and_(about, is_hidden, _asked_by(asker))
-        # Asked first, and once: how often a sealed case was looked at takes no time.
+        # `_is_open` is first and runs once, so that the response time says nothing about the rows of a sealed case.
         return and_(_is_open(subject), about, ~is_hidden) if is_reference else and_(about, ~is_hidden)
 
     def _hidden_references(self) -> Select[str]:
-        """The references in an entry that the auditor reads by a keyed name; to be joined with the entry."""
+        """Return the statement for references that the auditor reads by a keyed name, to be joined with the entry."""
         other, row = aliased(AccessSubject), aliased(AccessEntry)
         is_read_of_anyway = (
             select(row.id)
@@ -86,7 +86,7 @@ class Audit:
         return PREFIX + self._names.encode(f"{subject}\n{asker}".encode(), self.caller.account_id.bytes)
 
     def _subject(self, named: str) -> tuple[str, str] | None:
-        """What a keyed name of this auditor stands for, and for whom; None where it is none."""
+        """Return what a keyed name of this auditor stands for and for whom, or None if it is not one."""
         if not named.startswith(PREFIX):
             return None
         try:
@@ -102,13 +102,15 @@ class Audit:
 
 
 def _is_open(reference: str | InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """That there is a case of this reference, and that it is not sealed."""
+    """Return the condition that a case with this reference exists and is not sealed."""
     open_ones = select(Case.id).where(Case.reference == reference, Case.visibility != Visibility.SEALED)
     return open_ones.correlate(AccessSubject).exists()
 
 
 def _asker(entry: AccessEntry) -> str:
-    """Whom the names in an entry are for: of a denial who asked, else nobody in particular."""
+    """Return who the names in an entry are for: the account that was denied, and nobody in particular for other
+    entries.
+    """
     return str(entry.account_id or entry.key_id) if entry.kind == Logged.DENIAL else ""
 
 

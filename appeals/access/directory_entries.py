@@ -1,4 +1,4 @@
-"""In which words somebody may know a row of the directory."""
+"""The words by which a caller may know a row of the directory."""
 
 from typing import Any
 from uuid import UUID
@@ -14,17 +14,19 @@ from appeals.cases.party import Party
 
 
 def own_parties(caller: Caller, *, lasting: bool = False) -> Select[Party]:
-    """The parties of the cases that the caller works on, or of those they work on for longer than a time."""
+    """Return the statement for the parties of cases that the caller works on; if `lasting`, for longer than a limited
+    time.
+    """
     return select(Party).join(Case, Case.id == Party.case_id).where(work_view_filter(caller, lasting=lasting))
 
 
 def directory_entry_for(
     session: Session, caller: Caller, table: type[Organisation | Facility], row_id: UUID, *, lasting: bool = False
 ) -> dict[str, Any] | None:
-    """A row of the directory in the words this caller may know it by; None where there is none for them.
+    """Return a directory row in the words by which the caller may know it, or None.
 
-    Listed ones are known to all; another only in the words of a case that the caller works on and that names it. To be
-    named in another case it has to be known for longer than a time: `lasting`.
+    Listed rows are known to all. Another is known only in the words of a case that names it and that the caller works
+    on. To name it in another case, the caller must work on that case for longer than a limited time: `lasting`.
     """
     row: Any = session.get(table, row_id)
     if row is not None and row.listed:

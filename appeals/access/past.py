@@ -1,8 +1,8 @@
-"""The past of a case, as somebody may read it (domain.md 8: the past does not widen).
+"""The past of a case as a caller may read it (section 8 of the domain specification: the past does not widen).
 
-Those who work on a case read the whole of it. Those who follow it read no moment at which they could not have seen it
-in the roles they hold, and the texts of today: what was corrected before the case was shown to more people stays with
-those who worked on it. Asked is what the case was, its visibility, lead and region; never who was named on its team.
+Those with the work view read all of it. Those with the status view read only moments at which they could have seen it
+with their roles, and today's texts: what was corrected before more people could see the case remains with those who
+worked on it. The former visibility, lead and region decide this, never the former team.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ EVER = datetime.min.replace(tzinfo=UTC)
 
 
 def as_it_was(session: Session, caller: Caller, case: Case, at: datetime | None, view: View) -> Case | None:
-    """The case as it was on record at a moment, or as it is, in a view; None where the caller may not read of then."""
+    """Return the case as it was at a moment, or as it is, in a view; None if the caller may not read that moment."""
     if at is None:
         return case
     then = revision.as_of(session, case, at)
@@ -35,7 +35,7 @@ def as_it_was(session: Session, caller: Caller, case: Case, at: datetime | None,
 
 
 def readable_since(session: Session, caller: Caller, case: Case) -> Callable[[datetime], datetime]:
-    """Tells of a moment at which something came on record since when the caller could have read it."""
+    """Return a function that maps the time of a record to the time since which the caller could have read it."""
     if is_on_team(caller, case):
         return lambda moment: moment
     periods = revision.visibility_history(session, case)

@@ -1,4 +1,4 @@
-"""Which roles write which kinds of record."""
+"""The roles that may write each kind of record."""
 
 from appeals.access.roles import CASEWORK, COORDINATION, FIELD_WORK
 from appeals.vocabulary import Role
@@ -21,12 +21,14 @@ RECORD_WRITERS: dict[str, frozenset[Role]] = {
     "links": CASEWORK,
     "team": COORDINATION,
 }
-"""Who may write each kind of record of a case, and change it where it can be changed."""
+"""The roles that may write each kind of record, and change it if it can be changed."""
 IMMUTABLE_RECORDS = frozenset(
     {"violations", "risk_assessments", "approvals", "tallies", "payments", "outcomes", "links"}
 )
-"""Kinds of record that stand as they were recorded: what is right is recorded beside them."""
+"""Kinds of record that cannot be changed; a newer record corrects them."""
 
 
 PROTECTIVE_RECORDS = frozenset({"suspension", "withdrawal", "consents", "risk_assessments", "team"})
-"""Steps, and kinds of record of which some are written by those who act only to protect (domain.md 8, broken glass)."""
+"""Steps, and kinds of record, that those who act only to protect may write in part (section 8 of the domain
+specification, broken glass).
+"""

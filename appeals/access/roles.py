@@ -1,4 +1,4 @@
-"""Groups of roles that rules speak of. Source: domain.md 3."""
+"""Groups of roles that rules refer to. Source: section 3 of the domain specification."""
 
 from appeals.vocabulary import Role
 
@@ -11,4 +11,4 @@ INTAKE_ROLES = frozenset({Role.PARTNER, Role.CASEWORKER, Role.COORDINATOR})
 FIELD_WORK = CASEWORK | {Role.PARTNER}
 TEAM_ROLES = FIELD_WORK | {Role.REVIEWER}
 CASE_ROLES = TEAM_ROLES | {Role.READER}
-"""The roles that have to do with cases; to all others no case exists."""
+"""The roles that may see cases. For all others no case exists."""

@@ -1,4 +1,4 @@
-"""The ways by which somebody reaches a case: as the roles they hold on it that way, and as SQL."""
+"""The relations through which callers reach a case, each as the roles they give on it and as an SQL condition."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -20,11 +20,13 @@ from appeals.vocabulary import (
 )
 
 VisibilityTable = type[Case] | type[PreviousVisibility] | AliasedClass[Case]
-"""A table with the columns that decide who sees a case: as they stand, or as they stood before a change."""
+"""A table with the columns that decide who sees a case: the case now, or its visibility before a change."""
 
 
 def _on_team(caller: Caller, of: VisibilityTable, *, for_a_day: bool) -> ColumnElement[bool]:
-    """That the caller is on the team, or was: named for good, or for the day since they broke the glass."""
+    """Return the condition that the caller is or was on the team, as a named member or by break-glass access
+    for a day.
+    """
     if of is PreviousVisibility:
         until = PreviousTeamMember.until.is_not(None) if for_a_day else PreviousTeamMember.until.is_(None)
         was_on = select(PreviousTeamMember.change_id).where(
@@ -33,7 +35,7 @@ def _on_team(caller: Caller, of: VisibilityTable, *, for_a_day: bool) -> ColumnE
             until,
         )
         return was_on.correlate(PreviousVisibility).exists()
-    # A parameter of a name, so that the statement can be used again at another moment.
+    # A named parameter, so that the cached statement works at any time.
     not_over = TeamMember.until > bindparam("now", caller.now, UtcDateTime)
     is_on = select(TeamMember.id).where(
         TeamMember.case_id == of.id,  # type: ignore[union-attr]
@@ -46,11 +48,12 @@ def _on_team(caller: Caller, of: VisibilityTable, *, for_a_day: bool) -> ColumnE
 
 @dataclass(frozen=True)
 class Via:
-    """A way to a case: the roles somebody holds on it that way, and, as SQL, the cases they reach in some roles.
+    """A relation to a case: the roles it gives on the case, and an SQL condition for the cases it reaches with some
+    roles.
 
-    The SQL is of a table that has the columns which decide who sees a case: of the case, or of its former sight. A way
-    that does not last is for a time: who comes by it leaves nothing behind, on this case or on another. One that is
-    `personal` depends on who it is, the others on the roles they hold.
+    The condition is for a table with the columns that decide who sees a case: the case, or its previous visibility. A
+    relation that does not last is limited in time, and its callers leave nothing behind, in this case or in another.
+    One that is `personal` depends on the account, all others on its roles.
     """
 
     says: str
@@ -61,15 +64,15 @@ class Via:
 
 
 def _via_entity(place: str, says: str, *, lasts: bool = True) -> Via:
-    """By roles held over the entity that a column of the case names."""
+    """Return the relation through roles held over the entity that a column of the case names."""
 
     def roles(caller: Caller, case: Case) -> frozenset[Role]:
         entity: Entity | None = getattr(case, place)
         return caller.roles_over(entity.path) if entity else frozenset()
 
-    def condition(caller: Caller, wanted: frozenset[Role], of: VisibilityTable) -> ColumnElement[bool]:
+    def condition(caller: Caller, needed: frozenset[Role], of: VisibilityTable) -> ColumnElement[bool]:
         column: ColumnElement[UUID | None] = getattr(of, f"{place}_id")
-        paths = _paths(caller, wanted)
+        paths = _paths(caller, needed)
         if any(is_of_root(path) for path in paths):
             return column.is_not(None)
         below = or_(false(), *(Entity.path.startswith(path) for path in paths))
@@ -79,7 +82,9 @@ def _via_entity(place: str, says: str, *, lasts: bool = True) -> Via:
 
 
 def _team_roles(caller: Caller, case: Case) -> frozenset[Role]:
-    """On a team one acts in the roles one holds anywhere; who coordinates elsewhere is a caseworker here."""
+    """Return the roles of a named team member: those held anywhere, but a coordinator of other leads acts as a
+    caseworker.
+    """
     if not any(member.account == caller.account_id and member.is_named for member in case.team):
         return frozenset()
     over_lead = caller.roles_over(case.lead_entity.path)
@@ -94,7 +99,7 @@ def _on_team_filter(caller: Caller, roles: frozenset[Role], of: VisibilityTable)
 
 
 def _break_glass_roles(caller: Caller, case: Case) -> frozenset[Role]:
-    """For the day since they broke it, as long as they are over the lead."""
+    """Return the roles during the day of break-glass access, as long as they are held over the lead."""
     if not any(member.account == caller.account_id and member.broke_glass(caller.now) for member in case.team):
         return frozenset()
     return caller.roles_over(case.lead_entity.path)
@@ -106,7 +111,7 @@ def _break_glass_filter(caller: Caller, roles: frozenset[Role], of: VisibilityTa
 
 
 def _region_roles(caller: Caller, case: Case) -> frozenset[Role]:
-    """A lead without a coalition stands for its own: it and all below it."""
+    """Return the roles held in the region of the case. A lead without a coalition counts as its own region."""
     region_id = case.region_id or case.lead_entity.id
     return frozenset(grant.role for grant in caller.grants if region_id in _at_or_above([grant.path]))
 
@@ -117,15 +122,15 @@ def _of_region(caller: Caller, roles: frozenset[Role], of: VisibilityTable) -> C
 
 
 def _via_exact_entity(place: str, says: str) -> Via:
-    """By roles held within the very entity that a column of the case names, not above it."""
+    """Return the relation through roles held in the entity itself that a column of the case names, not above it."""
 
     def roles(caller: Caller, case: Case) -> frozenset[Role]:
         entity_id: UUID | None = getattr(case, f"{place}_id")
         return frozenset(grant.role for grant in caller.grants if grant.entity_id == entity_id)
 
-    def condition(caller: Caller, wanted: frozenset[Role], of: VisibilityTable) -> ColumnElement[bool]:
+    def condition(caller: Caller, needed: frozenset[Role], of: VisibilityTable) -> ColumnElement[bool]:
         column: ColumnElement[UUID | None] = getattr(of, f"{place}_id")
-        return or_(false(), *(column == entity_id for entity_id in _entity_ids(caller, wanted)))
+        return or_(false(), *(column == entity_id for entity_id in _entity_ids(caller, needed)))
 
     return Via(says, roles, condition)
 
@@ -140,7 +145,7 @@ VIA_INTAKE = _via_exact_entity("intake_entity", "held in the entity that logged 
 
 
 VIA_BREAK_GLASS = Via(
-    "over its lead entity, for the day since they broke the glass",
+    "over its lead entity, for the day after break-glass access",
     _break_glass_roles,
     _break_glass_filter,
     lasts=False,
@@ -152,7 +157,7 @@ VIA_HANDOVER = _via_entity("handover_to", "held over the entity it is offered to
 
 
 VIA_REGION = Via(
-    "held in the regional coalition of its lead (where it has none, in the lead itself), or below",
+    "held in or below the regional coalition of its lead, or the lead itself if it has none",
     _region_roles,
     _of_region,
 )
@@ -174,6 +179,6 @@ def _paths(caller: Caller, roles: Collection[Role]) -> list[str]:
 
 
 def _at_or_above(paths: Iterable[str]) -> set[UUID]:
-    """The entities at these paths, and all above them but for the root: below it is the whole network."""
+    """Return the entities of these paths and all above them except the root, below which is the whole network."""
     parts = [path.strip("/").split("/") for path in paths]
     return {UUID(part) for own in parts for part in own[1:] or own}

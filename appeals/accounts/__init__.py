@@ -1,1 +1,1 @@
-"""Who is in the network: entities, accounts, roles, keys."""
+"""The network: entities, accounts, roles and API keys."""

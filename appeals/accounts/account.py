@@ -1,4 +1,4 @@
-"""Accounts of people and machines, and their memberships: who holds which role where."""
+"""Accounts of people and machines, and their memberships: who holds which role in which entity."""
 
 import secrets
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ from appeals.vocabulary import (
 )
 
 UNCONFIRMED_ROLES = frozenset({Role.DASHBOARD, Role.AUDITOR})
-"""The roles that one admin gives alone: they see no case, and give no roles."""
+"""The roles that one admin grants without confirmation: they see no case and grant no roles."""
 PROPOSALS_LAST = timedelta(days=14)
 
 
@@ -46,10 +46,10 @@ class Account(Base):
 
 
 class Membership(Base):
-    """A role within an entity, good for it and the entities below it; never deleted.
+    """A role within an entity, which holds for it and the entities below it. Rows are never deleted.
 
-    It is held from `effective_at` until `ended_at`, and only proposed before. `recorded_by` is who proposed it, None
-    the command on the machine; `recorded_at` is None where the role was given before roles were confirmed.
+    The role is held from `effective_at` until `ended_at`, and only proposed before. `recorded_by` is the proposer, or
+    None for the command on the machine. `recorded_at` is None if the role was granted before confirmation existed.
     """
 
     __tablename__ = "membership"
@@ -74,24 +74,24 @@ class Membership(Base):
 
     @property
     def state(self) -> MembershipState:
-        """Where it stands; a proposal that lapsed is ended by `expire_keys_and_proposals`."""
+        """The state of the membership. Lapsed proposals are ended by `expire_keys_and_proposals`."""
         if self.ended_at is not None:
             return MembershipState.ENDED
         return MembershipState.PROPOSED if self.effective_at is None else MembershipState.HELD
 
     @property
     def lapses_at(self) -> datetime | None:
-        """When a proposal lapses."""
+        """The time at which a proposal lapses."""
         is_proposed = self.state is MembershipState.PROPOSED
         return self.recorded_at + PROPOSALS_LAST if is_proposed and self.recorded_at else None
 
     def has_lapsed(self, now: datetime) -> bool:
-        """True of a proposal that nobody confirmed in time."""
+        """Return whether this is a proposal that nobody confirmed in time."""
         return self.lapses_at is not None and self.lapses_at <= now
 
 
 def is_active_membership() -> ColumnElement[bool]:
-    """That a membership is held."""
+    """Return the condition that a membership is held now."""
     return and_(Membership.effective_at.is_not(None), Membership.ended_at.is_(None))
 
 
@@ -118,25 +118,27 @@ class MembershipOutput(Model):
     role: Role
     entity: UUID
     entity_name: str
-    state: Annotated[MembershipState, Field(description="What is only proposed gives nothing.")]
-    recorded_at: Annotated[datetime | None, Field(description="Null: before roles were confirmed.")]
-    proposed_by: Annotated[UUID | None, Field(description="Null: the command on the machine.")]
-    lapses_at: Annotated[datetime | None, Field(description="Of a proposal: when it lapses.")]
+    state: Annotated[MembershipState, Field(description="The state of the role; a proposed role gives no rights.")]
+    recorded_at: Annotated[
+        datetime | None, Field(description="When it was proposed; null if before confirmation existed.")
+    ]
+    proposed_by: Annotated[UUID | None, Field(description="Who proposed it; null for the command on the machine.")]
+    lapses_at: Annotated[datetime | None, Field(description="When a proposal lapses.")]
     confirmed_by: UUID | None
 
 
 class AccountOutput(Model):
-    """An account and what it may do where."""
+    """An account with its roles."""
 
     id: UUID
     name: str
     kind: AccountKind
-    active: Annotated[bool, Field(description="False once it was disabled: its keys are dead.")]
+    active: Annotated[bool, Field(description="False if it was disabled; its keys no longer work.")]
     memberships: list[MembershipOutput]
 
 
 def account_named(session: Session, name_or_id: str) -> Account | None:
-    """The active account of this name or id."""
+    """Return the active account with this name or id, or None."""
     row_id = as_uuid(name_or_id)
     return session.scalar(
         select(Account).where(Account.active, Account.id == row_id if row_id else Account.name == name_or_id)
@@ -144,7 +146,7 @@ def account_named(session: Session, name_or_id: str) -> Account | None:
 
 
 def existing_account(session: Session, name_or_id: str, pointer: str) -> Account:
-    """The active account of this name or id. Raises: Invalid, pointing at the member that named it."""
+    """Return the active account with this name or id. Raises: Invalid, with the pointer of the member that names it."""
     account = account_named(session, name_or_id)
     if account is None:
         raise Invalid([FieldError(pointer, "names no account of the network")])
@@ -152,7 +154,7 @@ def existing_account(session: Session, name_or_id: str, pointer: str) -> Account
 
 
 def new_account(session: Session, name: str, kind: AccountKind, now: datetime) -> Account:
-    """Add an account that holds no role yet."""
+    """Add an account without a role."""
     account = Account(name=name, kind=kind, recorded_at=now)
     session.add(account)
     session.flush()
@@ -160,12 +162,12 @@ def new_account(session: Session, name: str, kind: AccountKind, now: datetime) -
 
 
 def random_handle() -> str:
-    """A short random name for an account that was given none."""
+    """Return a short random name for an account that was given none."""
     return secrets.token_hex(3)
 
 
 def grant(session: Session, account: Account, role: Role, entity: Entity, now: datetime) -> Membership:
-    """Let the account hold the role at once, as the command on the machine does: also one that was only proposed."""
+    """Grant a role at once, as the command on the machine does, even if it was only proposed before."""
     membership = open_membership(session, account, role, entity, now)
     if membership is None:
         membership = Membership(account_id=account.id, entity_id=entity.id, role=role, recorded_at=now)
@@ -176,7 +178,9 @@ def grant(session: Session, account: Account, role: Role, entity: Entity, now: d
 
 
 def open_membership(session: Session, account: Account, role: Role, entity: Entity, now: datetime) -> Membership | None:
-    """The role as the account holds it in the entity, or is to hold it; what has lapsed is ended here."""
+    """Return the membership of the account with this role in the entity, held or proposed. A lapsed proposal is ended
+    here.
+    """
     query = select(Membership).filter_by(account_id=account.id, entity_id=entity.id, role=role, ended_at=None)
     membership = session.scalar(query, execution_options={"populate_existing": True})
     if membership is not None and membership.has_lapsed(now):
@@ -187,9 +191,9 @@ def open_membership(session: Session, account: Account, role: Role, entity: Enti
 
 
 def activate(session: Session, membership: Membership, kind: AlertKind, by_id: UUID | None, now: datetime) -> None:
-    """Let a role be held from now on, and alert those who answer for it. `by_id` is who decided it.
+    """Put a role into effect and alert the accounts responsible for it. `by_id` is the account that decided it.
 
-    A key that one person enrolled alone dies where the role asks for two people: it would be that person's to use.
+    A key that was enrolled by one person alone is revoked if the role needs two people, since that person could use it.
     """
     membership.effective_at = now
     session.flush()
@@ -203,7 +207,9 @@ def activate(session: Session, membership: Membership, kind: AlertKind, by_id: U
 def alert_responsible(
     session: Session, membership: Membership, kind: AlertKind, by_id: UUID | None, now: datetime
 ) -> None:
-    """Tell those who answer for a role that it was given: its admins and coordinators, and whoever had part in it."""
+    """Alert those responsible for a new role: the admins and coordinators over it, and everybody who took part in
+    granting it.
+    """
     is_admin = membership.role == Role.ADMIN
     ids = _responsible_accounts(session, session.get_one(Entity, membership.entity_id), below=is_admin)
     ids |= {account for account in (membership.account_id, membership.recorded_by, by_id) if account is not None}
@@ -219,7 +225,7 @@ def alert_responsible(
 
 
 def _responsible_accounts(session: Session, entity: Entity, *, below: bool) -> set[UUID]:
-    """The admins and coordinators at or above an entity, and those below it."""
+    """Return the admins and coordinators at or above an entity, and those below it."""
     above = Entity.id.in_(UUID(part) for part in entity.path.strip("/").split("/"))
     where = or_(above, Entity.path.startswith(entity.path)) if below else above
     query = (
@@ -232,7 +238,7 @@ def _responsible_accounts(session: Session, entity: Entity, *, below: bool) -> s
 
 
 def end(session: Session, membership: Membership, now: datetime) -> None:
-    """Take a role away, or a proposal back: it is gone on the next request. Raises: ChangeRefused."""
+    """End a role, or withdraw a proposal; it no longer holds from the next request on. Raises: ChangeRefused."""
     lock_admins(session)
     session.refresh(membership)
     if membership.ended_at is not None:
@@ -243,7 +249,7 @@ def end(session: Session, membership: Membership, now: datetime) -> None:
 
 
 def disable(session: Session, account: Account, reason: DisablingReason, now: datetime) -> None:
-    """Take an account out of service, for good: its keys are dead on the next request. Raises: ChangeRefused."""
+    """Disable an account permanently; none of its keys works from the next request on. Raises: ChangeRefused."""
     lock_admins(session)
     session.refresh(account)
     if not account.active:
@@ -257,12 +263,12 @@ def disable(session: Session, account: Account, reason: DisablingReason, now: da
 
 
 def lock_admins(session: Session) -> None:
-    """Whoever confirms or takes power away does so alone: two admins who end each other at once would leave none."""
+    """Take the lock of those who confirm or end roles: two admins who end each other at once would leave none."""
     session.scalar(select(Entity).where(Entity.parent_id.is_(None)).with_for_update(key_share=True))
 
 
 def _require_another_admin(session: Session, leaving: Iterable[Membership]) -> None:
-    """See that somebody administers the root without these memberships. Raises: ChangeRefused."""
+    """Check that somebody administers the root without these memberships. Raises: ChangeRefused."""
     going = {membership.id for membership in leaving}
     admins = set(session.scalars(root_holders(Role.ADMIN).with_only_columns(Membership.id)))
     if going & admins and not admins - going:
@@ -270,7 +276,7 @@ def _require_another_admin(session: Session, leaving: Iterable[Membership]) -> N
 
 
 def root_holders(role: Role) -> Select[Account]:
-    """The active accounts that hold a role at the root."""
+    """Return the statement for the active accounts that hold a role at the root."""
     return (
         select(Account)
         .join(Membership, Membership.account_id == Account.id)
@@ -280,30 +286,30 @@ def root_holders(role: Role) -> Select[Account]:
 
 
 def entity_paths_of(session: Session, account: Account) -> list[str]:
-    """The paths of the entities in which the account holds a role, is to hold one or ever held one.
+    """Return the paths of entities in which the account holds or ever held a role, or is proposed for one.
 
-    Also what has ended counts: a key made for an account without a role would open whatever it is granted next.
+    Ended roles count too: a key made for an account without a role would open whatever is granted to it next.
     """
     counts = or_(Membership.effective_at.is_not(None), Membership.ended_at.is_(None))
     query = select(Entity.path).join(Membership, Membership.entity_id == Entity.id)
     paths = session.scalars(query.where(Membership.account_id == account.id, counts)).all()
-    # Who was never anything anywhere is for the root to look after.
+    # The root is responsible for accounts that never held a role.
     return list(paths or session.scalars(select(Entity.path).where(Entity.parent_id.is_(None))))
 
 
 def roles_ever_held(session: Session, account: Account) -> set[Role]:
-    """The roles that the account holds anywhere, and those that it held before they were ended."""
+    """Return the roles that the account holds or ever held, in any entity."""
     query = select(Membership.role).where(Membership.account_id == account.id, Membership.effective_at.is_not(None))
     return set(map(Role, session.scalars(query)))
 
 
 def administers(session: Session, caller: Caller, account: Account) -> bool:
-    """True for an admin over every entity that the account has to do with."""
+    """Return whether the caller is an admin over every entity of `entity_paths_of`."""
     return all(Role.ADMIN in caller.roles_over(path) for path in entity_paths_of(session, account))
 
 
 def grants_of(reading: Session | Connection, account_id: UUID) -> tuple[RoleGrant, ...]:
-    """Every role the account holds."""
+    """Return all role grants of the account."""
     rows = reading.execute(_GRANTS, {"account_id": account_id})
     return tuple(RoleGrant(Role(role), entity_id, path, row_id) for role, entity_id, path, row_id in rows)
 
@@ -317,7 +323,7 @@ _GRANTS = (
 
 
 def membership_output(membership: Membership, entity: Entity) -> MembershipOutput:
-    """A membership with the name of its entity."""
+    """Return the wire form of a membership, with the name of its entity."""
     return MembershipOutput(
         id=membership.id,
         role=Role(membership.role),
@@ -332,7 +338,7 @@ def membership_output(membership: Membership, entity: Entity) -> MembershipOutpu
 
 
 def account_output(session: Session, account: Account) -> AccountOutput:
-    """The account with the roles that it holds or is to hold, and where."""
+    """Return the wire form of an account, with its roles that are held or proposed."""
     rows = session.execute(
         select(Membership, Entity)
         .join(Entity, Entity.id == Membership.entity_id)
@@ -347,14 +353,14 @@ def account_output(session: Session, account: Account) -> AccountOutput:
 
 
 def refused(state: str, code: str) -> ChangeRefused:
-    """The refusal of this code, with its sentence."""
+    """Return the refusal with this code and its sentence."""
     return ChangeRefused(state, [Unmet(code, REFUSALS[code])])
 
 
 REFUSALS = {
-    "account.disabled": "The account was disabled; make another.",
-    "account.own": "Nobody changes their own account; ask another admin.",
-    "admin.last": "Nobody would administer the network; make another admin of the root first.",
-    "membership.ended": "The role was taken away already, or what was proposed was refused or has lapsed.",
+    "account.disabled": "The account was disabled; create another.",
+    "account.own": "You cannot change your own account; ask another admin.",
+    "admin.last": "Nobody would administer the network; grant the role to another admin of the root first.",
+    "membership.ended": "The role has ended already, or its proposal was refused or has lapsed.",
 }
-"""Why an account or a membership is not changed, by code."""
+"""The sentences of refusals, by code."""

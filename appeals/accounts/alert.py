@@ -1,6 +1,6 @@
-"""Alerts: what somebody has to be told because it was done with few eyes on it. Append only.
+"""Alerts: messages to accounts about acts that few people saw, such as break-glass access. The rows are append-only.
 
-Who is told is decided when it happens, and stays so: whoever leaves afterwards was told all the same.
+The recipients are chosen when it happens, and remain even if they leave later.
 """
 
 from collections.abc import Iterable
@@ -16,9 +16,10 @@ from appeals.vocabulary import AlertKind
 
 
 class Alert(Base):
-    """What happened, and to which account: who broke the glass, who was given a role. `by_id` is who did it.
+    """What happened, and the account it is about: who used break-glass access, or who got a role. `by_id` is who did
+    it.
 
-    What else there is to say stands in the row that it names: of a team, or of a role.
+    Further facts are in the row of the team or the role that it names.
     """
 
     __tablename__ = "alert"
@@ -34,7 +35,7 @@ class Alert(Base):
 
 
 class AlertRecipient(Base):
-    """An account that is told."""
+    """A recipient of an alert."""
 
     __tablename__ = "alert_recipient"
     __table_args__ = (Index(None, "account_id", "alert_id"),)
@@ -44,7 +45,7 @@ class AlertRecipient(Base):
 
 
 def raise_alert(session: Session, kind: AlertKind, recipients: Iterable[UUID], **facts: Any) -> Alert:
-    """Tell these accounts, in the transaction of what they are told. `facts` are columns of the alert."""
+    """Alert these accounts, in the transaction of the act itself. `facts` are columns of the alert."""
     alert = Alert(id=new_id(), kind=kind, **facts)
     session.add(alert)
     session.flush()
@@ -54,7 +55,7 @@ def raise_alert(session: Session, kind: AlertKind, recipients: Iterable[UUID], *
 
 
 def alerts_for(account_id: UUID, kinds: Iterable[AlertKind] = ()) -> Select[Alert]:
-    """The alerts of an account, of these kinds where any are named."""
+    """Return the alerts of an account, of these kinds or of all."""
     query = (
         select(Alert)
         .join(AlertRecipient, AlertRecipient.alert_id == Alert.id)

@@ -1,7 +1,7 @@
-"""Keys: their form, what they open, and how they are made, rotated, revoked and noted as used.
+"""API keys: their format, their scopes, and how they are created, rotated, revoked and marked as used.
 
-A key is written `ua_<8-char id>_<43-char secret><6-char checksum>`. Of the secret only an HMAC is kept. Whose key it
-is and what its holder may do is the network's to say.
+A key is written `ua_<8-char id>_<43-char secret><6-char checksum>`. Only an HMAC of the secret is stored. The account
+of a key and its roles are in other modules.
 """
 
 import hashlib
@@ -27,16 +27,16 @@ BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ID = "[0-9A-Za-z]{8}"
 DEFAULT_DAYS, MAX_DAYS = 365, 3650
 OVERLAP = timedelta(days=7)
-"""How long a key that was rotated lives on beside the one that takes its place."""
+"""How long a rotated key still works beside its successor."""
 MAX_LIVE_KEYS = 20
-"""Live keys of one account: enough for each of its machines, too few to hide one among."""
+"""How many live keys an account may have: enough for each of its machines, too few to hide one among them."""
 ALL_SCOPES = frozenset(Scope)
 
 
 class Key(Base):
-    """A credential of an account. It ends when it expires, is revoked, or retires after its rotation.
+    """An API key of an account. It ends when it expires, is revoked, or retires after its rotation.
 
-    `ended_at` is when it was noted that its time had passed: a clock that is set back does not undo that.
+    `ended_at` is when its expiry was recorded. From then on it stays ended, even if the clock is set back.
     """
 
     __tablename__ = "key"
@@ -56,22 +56,22 @@ class Key(Base):
 
     @property
     def ends_at(self) -> datetime:
-        """When it dies of itself."""
+        """The time at which it expires."""
         return min(self.expires_at, self.retires_at or self.expires_at)
 
     @property
     def granted_scopes(self) -> frozenset[Scope]:
-        """What it may be used for."""
+        """The scopes of the key."""
         return frozenset(map(Scope, self.scopes))
 
     def is_active(self, now: datetime) -> bool:
-        """True until it is revoked or has ended."""
+        """Return whether it is neither revoked nor expired."""
         return self.revoked_at is None and self.ended_at is None and now < self.ends_at
 
 
 @dataclass(frozen=True)
 class NewKey:
-    """A new key: what is kept of it, and its text, which is seen this once."""
+    """A new key: its row, and its text, which is shown only once."""
 
     key: Key
     text: str
@@ -80,30 +80,34 @@ class NewKey:
 class KeyInput(Model):
     scopes: Annotated[
         list[Scope] | None,
-        Field(min_length=1, max_length=len(Scope), description="None beyond those of your key; unsaid: all of them."),
+        Field(
+            min_length=1, max_length=len(Scope), description="At most the scopes of your key; if omitted, all of them."
+        ),
     ] = None
     days: Annotated[
         int | None,
-        Field(strict=True, ge=1, le=MAX_DAYS, description=f"For how many days it is good; unsaid: {DEFAULT_DAYS}."),
+        Field(
+            strict=True, ge=1, le=MAX_DAYS, description=f"For how many days it is valid; if omitted, {DEFAULT_DAYS}."
+        ),
     ] = None
 
 
 class KeyOutput(Model):
-    """A key as it is listed: never its secret."""
+    """A key in lists, without its secret."""
 
     id: Annotated[str, Field(description="The 8 characters after `ua_`.")]
     scopes: list[Scope]
     recorded_at: datetime
-    expires_at: Annotated[datetime, Field(description="When it dies of itself; a rotation brings that nearer.")]
+    expires_at: Annotated[datetime, Field(description="When it expires; a rotation shortens that.")]
     last_used_on: Annotated[date | None, Field(description="The last day on which it was used.")]
     revoked_at: datetime | None
-    rotated: Annotated[bool, Field(description="Whether a new key takes its place.")]
+    rotated: Annotated[bool, Field(description="Whether a new key replaces it.")]
     origin: KeyOrigin
-    ended_at: Annotated[datetime | None, Field(description="When it was noted that its time had passed.")]
+    ended_at: Annotated[datetime | None, Field(description="When its expiry was recorded.")]
 
     @classmethod
     def of(cls, key: Key) -> Self:
-        """The wire form of a key."""
+        """Return the wire form of a key."""
         return cls(
             id=key.id,
             scopes=[Scope(scope) for scope in key.scopes],
@@ -118,13 +122,13 @@ class KeyOutput(Model):
 
 
 class NewKeyOutput(KeyOutput):
-    """A new key with its text, which is shown this once."""
+    """A new key with its text, which is shown only once."""
 
-    key: Annotated[str, Field(description="What to send as `Authorization: Bearer <key>`. Keep it: shown this once.")]
+    key: Annotated[str, Field(description="The key to send as `Authorization: Bearer <key>`. It is shown only once.")]
 
 
 def new_key_output(new_key: NewKey) -> NewKeyOutput:
-    """The wire form of a new key: the one answer that holds a secret."""
+    """Return the wire form of a new key, the only answer with its secret."""
     return NewKeyOutput(**KeyOutput.of(new_key.key).model_dump(), key=new_key.text)
 
 
@@ -137,7 +141,7 @@ def new_key(
     scopes: Collection[Scope] = ALL_SCOPES,
     origin: KeyOrigin = KeyOrigin.COMMAND,
 ) -> NewKey:
-    """Make a key for an account."""
+    """Create a key for an account."""
     secret = _random(43)
     key = Key(
         id=_random(8),
@@ -155,30 +159,34 @@ def new_key(
 
 
 def create_key(session: Session, maker: Key, data: KeyInput, pepper: bytes, now: datetime) -> NewKey:
-    """Make a key for the holder of `maker`, no wider than it and no longer alive. Raises: Invalid, ChangeRefused."""
+    """Create a key for the holder of `maker`, with at most its scopes and its lifetime. Raises: Invalid,
+    ChangeRefused.
+    """
     scopes = scopes_within(maker, data)
     expires_at = min(now + timedelta(days=data.days or DEFAULT_DAYS), maker.ends_at)
     if data.days and now + timedelta(days=data.days) > maker.ends_at:
-        raise Invalid([FieldError("/days", "would let it outlive the key it is made with")])
+        raise Invalid([FieldError("/days", "makes it valid for longer than the key that you use")])
     if len(active_keys(session, maker.account_id, now)) >= MAX_LIVE_KEYS:
         raise refused("live", "key.too_many")
     return new_key(session, maker.account_id, pepper, now, expires_at, scopes, origin_with(maker))
 
 
 def scopes_within(maker: Key, data: KeyInput) -> frozenset[Scope]:
-    """The scopes that are asked for, all of the maker's if none are named. Raises: Invalid when they are wider."""
+    """Return the requested scopes, or all of the maker's if none are named. Raises: Invalid, if one is not
+    the maker's.
+    """
     params = maker.granted_scopes if data.scopes is None else frozenset(data.scopes)
     if not params <= maker.granted_scopes:
-        raise Invalid([FieldError("/scopes", "is wider than the key it is made with")])
+        raise Invalid([FieldError("/scopes", "has a scope that the key you use does not have")])
     return params
 
 
 def rotate(session: Session, key: Key, pepper: bytes, now: datetime, maker: Key | None = None) -> NewKey:
-    """Make a key that takes the place of another, with its scopes and for as long as that was made for.
+    """Create a key that replaces another, with the same scopes and for as long as that was created for.
 
-    The old one lives on for `OVERLAP` at most, so that two are live. `maker` is the key it is rotated with over HTTP:
-    it gives nothing that it has not itself, and without the scope `manage` the end stays as it is, so that a key that
-    leaked does not renew itself. Raises: ChangeRefused.
+    The old key works for at most `OVERLAP` longer, so that two are live. `maker` is the key used for the rotation over
+    HTTP: it cannot give more than it has, and without the scope `manage` the expiry stays the same, so that a leaked
+    key cannot prolong itself. Raises: ChangeRefused.
     """
     if not key.is_active(now):
         raise refused("ended", "key.ended")
@@ -193,61 +201,61 @@ def rotate(session: Session, key: Key, pepper: bytes, now: datetime, maker: Key 
         expires_at = min(expires_at, key.expires_at)
     origin = KeyOrigin.COMMAND if maker is None else origin_with(maker)
     minted = new_key(session, key.account_id, pepper, now, expires_at, key.granted_scopes, origin)
-    # Where the first successor was lost and revoked, the days that the old key had left are not given again.
+    # If the first successor was lost and revoked, the overlap of the old key does not start again.
     key.replaced_by_id, key.retires_at = minted.key.id, key.retires_at or now + OVERLAP
     session.flush()
     return minted
 
 
 def _is_being_rotated(session: Session, key: Key, now: datetime) -> bool:
-    """True while the key and the one that replaces it, or the one it replaces, are both live."""
+    """Return whether the key and its successor, or the key and its predecessor, are both live."""
     live = active_keys(session, key.account_id, now)
     return any(other.id == key.replaced_by_id or other.replaced_by_id == key.id for other in live)
 
 
 def revoke(key: Key, now: datetime) -> None:
-    """Kill a key: it is dead on the next request. One that is dead already keeps the moment it died."""
+    """Revoke a key, which does not work from the next request on. One that is revoked already keeps its time."""
     key.revoked_at = key.revoked_at or now
 
 
 def origin_with(maker: Key) -> KeyOrigin:
-    """How a key came to be that was made with another: what one person knew whole, they may know of it too."""
+    """Return the origin of a key created with another one: whoever knew that one may know the new one too."""
     return KeyOrigin.ENROLMENT_BY_ONE if maker.origin == KeyOrigin.ENROLMENT_BY_ONE else KeyOrigin.HOLDER
 
 
 def end_expired(session: Session, now: datetime) -> None:
-    """Put on record which keys' time has passed: from then on they are dead, whatever the clock says."""
+    """Record which keys have expired. From then on they stay ended, whatever the clock says."""
     time_passed = or_(Key.expires_at <= now, Key.retires_at <= now)
     expired = and_(Key.ended_at.is_(None), Key.revoked_at.is_(None), time_passed)
-    # Asked first: an update of no row would still count as a change of the network.
+    # Read first: an update without rows would still count as a change of the network.
     if session.scalar(select(Key.id).where(expired).limit(1)) is not None:
         session.execute(update(Key).where(expired).values(ended_at=now))
 
 
 def active_keys(session: Session, account_id: UUID, now: datetime) -> list[Key]:
-    """The keys of an account that open something now, as they stand in the database."""
+    """Return the live keys of an account, as they are in the database."""
     query = select(Key).where(Key.account_id == account_id, Key.revoked_at.is_(None), Key.expires_at > now)
     rows = session.scalars(query.order_by(Key.id), execution_options={"populate_existing": True})
     return [key for key in rows if key.is_active(now)]
 
 
 def note_use(session: Session, key_id: str, today: date) -> None:
-    """Keep the day on which a key was last used; a day that is on record already is not written again."""
+    """Record the day on which a key was last used; nothing is written if that day is recorded already."""
     earlier = or_(Key.last_used_on.is_(None), Key.last_used_on < today)
     session.execute(update(Key).where(Key.id == key_id, earlier).values(last_used_on=today))
 
 
 def parts(text: str) -> tuple[str, str]:
-    """The id and secret of a well-formed key. Raises: Unauthenticated, before any database is asked."""
+    """Split a well-formed key into its id and secret. Raises: Unauthenticated, before the database is read."""
     rest, checksum = text[:-6], text[-6:]
-    found = rest.split("_")
-    if len(text) != 61 or found[0] != "ua" or len(found) != 3 or not text.isascii() or _checksum(rest) != checksum:
+    words = rest.split("_")
+    if len(text) != 61 or words[0] != "ua" or len(words) != 3 or not text.isascii() or _checksum(rest) != checksum:
         raise Unauthenticated
-    return found[1], found[2]
+    return words[1], words[2]
 
 
 def is_genuine(key: Key, secret: str, pepper: bytes) -> bool:
-    """True when the secret is the one that the key was made with."""
+    """Return whether this is the secret of the key."""
     return hmac.compare_digest(key.digest, _digest(secret, pepper))
 
 
@@ -264,9 +272,9 @@ def _checksum(text: str) -> str:
 
 
 def keyed_hash(what: str, pepper: bytes) -> Callable[[bytes], bytes]:
-    """Names, for what a process remembers by keys, that tell nothing of them: keyed hashes of 16 bytes."""
+    """Return a function that hashes to 16 bytes with a key made of the pepper, so that a cache holds no API keys."""
     name_key = hashlib.sha256(f"name of {what}".encode() + pepper).digest()
-    return lambda told: hashlib.blake2b(told, key=name_key, digest_size=16).digest()
+    return lambda content: hashlib.blake2b(content, key=name_key, digest_size=16).digest()
 
 
 def _digest(secret: str, pepper: bytes) -> bytes:
@@ -274,15 +282,15 @@ def _digest(secret: str, pepper: bytes) -> bytes:
 
 
 def refused(state: str, code: str) -> ChangeRefused:
-    """The refusal of this code, with its sentence."""
+    """Return the refusal with this code and its sentence."""
     return ChangeRefused(state, [Unmet(code, REFUSALS[code])])
 
 
 REFUSALS = {
-    "key.too_many": f"An account has at most {MAX_LIVE_KEYS} live keys; revoke one that is not needed.",
-    "key.ended": "The key has expired, was rotated or was revoked; make a new one.",
-    "key.being_rotated": "Two keys are live already, the old and the new; revoke one of them first.",
-    "key.wider": "The key opens more than the one you use; rotate it with itself.",
-    "key.live": "The account has a live key; its holder can make another or rotate it.",
+    "key.too_many": f"An account may have at most {MAX_LIVE_KEYS} live keys; revoke one that is not needed.",
+    "key.ended": "The key has expired, was rotated or was revoked; create a new one.",
+    "key.being_rotated": "The old key and its successor are both live; revoke one of them first.",
+    "key.wider": "The key has scopes that the key you use does not have; rotate it with itself.",
+    "key.live": "The account has a live key; its holder can create another or rotate it.",
 }
-"""Why a key is not made, by code."""
+"""The sentences of refusals, by code."""

@@ -1,4 +1,4 @@
-"""Authentication: whose key it is, and the cache of callers that were authenticated."""
+"""Authentication: the account of an API key, and the cache of authenticated callers."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,9 +17,9 @@ from appeals.errors import KeyEnded, Unauthenticated
 def authenticate(
     session: Session, key: str | None, pepper: bytes, now: datetime, latest: datetime | None = None
 ) -> Caller:
-    """Who holds this key; where the clock was set back, it has to live at the `latest` moment known.
+    """Return the caller of this key. `latest` is the latest time this process knows, in case the clock was set back.
 
-    Raises: Unauthenticated, alike for every reason; KeyEnded while it is not on record that its time has passed.
+    Raises: Unauthenticated, the same for every reason; KeyEnded, if the key has expired and this is not yet recorded.
     """
     key_id, secret = keys.parts(key or "")
     row = session.execute(
@@ -27,11 +27,11 @@ def authenticate(
     ).one_or_none()
     if row is None:
         raise Unauthenticated
-    found, account = row
-    genuine = keys.is_genuine(found, secret, pepper)
+    stored, account = row
+    genuine = keys.is_genuine(stored, secret, pepper)
     latest = max(now, latest or now)
-    alive = account.active and found.is_active(latest)
-    if genuine and found.ended_at is None and found.ends_at <= latest:
+    alive = account.active and stored.is_active(latest)
+    if genuine and stored.ended_at is None and stored.ends_at <= latest:
         raise KeyEnded
     if not (genuine and alive):
         raise Unauthenticated
@@ -40,30 +40,30 @@ def authenticate(
         name=account.name,
         grants=grants_of(session, account.id),
         now=now,
-        key_id=found.id,
-        scopes=found.granted_scopes,
-        expires_at=found.ends_at,
-        first_use_today=found.last_used_on is None or found.last_used_on < now.date(),
+        key_id=stored.id,
+        scopes=stored.granted_scopes,
+        expires_at=stored.ends_at,
+        first_use_today=stored.last_used_on is None or stored.last_used_on < now.date(),
     )
 
 
 def expire_keys_and_proposals(session: Session, now: datetime) -> None:
-    """Put on record whose time has passed: what ended stays ended, also when the clock is set back."""
+    """Record which keys and proposals have expired, so that they stay ended even if the clock is set back."""
     keys.end_expired(session, now)
     lapsed = and_(
         Membership.effective_at.is_(None),
         Membership.ended_at.is_(None),
         Membership.recorded_at <= now - PROPOSALS_LAST,
     )
-    # Asked first: an update of no row would still count as a change of the network.
+    # Read first: an update without rows would still count as a change of the network.
     if session.scalar(select(Membership.id).where(lapsed).limit(1)) is not None:
         session.execute(update(Membership).where(lapsed).values(ended_at=now))
 
 
 class CallerCache:
-    """Whom this process met, by their keys: good as long as the network is the one it met them in.
+    """The cache of authenticated callers by their keys, valid as long as the version of the network is the same.
 
-    Of a key a keyed hash is kept, never the text.
+    It holds a keyed hash of each key, never its text.
     """
 
     def __init__(self, pepper: bytes) -> None:
@@ -73,17 +73,17 @@ class CallerCache:
         self._latest = MIN_TIME
 
     def latest_time(self, now: datetime) -> datetime:
-        """The latest moment this process has seen. Keys are judged by it: a clock set back makes none live again."""
+        """Return the latest time this process has seen, by which keys expire even if the clock is set back."""
         self._latest = max(self._latest, now)
         return self._latest
 
     def authenticate(self, connection: Connection, key: str | None, now: datetime) -> Caller:
-        """Who holds this key, as `authenticate` tells. Raises: Unauthenticated."""
+        """Return the caller of this key, as `authenticate` does. Raises: Unauthenticated."""
         name = self._hash_of(key)
         known_in, caller = self._callers.get(name, (None, None))
         if caller is None:
-            keys.parts(key or "")  # what is no key is refused before the database is asked
-        # Asked before the caller is looked up, so that they are kept for an older network rather than for a newer one.
+            keys.parts(key or "")  # a malformed key is refused before the database is read
+        # The version is read before the caller, so that a change in between makes the cached caller invalid.
         version = auth_version(connection)
         latest = self.latest_time(now)
         if caller is not None and known_in == version and caller.is_valid(latest):
@@ -98,14 +98,14 @@ class CallerCache:
         return caller
 
     def peek(self, key: str | None, now: datetime) -> Caller | None:
-        """Who held this key when it was last asked for. Whether they still do, and as what, only `authenticate` can
-        tell.
+        """Return the cached caller of this key without reading the database; the key or its roles may have changed
+        since.
         """
         _, caller = self._callers.get(self._hash_of(key), (None, None))
         return caller if caller is not None and caller.is_valid(self.latest_time(now)) else None
 
     def clear(self) -> None:
-        """Forget everybody: another database is served now."""
+        """Remove all callers, when another database is served."""
         self._callers.clear()
         self._latest = MIN_TIME
 

@@ -18,7 +18,9 @@ from appeals.vocabulary import AccountKind, EntityKind, KeyOrigin, Role
 
 
 def create_network(session: Session) -> Entity:
-    """The entities every network starts with: the International Office, its coalitions, the subgroup."""
+    """Create the entities every network starts with: the International Office, its coalitions, the subgroup. Returns
+    the root.
+    """
     root = new_entity(session, ROOT_NAME, EntityKind.INTERNATIONAL_OFFICE, None, None)
     coalitions = {name: new_entity(session, name, EntityKind.REGIONAL_COALITION, root, None) for name in COALITIONS}
     new_entity(session, "Europe Production", EntityKind.SUBGROUP, coalitions["Europe"], None)
@@ -26,7 +28,7 @@ def create_network(session: Session) -> Entity:
 
 
 FIRST_KEYS_LAST = timedelta(days=365)
-NO_NETWORK = "there is no network here yet; appeals serve founds it on its first start"
+NO_NETWORK = "the database has no network yet; appeals serve creates it on its first start"
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class FirstKeys:
 
 
 def require_network(database: Database) -> None:
-    """See that a network was founded there, making nothing. Raises: DatabaseNotReady."""
+    """Check that the database contains a network, without changing anything. Raises: DatabaseNotReady."""
     file = database.file
     if file is not None and not file.exists():
         raise DatabaseNotReady(
-            f"there is no database {file}; run this where the service runs, or set APPEALS_DATABASE_URL"
+            f"the database {file} does not exist; run this where the service runs, or set APPEALS_DATABASE_URL"
         )
     require_connection(database)
     with database.reading() as session:
@@ -55,7 +57,9 @@ def require_network(database: Database) -> None:
 
 
 def bootstrap(database: Database, pepper: bytes, now: datetime) -> FirstKeys | None:
-    """In an empty database, make the network's entities and its first two accounts; None in any other."""
+    """Create the network and its first two accounts in an empty database. Returns their keys, or None if it is not
+    empty.
+    """
     with database.writing() as session:
         if _has_network(session):
             return None

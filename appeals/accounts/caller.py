@@ -9,7 +9,7 @@ from appeals.vocabulary import Role, Scope
 
 @dataclass(frozen=True)
 class RoleGrant:
-    """A role a caller holds, the place in the tree it is held at, and the membership that gives it."""
+    """A role of a caller: the path of the entity in which it is held, and the membership that grants it."""
 
     role: Role
     entity_id: UUID
@@ -19,7 +19,7 @@ class RoleGrant:
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who is calling: an account, the roles it holds, the key it shows and what that may be used for."""
+    """The caller of a request: its account, its role grants, its key and the scopes of the key."""
 
     account_id: UUID
     name: str
@@ -28,19 +28,21 @@ class Caller:
     key_id: str = ""
     scopes: frozenset[Scope] = frozenset()
     expires_at: datetime | None = None
-    """When the key dies of itself."""
+    """When the key expires."""
     first_use_today: bool = False
-    """Whether the use of the key on this day is still to be noted, with `api_key.note_use`."""
+    """Whether this is the first use of the key on this day, which `api_key.note_use` records."""
 
     def is_valid(self, now: datetime) -> bool:
-        """False when the key has ended of itself, or is used for the first time on a day, which is to be noted."""
+        """Return whether the cached caller may be used: its key has not expired, and was used on this day before."""
         return self.now.date() == now.date() and self.expires_at is not None and now < self.expires_at
 
     def roles_over(self, path: str) -> frozenset[Role]:
-        """The roles good for the entity at `path`: those held there or above."""
+        """Return the roles that hold for the entity at `path`: those held there or above."""
         return frozenset(grant.role for grant in self.grants if path.startswith(grant.path))
 
 
 def anonymous_caller(now: datetime) -> Caller:
-    """Who calls without a key, where none is asked for: they hold no role, and no account has this id."""
+    """Return the caller of a request without a key on a public operation: it has no roles, and no account has
+    its id.
+    """
     return Caller(account_id=UUID(int=0), name="outsider", grants=(), now=now)

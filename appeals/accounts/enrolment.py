@@ -1,7 +1,7 @@
-"""Enrolment: the holder of an account makes its first key with a code in two halves, each told by another person.
+"""Enrolment: the holder of an account creates its first key with a code in two halves, which two people pass on.
 
-Whoever knows both halves could take the account, so no one person is told both, but of an account that holds, and ever
-held, only roles that one person gives alone. Source: domain.md 8, four eyes on rights.
+Whoever knows both halves could take the account. So one person gets both only if the account never held a role that
+needs two people. Source: section 8 of the domain specification, four eyes on rights.
 """
 
 import secrets
@@ -27,13 +27,13 @@ from appeals.vocabulary import AlertKind, KeyOrigin, Role, Scope
 CODES_LAST = timedelta(days=14)
 GROUPS, GROUP = 5, 4
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: twenty of these are 100 bits, to be read out on the telephone."""
+"""Crockford's base 32. Twenty of these characters are 100 bits, and can be read out on the telephone."""
 LOOK_ALIKE = str.maketrans("OIL", "011", "-")
 HALF = rf"^([0-9A-Za-z]{{{GROUP}}}-?){{{GROUPS - 1}}}[0-9A-Za-z]{{{GROUP}}}$"
 
 
 class EnrolmentHalf(Base):
-    """Half a code, of which only a keyed hash is kept. It ends when it is used, replaced or too old."""
+    """Half a code, of which only a keyed hash is stored. It ends when it is used, replaced or expired."""
 
     __tablename__ = "enrolment_half"
 
@@ -46,39 +46,47 @@ class EnrolmentHalf(Base):
     ended_at: Mapped[datetime | None]
 
     def is_good(self, now: datetime) -> bool:
-        """True until it is used, replaced or too old."""
+        """Return whether it is not used, replaced or expired."""
         return self.ended_at is None and now < self.expires_at
 
 
 class EnrolmentCodeOutput(Model):
-    """What you are to tell the holder of an account, on a way that you know to be theirs. Shown this once."""
+    """The part of a code that you pass to the holder of the account, on a channel that you know is theirs. Shown only
+    once.
+    """
 
     account: UUID
     halves: Annotated[
         list[str],
-        Field(description="One: somebody else is told the other. Both: one person gives all roles it ever held."),
+        Field(description="One half, or both if no role of the account ever needed two people."),
     ]
-    others: Annotated[list[str], Field(description="The accounts that can be told the other half.")]
+    others: Annotated[list[str], Field(description="The accounts that can issue the other half.")]
     expires_at: datetime
 
 
 class EnrolmentInput(Model):
-    """Both halves of a code, in any order, and what the first key shall be good for."""
+    """Both halves of a code in any order, and the scopes and lifetime of the first key."""
 
     halves: Annotated[list[Annotated[str, Field(pattern=HALF)]], Field(min_length=2, max_length=2)]
     scopes: Annotated[
-        list[Scope] | None, Field(min_length=1, max_length=len(Scope), description="Unsaid: all of them.")
+        list[Scope] | None,
+        Field(min_length=1, max_length=len(Scope), description="The scopes of the key; if omitted, all."),
     ] = None
     days: Annotated[
         int | None,
-        Field(strict=True, ge=1, le=DEFAULT_DAYS, description=f"For how many days it is good; unsaid: {DEFAULT_DAYS}."),
+        Field(
+            strict=True,
+            ge=1,
+            le=DEFAULT_DAYS,
+            description=f"For how many days it is valid; if omitted, {DEFAULT_DAYS}.",
+        ),
     ] = None
 
 
 def issue_code(
     session: Session, account: Account, caller_id: UUID, pepper: bytes, now: datetime
 ) -> EnrolmentCodeOutput:
-    """Make the half of a code that this caller is told, or both; what they were told before is dead.
+    """Create the half of a code that this caller passes on, or both. The caller's earlier halves for the account end.
 
     Raises: Forbidden, ChangeRefused.
     """
@@ -109,7 +117,7 @@ def issue_code(
 
 
 def enrol(session: Session, data: EnrolmentInput, pepper: bytes, now: datetime) -> NewKey:
-    """Make the first key of an account for whoever holds both halves. Raises: Invalid, alike for every reason."""
+    """Create the first key of an account for the holder of both halves. Raises: Invalid, the same for every reason."""
     one, other = _halves_of_one_code(session, data.halves, pepper)
     account = session.get_one(Account, one.account_id, with_for_update={"key_share": True}, populate_existing=True)
     for row in (one, other):
@@ -131,7 +139,7 @@ def enrol(session: Session, data: EnrolmentInput, pepper: bytes, now: datetime) 
 
 
 def _halves_of_one_code(session: Session, halves: list[str], pepper: bytes) -> list[EnrolmentHalf]:
-    """The two halves, if they are those of one account. Raises: Invalid."""
+    """Return the two halves if they belong to one account. Raises: Invalid."""
     query = select(EnrolmentHalf).where(EnrolmentHalf.digest.in_({_digest(half, pepper) for half in halves}))
     rows = list(session.scalars(query))
     if len(rows) != len(halves) or len({row.account_id for row in rows}) != 1:
@@ -140,7 +148,7 @@ def _halves_of_one_code(session: Session, halves: list[str], pepper: bytes) -> l
 
 
 def _require_ready(session: Session, account: Account, now: datetime) -> None:
-    """See that the account is in service, holds a role and has no key. Raises: ChangeRefused."""
+    """Check that the account is active, holds a role and has no key. Raises: ChangeRefused."""
     if not account.active:
         raise account_refused("disabled", "account.disabled")
     if keys.active_keys(session, account.id, now):
@@ -150,27 +158,28 @@ def _require_ready(session: Session, account: Account, now: datetime) -> None:
 
 
 def _may_issue(session: Session, account: Account, one: UUID, other: UUID) -> bool:
-    """Whether these two may still be the ones who are told its code, or this one where one person gives its roles."""
+    """Return whether these two may still issue its code, or this one if the account's roles need one person only."""
     if _one_person_gives(session, account) and {one, other} <= _admins(session, account):
         return True
     return _are_two(session, account, one, other)
 
 
 def _one_person_gives(session: Session, account: Account) -> bool:
-    """Whether all roles that the account holds or ever held are such that one admin gives alone.
+    """Return whether one admin alone may grant every role that the account holds or ever held.
 
-    Else an admin would end the others, and be told both halves of the code of who has been named in cases.
+    If ended roles did not count, an admin could end the others and then get both halves of the code of somebody who is
+    named in cases.
     """
     return roles_ever_held(session, account) <= UNCONFIRMED_ROLES
 
 
 def _admins(session: Session, account: Account) -> set[UUID]:
-    """The admins over all that the account has to do with, but for itself."""
+    """Return the admins over all entities of the account, without the account itself."""
     return role_confirmation.accounts_over(session, Role.ADMIN, entity_paths_of(session, account)) - {account.id}
 
 
 def _are_two(session: Session, account: Account, one: UUID, other: UUID) -> bool:
-    """Whether one of them could have proposed all that the account holds, and the other confirmed it."""
+    """Return whether one of the two could have proposed all roles of the account, and the other confirmed them."""
     paths, admins = entity_paths_of(session, account), _admins(session, account)
     return any(
         first in admins and second in role_confirmation.second_persons(session, paths, without={account.id, first})
@@ -179,7 +188,7 @@ def _are_two(session: Session, account: Account, one: UUID, other: UUID) -> bool
 
 
 def _others(session: Session, account: Account, caller_id: UUID) -> list[str]:
-    """The names of those who can be told the other half, where this caller is told one."""
+    """Return the names of the accounts that can issue the other half, if this caller issues one."""
     paths = entity_paths_of(session, account)
     candidates = _admins(session, account) | role_confirmation.accounts_over(session, Role.COORDINATOR, paths)
     others = {other for other in candidates if _are_two(session, account, caller_id, other)}
@@ -191,35 +200,35 @@ def _open_halves(account: Account) -> Select[EnrolmentHalf]:
 
 
 def _new_half() -> str:
-    """Half a code, as it is told: groups of letters and digits that nobody mistakes for others."""
+    """Return half a code: groups of letters and digits that do not look alike."""
     groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP)) for _ in range(GROUPS))
     return "-".join(groups)
 
 
 def _digest(half: str, pepper: bytes) -> bytes:
-    """What is kept of half a code; capitals, look-alike letters and hyphens make no difference."""
+    """Return the stored hash of half a code. Case, look-alike letters and hyphens make no difference."""
     return keys.keyed_hash("half an enrolment code", pepper)(half.upper().translate(LOOK_ALIKE).encode())
 
 
 def refused(code: str) -> ChangeRefused:
-    """The refusal of this code, with its sentence."""
+    """Return the refusal with this code and its sentence."""
     return ChangeRefused("active", [Unmet(code, REFUSALS[code])])
 
 
 def dead_code() -> Invalid:
-    """The one answer to halves that make no key, whatever the reason."""
+    """Return the refusal of two halves that are not valid, the same for every reason."""
     return Invalid([FieldError("/halves", REFUSALS["enrolment.dead"])])
 
 
 def expire(session: Session, now: datetime) -> None:
-    """Put on record which halves are too old: a clock that is set back makes none good again."""
+    """Record which halves have expired, so that they stay ended even if the clock is set back."""
     old = EnrolmentHalf.ended_at.is_(None) & (EnrolmentHalf.expires_at <= now)
     session.execute(update(EnrolmentHalf).where(old).values(ended_at=now))
 
 
 REFUSALS = {
-    "enrolment.no_role": "The account holds no role yet; what was proposed has to be confirmed first.",
-    "enrolment.nobody": "Nobody else can be told the other half: the command on the machine makes the key.",
-    "enrolment.dead": "are not the two halves of a code that is good; ask for new ones",
+    "enrolment.no_role": "The account holds no role yet; a proposed role must be confirmed first.",
+    "enrolment.nobody": "Nobody else can issue the other half; create the key with the command on the machine.",
+    "enrolment.dead": "are not the two halves of a valid code; ask for new ones",
 }
-"""Why no code is made, or no key for it, by code."""
+"""The sentences of refusals, by code."""

@@ -1,4 +1,4 @@
-"""Entities: the tree of the network."""
+"""Entities: the organisations and groups of the network, which form a tree."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -29,11 +29,11 @@ PARENT_KINDS: dict[EntityKind, tuple[EntityKind, ...]] = {
     ),
     EntityKind.MEMBER: tuple(kind for kind in EntityKind if kind is not EntityKind.MEMBER),
 }
-"""Below which kinds each kind of entity may lie; the root below none."""
+"""The kinds of entity below which each kind may be; the root is below none."""
 
 
 class Entity(Base):
-    """An organisation of the network, in its place in the tree. `path` holds the ids from the root to it."""
+    """An organisation or group of the network. `path` contains the ids from the root to it."""
 
     __tablename__ = "entity"
 
@@ -47,15 +47,15 @@ class Entity(Base):
 
 
 def is_of_root(path: str) -> bool:
-    """True for the path of the root, at or below which all entities are."""
+    """Return whether a path is that of the root, which contains all entities."""
     return path.count("/") == 2
 
 
 class NetworkState(Base):
-    """The one row that says which network this is, and how often it changed.
+    """The only row that identifies the network, with a version that counts its changes.
 
-    The database itself counts `version` up whenever an entity, an account, a role or what a key opens is written.
-    `epoch` is another after the changes were numbered anew.
+    The database increases `version` whenever an entity, an account, a role or the scopes of a key are written. `epoch`
+    changes when the change log is numbered again.
     """
 
     __tablename__ = "network_state"
@@ -69,7 +69,7 @@ _AUTH_VERSION = select(NetworkState.__table__.c.auth_version)
 
 
 def auth_version(reading: Connection | Session) -> int:
-    """How often the network changed: what was known in one of this number is so as long as it is this number."""
+    """Return the version of the network. What was read at one version holds as long as the version is the same."""
     version: int = reading.execute(_AUTH_VERSION).scalar_one()
     return version
 
@@ -85,13 +85,13 @@ class EntityOutput(Model):
     id: UUID
     name: str
     kind: EntityKind
-    parent_id: Annotated[UUID | None, Field(description="The entity it lies below; the root has none.")]
-    above: Annotated[list[str], Field(description="The names of all it lies below, from the root to its parent.")]
+    parent_id: Annotated[UUID | None, Field(description="The entity above it; null for the root.")]
+    above: Annotated[list[str], Field(description="The names of all entities above it, from the root to its parent.")]
     country: str | None
 
 
 def new_entity(session: Session, name: str, kind: EntityKind, parent: Entity | None, country: str | None) -> Entity:
-    """Add an entity below `parent`; a regional coalition is the region of all below it. Raises: Invalid."""
+    """Add an entity below `parent`. A regional coalition is the region of all entities below it. Raises: Invalid."""
     check_parent_kind(kind, parent)
     entity = Entity(id=new_id(), name=name, kind=kind, country=country, parent_id=parent.id if parent else None)
     entity.path = f"{parent.path if parent else '/'}{entity.id.hex}/"
@@ -104,24 +104,24 @@ def new_entity(session: Session, name: str, kind: EntityKind, parent: Entity | N
 
 
 def check_parent_kind(kind: EntityKind, parent: Entity | None) -> None:
-    """See that an entity of this kind may lie there. Raises: Invalid, naming the kinds that it may lie below."""
+    """Check that an entity of this kind may be below `parent`. Raises: Invalid, with the kinds that it may be below."""
     may = PARENT_KINDS[kind]
     if parent is None and may:
-        raise Invalid([FieldError("/parent", "is missing; only the international_office lies below none")])
+        raise Invalid([FieldError("/parent", "is missing; only the international_office has none")])
     if parent is not None and not may:
-        raise Invalid([FieldError("/kind", "is that of the root, which there is one of")])
+        raise Invalid([FieldError("/kind", "is that of the root, and the network has only one root")])
     if parent is not None and parent.kind not in may:
-        raise Invalid([FieldError("/kind", f"has its place below one of: {', '.join(may)}")])
+        raise Invalid([FieldError("/kind", f"must be below one of: {', '.join(may)}")])
 
 
 def entity_named(session: Session, name_or_id: str) -> Entity | None:
-    """The entity of this name or id."""
+    """Return the entity with this name or id, or None."""
     row_id = as_uuid(name_or_id)
     return session.scalar(select(Entity).where(Entity.id == row_id if row_id else Entity.name == name_or_id))
 
 
 def existing_entity(session: Session, name_or_id: str, pointer: str) -> Entity:
-    """The entity of this name or id. Raises: Invalid, pointing at the member that named it."""
+    """Return the entity with this name or id. Raises: Invalid, with the pointer of the member that names it."""
     entity = entity_named(session, name_or_id)
     if entity is None:
         raise Invalid([FieldError(pointer, "names no entity of the network")])
@@ -129,7 +129,7 @@ def existing_entity(session: Session, name_or_id: str, pointer: str) -> Entity:
 
 
 def entity_outputs(session: Session, entities: Iterable[Entity]) -> list[EntityOutput]:
-    """Entities with the names of those above them."""
+    """Return the wire form of entities, with the names of those above them."""
     shown = list(entities)
     above = {entity.id: [UUID(part) for part in entity.path.strip("/").split("/")[:-1]] for entity in shown}
     ids = {row_id for numbers in above.values() for row_id in numbers}

@@ -1,7 +1,7 @@
-"""The network as one transaction sees it: its entities, accounts and roles, each looked up once.
+"""The network as one transaction reads it: entities, accounts and roles, each read once.
 
-Nothing here is locked or changed. The rows belong to no session, so that those who write to cases can share them as
-long as the network has the same version.
+Nothing is locked or changed here. The rows belong to no session, so that writes can share them as long as the version
+of the network is the same.
 """
 
 from typing import Any, TypeVar
@@ -22,21 +22,21 @@ Row = TypeVar("Row", Entity, Account)
 
 
 class Network:
-    """Entities, accounts and roles, read on a connection where they are not `known` yet."""
+    """Entities, accounts and roles, read on a connection unless they are `known` already."""
 
     def __init__(self, connection: Connection, known: dict[Any, Any]) -> None:
         self._connection, self._known = connection, known
 
     def entity(self, row_id: UUID) -> Entity:
-        """The entity of this id, which exists."""
+        """Return the entity with this id, which exists."""
         return self._existing(Entity, row_id)
 
     def account(self, row_id: UUID) -> Account:
-        """The account of this id, which exists."""
+        """Return the account with this id, which exists."""
         return self._existing(Account, row_id)
 
     def grants_of(self, account_id: UUID) -> tuple[RoleGrant, ...]:
-        """Every role the account holds."""
+        """Return all role grants of the account."""
         key = RoleGrant, account_id
         if key not in self._known:
             self._known[key] = grants_of(self._connection, account_id)
@@ -44,18 +44,20 @@ class Network:
         return grants
 
     def entity_named(self, name_or_id: str) -> Entity | None:
-        """The entity of this name or id."""
+        """Return the entity with this name or id, or None."""
         return self._named(Entity, name_or_id)
 
     def existing_entity(self, name_or_id: str, pointer: str) -> Entity:
-        """The entity of this name or id. Raises: Invalid, pointing at the member that named it."""
+        """Return the entity with this name or id. Raises: Invalid, with the pointer of the member that names it."""
         entity = self.entity_named(name_or_id)
         if entity is None:
             raise Invalid([FieldError(pointer, "names no entity of the network")])
         return entity
 
     def existing_account(self, name_or_id: str, pointer: str) -> Account:
-        """The active account of this name or id. Raises: Invalid, pointing at the member that named it."""
+        """Return the active account with this name or id. Raises: Invalid, with the pointer of the member that names
+        it.
+        """
         account = self._named(Account, name_or_id)
         if account is None or not account.active:
             raise Invalid([FieldError(pointer, "names no account of the network")])
@@ -81,11 +83,11 @@ class Network:
 
 
 NETWORK_VERSION = select(json_row(NetworkState.auth_version, NetworkState.epoch))
-"""Which network this is, and how often it changed: what is known of it holds as long as this is the same."""
+"""The version and epoch of the network. What was read at one version holds as long as both are the same."""
 
 
 def network_of(session: Session) -> Network:
-    """The network as the transaction of a session sees it; nothing of it is shared with others."""
+    """Return the network as the transaction of a session reads it, shared with no other."""
     return Network(session.connection(), {})
 
 

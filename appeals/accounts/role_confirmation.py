@@ -1,7 +1,7 @@
-"""Four eyes on rights: a role that sees cases, or of an admin, is proposed by one person and confirmed by another.
+"""Role confirmation: a role that sees cases, or that of an admin, is proposed by one person and confirmed by another.
 
-Source: domain.md 8. Only the command on the machine gives such a role at once (`account.grant`), and what it gave
-can be confirmed afterwards by whoever could have confirmed it.
+Source: section 8 of the domain specification, four eyes on rights. Only the command on the machine grants such a role
+at once (`account.grant`). Those who could have confirmed it can still confirm it afterwards.
 """
 
 from collections.abc import Collection
@@ -35,22 +35,23 @@ from appeals.errors import ChangeRefused, Unmet
 from appeals.vocabulary import AccountKind, AlertKind, MembershipState, Role
 
 CONFIRMING = frozenset({Role.ADMIN, Role.COORDINATOR})
-"""The roles in which somebody confirms: admins only where there is no coordinator."""
+"""The roles that confirm others; admins only if there is no coordinator."""
 
 
 class ConfirmationOutput(MembershipOutput):
-    """A role that waits for a second person, with all that its account holds or is to hold."""
+    """A role that waits for confirmation, with all roles that its account holds or is proposed for."""
 
     account: AccountOutput
     confirmers: Annotated[
-        list[str], Field(description="The accounts that may confirm it; where there is none, the command does.")
+        list[str], Field(description="The accounts that may confirm it; if there is none, use the command.")
     ]
 
 
 def belongs_to(session: Session, caller: Caller, account: Account) -> bool:
-    """True for an admin over one of the entities in which the account holds a role or is to hold one, or it has none.
+    """Return whether the caller is an admin over an entity in which the account holds or is proposed for a role, or the
+    account has none.
 
-    Whom others administer is theirs to bring in.
+    Only these admins may propose further roles for it.
     """
     query = select(Entity.path).join(Membership, Membership.entity_id == Entity.id)
     paths = session.scalars(query.where(Membership.account_id == account.id, Membership.ended_at.is_(None))).all()
@@ -58,9 +59,9 @@ def belongs_to(session: Session, caller: Caller, account: Account) -> bool:
 
 
 def propose(session: Session, account: Account, role: Role, entity: Entity, caller: Caller) -> Membership:
-    """Propose that an account shall hold a role; a role that needs no confirmation is held at once.
+    """Propose a role for an account. A role that needs no confirmation is held at once.
 
-    What it holds or is to hold already stays as it is. Raises: ChangeRefused.
+    A role that it holds or is proposed for already stays as it is. Raises: ChangeRefused.
     """
     membership = open_membership(session, account, role, entity, caller.now)
     if membership is not None:
@@ -82,9 +83,9 @@ def propose(session: Session, account: Account, role: Role, entity: Entity, call
 
 
 def confirm(session: Session, membership: Membership, caller_id: UUID, now: datetime) -> None:
-    """Confirm a role: what was proposed takes effect. Raises: ChangeRefused.
+    """Confirm a proposed role, which then takes effect. Raises: ChangeRefused.
 
-    Everything is looked at again while nobody's rights change.
+    All conditions are checked again under a lock, while no roles change.
     """
     lock_admins(session)
     session.refresh(membership)
@@ -107,7 +108,7 @@ def confirm(session: Session, membership: Membership, caller_id: UUID, now: date
 
 
 def _require_open(membership: Membership, account: Account, now: datetime) -> None:
-    """See that there is something to confirm. Raises: ChangeRefused."""
+    """Check that the membership waits for confirmation. Raises: ChangeRefused."""
     if membership.ended_at is not None or membership.has_lapsed(now):
         raise refused(membership, "confirmation.ended")
     if membership.confirmed_by is not None or membership.role in UNCONFIRMED_ROLES:
@@ -117,25 +118,25 @@ def _require_open(membership: Membership, account: Account, now: datetime) -> No
 
 
 def require_person(session: Session, account_id: UUID) -> None:
-    """See that it is the account of a person: two signatures are two people. Raises: ChangeRefused."""
+    """Check that the account is a person's, since two signatures must come from two people. Raises: ChangeRefused."""
     if session.get_one(Account, account_id).kind != AccountKind.PERSON:
         raise ChangeRefused("active", [Unmet("confirmation.person", REFUSALS["confirmation.person"])])
 
 
 def confirmers(session: Session, membership: Membership) -> set[UUID]:
-    """Who may confirm a role: neither who proposed it nor who gets it."""
+    """Return the accounts that may confirm a role: neither its proposer nor its holder."""
     path = session.get_one(Entity, membership.entity_id).path
     return second_persons(session, [path], without={membership.account_id, membership.recorded_by})
 
 
 def second_persons(session: Session, paths: Collection[str], without: Collection[UUID | None]) -> set[UUID]:
-    """The coordinators at or above every one of these entities; where there is none, the admins."""
+    """Return the coordinators at or above all of these entities, or the admins if there are none."""
     coordinators = accounts_over(session, Role.COORDINATOR, paths) - set(without)
     return coordinators or accounts_over(session, Role.ADMIN, paths) - set(without)
 
 
 def accounts_over(session: Session, role: Role, paths: Collection[str], *, machines: bool = False) -> set[UUID]:
-    """The active accounts of people (and of `machines`) that hold a role at or above every one of these entities."""
+    """Return the active accounts of people (and of `machines`) that hold a role at or above all of these entities."""
     query = (
         select(Membership.account_id, Entity.path)
         .join(Entity, Entity.id == Membership.entity_id)
@@ -144,18 +145,20 @@ def accounts_over(session: Session, role: Role, paths: Collection[str], *, machi
     )
     if not machines:
         query = query.where(Account.kind == AccountKind.PERSON)
-    held: dict[UUID, list[str]] = {}
+    paths_of: dict[UUID, list[str]] = {}
     for account_id, path in session.execute(query):
-        held.setdefault(account_id, []).append(path)
+        paths_of.setdefault(account_id, []).append(path)
     return {
         account_id
-        for account_id, over in held.items()
+        for account_id, over in paths_of.items()
         if all(any(path.startswith(above) for above in over) for path in paths)
     }
 
 
 def unconfirmed(now: datetime) -> ColumnElement[bool]:
-    """That a role waits for a second person: one that was proposed and has not lapsed, or that the command gave."""
+    """Return the condition that a role waits for confirmation: it was proposed and has not lapsed, or the command
+    granted it.
+    """
     return and_(
         Membership.confirmed_by.is_(None),
         Membership.ended_at.is_(None),
@@ -165,13 +168,13 @@ def unconfirmed(now: datetime) -> ColumnElement[bool]:
 
 
 def within_reach_of(caller: Caller) -> ColumnElement[bool]:
-    """That an entity is one that the caller administers or coordinates."""
+    """Return the condition that the caller administers or coordinates an entity."""
     paths = {grant.path for grant in caller.grants if grant.role in CONFIRMING}
     return or_(false(), *(Entity.path.startswith(path) for path in sorted(paths)))
 
 
 def confirmation_output(session: Session, membership: Membership) -> ConfirmationOutput:
-    """A role that waits, with its account, and who may confirm it."""
+    """Return the wire form of a role that waits for confirmation, with its account and those who may confirm it."""
     shown = membership_output(membership, session.get_one(Entity, membership.entity_id))
     names = session.scalars(select(Account.name).where(Account.id.in_(confirmers(session, membership))))
     return ConfirmationOutput(
@@ -182,16 +185,16 @@ def confirmation_output(session: Session, membership: Membership) -> Confirmatio
 
 
 def refused(membership: Membership, code: str) -> ChangeRefused:
-    """The refusal of this code, with its sentence."""
+    """Return the refusal with this code and its sentence."""
     return ChangeRefused(MembershipState(membership.state), [Unmet(code, REFUSALS[code])])
 
 
 REFUSALS = {
-    "confirmation.ended": "It has ended, was refused or has lapsed; propose it again.",
-    "confirmation.given": "Nothing waits for a confirmation here.",
-    "confirmation.person": "Two signatures are two people: use the account of a person, not a machine's.",
-    "confirmation.another": "Another person confirms it: neither who proposed it nor who gets it.",
-    "confirmation.void": "Who proposed it is no longer admin there; another admin has to propose it.",
-    "confirmation.coordinator": "A coordinator at or above that entity confirms it.",
+    "confirmation.ended": "The role has ended, was refused or has lapsed; propose it again.",
+    "confirmation.given": "The role does not wait for confirmation.",
+    "confirmation.person": "Two signatures must come from two people; use the account of a person, not of a machine.",
+    "confirmation.another": "Somebody else must confirm it: neither its proposer nor its holder.",
+    "confirmation.void": "Its proposer is no longer an admin there; another admin must propose it.",
+    "confirmation.coordinator": "A coordinator at or above that entity must confirm it.",
 }
-"""Why a role is not proposed or confirmed, by code."""
+"""The sentences of refusals, by code."""

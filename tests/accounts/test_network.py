@@ -243,9 +243,9 @@ def test_an_entity_lies_where_its_kind_has_its_place(world: World, kind: str) ->
 def test_a_wrong_place_is_told_with_the_right_ones(world: World) -> None:
     body = {"name": "New Group", "kind": "subgroup", "parent": "International Office"}
     error = world.as_("admin").post("/v1/entities", body).json()["errors"][0]
-    assert error == {"pointer": "/kind", "says": "has its place below one of: regional_coalition"}
+    assert error == {"pointer": "/kind", "says": "must be below one of: regional_coalition"}
     error = world.as_("admin").post("/v1/entities", {**body, "kind": "international_office"}).json()["errors"][0]
-    assert error == {"pointer": "/kind", "says": "is that of the root, which there is one of"}
+    assert error == {"pointer": "/kind", "says": "is that of the root, and the network has only one root"}
 
 
 def test_only_the_root_lies_below_nothing(world: World) -> None:

@@ -5,9 +5,8 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import anyio
 from anyio import CapacityLimiter
@@ -26,7 +25,7 @@ from appeals.api.context import AppContext
 from appeals.api.fast_reads import FastReadMiddleware, FastReads
 from appeals.api.long_polling import ChangeWatcher, SharedReads
 from appeals.api.middleware import ResponseHeadersMiddleware
-from appeals.api.openapi import complete_document
+from appeals.api.openapi import Responses, complete_document
 from appeals.api.permissions import policy_of
 from appeals.api.problems import HANDLERS, Problem, from_http_exception, problem
 from appeals.api.rate_limit import RateLimiters
@@ -58,7 +57,13 @@ from appeals.read_models import statistics_folding
 from appeals.settings import Settings, database_of, pepper_of
 from appeals.webhooks import delivery
 
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Callable[[], None]]]]
+
 NOT_READY_FOR_S = 5
+DESCRIPTION = (
+    "Cases of labour-rights urgent appeals: guarded steps, readable history, consent enforced. Text is UTF-8 in NFC, "
+    "without controls but line feed and tab, and holds a visible character; days lie between 1900 and 2200."
+)
 DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data:; script-src 'self' 'sha256-{script}'; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
@@ -104,6 +109,23 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     """The application for these settings; it opens the database but does not migrate it."""
     database = database or database_of(settings)
     context = context_of(settings, database)
+    app = FastAPI(
+        lifespan=_lifespan(settings, database, context),
+        title="Urgent appeals",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    _add_routes(app, context)
+    _add_middleware(app, context, database)
+    app.state.database, app.state.context = database, context
+    return app
+
+
+def _lifespan(settings: Settings, database: Database, context: AppContext) -> Lifespan:
+    """What runs beside the requests, from the start of the process to its end."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Callable[[], None]]]:
@@ -112,27 +134,18 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
                 tasks.start_soon(due_dates.run_due_dates, database, context.write_queue, settings.clock_every_s)
                 tasks.start_soon(statistics_folding.run_folding, database, context.write_queue)
             if settings.webhooks_every_s:
-                carries = dispatcher_of(settings, database, context)
-                tasks.start_soon(delivery.run_dispatcher, carries, settings.webhooks_every_s)
+                dispatcher = dispatcher_of(settings, database, context)
+                tasks.start_soon(delivery.run_dispatcher, dispatcher, settings.webhooks_every_s)
             if database.file is not None:
                 tasks.start_soon(disk_reserve.run, database)
             yield {"on_server_stop": context.changes.stop}
             tasks.cancel_scope.cancel()
         await context.fast_reads.reader.close()
 
-    app = FastAPI(
-        lifespan=lifespan,
-        title="Urgent appeals",
-        version=__version__,
-        description=(
-            "Cases of labour-rights urgent appeals: guarded steps, readable history, consent enforced. Text is UTF-8 "
-            "in NFC, without controls but line feed and tab, and holds a visible character; days lie between 1900 "
-            "and 2200."
-        ),
-        openapi_url=None,
-        redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
-    )
+    return lifespan
+
+
+def _add_routes(app: FastAPI, context: AppContext) -> None:
     api = api_routes()
     for route in api:
         policy_of(route.name)  # a route that no policy names stops the start
@@ -143,6 +156,10 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         app.add_exception_handler(kind, handler)
     _name_methods(app, api)
     complete_document(app)
+
+
+def _add_middleware(app: FastAPI, context: AppContext, database: Database) -> None:
+    """What is added last comes first."""
     app.add_middleware(FastReadMiddleware, quick=context.fast_reads)
     app.add_middleware(
         CallerMiddleware,
@@ -152,8 +169,6 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         now=lambda: context.now(),  # noqa: PLW0108 - tests set the clock of all desks
     )
     app.add_middleware(ResponseHeadersMiddleware)
-    app.state.database, app.state.context = database, context
-    return app
 
 
 def context_of(settings: Settings, database: Database) -> AppContext:
@@ -197,7 +212,7 @@ def dispatcher_of(settings: Settings, database: Database, context: AppContext) -
 
 
 def _register_health(app: FastAPI, readiness: Readiness) -> None:
-    told: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "Not ready."}}
+    responses: Responses = {503: {"model": Problem, "description": "Not ready."}}
 
     @app.get("/healthz", tags=["operations"], summary="Alive.", description="The answer says that the process runs.")
     async def healthz() -> dict[str, str]:
@@ -208,7 +223,7 @@ def _register_health(app: FastAPI, readiness: Readiness) -> None:
         tags=["operations"],
         summary="Database and schema are there; it can be written.",
         description="A load balancer asks it: 503 names what is missing.",
-        responses=told,
+        responses=responses,
     )
     def readyz() -> Response:
         missing = readiness.missing()
@@ -256,13 +271,13 @@ def _register_docs(app: FastAPI) -> None:
 
 def _name_methods(app: FastAPI, api: list[Route]) -> None:
     """A 405 names in Allow every method that the path knows."""
-    known = [(re.compile(re.sub(r"\{[a-z]+\}", "[^/]+", route.path)), route.method) for route in api]
+    methods = [(re.compile(re.sub(r"\{[a-z]+\}", "[^/]+", route.path)), route.method) for route in api]
 
     async def refuse(request: Request, raised: Exception) -> Response:
         if not isinstance(raised, HTTPException) or raised.status_code != 405:
             return from_http_exception(request, raised)
         path = request.scope["path"]
-        allowed = {method for pattern, method in known if pattern.fullmatch(path)} or {"GET"}
+        allowed = {method for pattern, method in methods if pattern.fullmatch(path)} or {"GET"}
         says = "This path does not know that method."
         return problem(405, "method_not_allowed", says, {"Allow": ", ".join(sorted(allowed))})
 

@@ -3,10 +3,8 @@
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
 from sqlalchemy import CheckConstraint, ColumnElement, Connection, ForeignKey, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -16,7 +14,7 @@ from appeals.accounts.caller import Caller, RoleGrant
 from appeals.accounts.entity import Entity
 from appeals.database.declarative import Base, new_id, partial_unique
 from appeals.errors import ChangeRefused, FieldError, Invalid, Unmet
-from appeals.fields import Model, Name, NameOrId, as_uuid
+from appeals.fields import as_uuid
 from appeals.vocabulary import (
     AccountKind,
     AlertKind,
@@ -93,48 +91,6 @@ class Membership(Base):
 def is_active_membership() -> ColumnElement[bool]:
     """Return the condition that a membership is held now."""
     return and_(Membership.effective_at.is_not(None), Membership.ended_at.is_(None))
-
-
-class AccountInput(Model):
-    """A new account with one role. The name is a handle, never a person's name."""
-
-    name: Name
-    kind: AccountKind
-    role: Role
-    entity: NameOrId
-
-
-class MembershipInput(Model):
-    role: Role
-    entity: NameOrId
-
-
-class DisablingInput(Model):
-    reason: DisablingReason
-
-
-class MembershipOutput(Model):
-    id: UUID
-    role: Role
-    entity: UUID
-    entity_name: str
-    state: Annotated[MembershipState, Field(description="The state of the role; a proposed role gives no rights.")]
-    recorded_at: Annotated[
-        datetime | None, Field(description="When it was proposed; null if before confirmation existed.")
-    ]
-    proposed_by: Annotated[UUID | None, Field(description="Who proposed it; null for the command on the machine.")]
-    lapses_at: Annotated[datetime | None, Field(description="When a proposal lapses.")]
-    confirmed_by: UUID | None
-
-
-class AccountOutput(Model):
-    """An account with its roles."""
-
-    id: UUID
-    name: str
-    kind: AccountKind
-    active: Annotated[bool, Field(description="False if it was disabled; its keys no longer work.")]
-    memberships: list[MembershipOutput]
 
 
 def account_named(session: Session, name_or_id: str) -> Account | None:
@@ -320,36 +276,6 @@ _GRANTS = (
     .where(Membership.account_id == bindparam("account_id"), is_active_membership())
     .order_by(Membership.id)
 )
-
-
-def membership_output(membership: Membership, entity: Entity) -> MembershipOutput:
-    """Return the wire form of a membership, with the name of its entity."""
-    return MembershipOutput(
-        id=membership.id,
-        role=Role(membership.role),
-        entity=entity.id,
-        entity_name=entity.name,
-        state=membership.state,
-        recorded_at=membership.recorded_at,
-        proposed_by=membership.recorded_by,
-        lapses_at=membership.lapses_at,
-        confirmed_by=membership.confirmed_by,
-    )
-
-
-def account_output(session: Session, account: Account) -> AccountOutput:
-    """Return the wire form of an account, with its roles that are held or proposed."""
-    rows = session.execute(
-        select(Membership, Entity)
-        .join(Entity, Entity.id == Membership.entity_id)
-        .where(Membership.account_id == account.id, Membership.ended_at.is_(None))
-        .order_by(Membership.id)
-    )
-    membership_outputs = [membership_output(membership, entity) for membership, entity in rows]
-    kind = AccountKind(account.kind)
-    return AccountOutput(
-        id=account.id, name=account.name, kind=kind, active=account.active, memberships=membership_outputs
-    )
 
 
 def refused(state: str, code: str) -> ChangeRefused:

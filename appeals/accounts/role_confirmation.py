@@ -17,18 +17,15 @@ from appeals.accounts.account import (
     PROPOSALS_LAST,
     UNCONFIRMED_ROLES,
     Account,
-    AccountOutput,
     Membership,
-    MembershipOutput,
-    account_output,
     activate,
     alert_responsible,
     is_active_membership,
     lock_admins,
-    membership_output,
     open_membership,
 )
 from appeals.accounts.account import refused as account_refused
+from appeals.accounts.account_schemas import AccountOutput, MembershipOutput, account_output, membership_output
 from appeals.accounts.caller import Caller
 from appeals.accounts.entity import Entity
 from appeals.errors import ChangeRefused, Unmet

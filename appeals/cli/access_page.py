@@ -9,8 +9,9 @@ from appeals.access.visibility import VISIBILITY_RULES, VisibilityRule, roles_re
 from appeals.api.permissions import POLICIES, Policy
 from appeals.app import routes
 from appeals.cases.team import GLASS_IS_BROKEN_FOR, SHORTEST_REASON
+from appeals.cli.page_text import filled
 from appeals.cli.terminal import print_line
-from appeals.vocabulary import Logged, Role, Scope, SealedField, View, Visibility
+from appeals.vocabulary import Code, Logged, Role, Scope, SealedField, View, Visibility
 
 Routes = Mapping[str, str]
 """The method and path of each operation, such as `POST /v1/cases`, by the operation's name."""
@@ -97,116 +98,24 @@ def writers_table() -> str:
 def page(places: Routes) -> str:
     """Return the text of `docs/access.md`."""
     of_cases = [policy for policy in POLICIES if policy.view is not None]
-    public = [policy for policy in POLICIES if policy.public]
     others = [policy for policy in POLICIES if policy.view is None and not policy.public]
-    views = "\n".join(f"| `{view}` | {view.definition} |" for view in View)
-    scopes = "\n".join(f"| `{scope}` | {scope.definition} |" for scope in Scope)
     *others_sealed, last_sealed = (f"`{name}`" for name in SealedField)
-    sealed = f"{', '.join(others_sealed)} and {last_sealed}"
-    hours = GLASS_IS_BROKEN_FOR.total_seconds() / 3600
-    return f"""# Who may see what, and do what
+    return filled(
+        "access.md",
+        visibility_table=visibility_table(),
+        views=_definitions(View),
+        scopes=_definitions(Scope),
+        sealed=Visibility.SEALED,
+        sealed_fields=f"{', '.join(others_sealed)} and {last_sealed}",
+        shortest_reason=SHORTEST_REASON,
+        hours=f"{GLASS_IS_BROKEN_FOR.total_seconds() / 3600:.0f}",
+        break_glass=Logged.BREAK_GLASS,
+        writers_table=writers_table(),
+        case_operations=_operation_rows(of_cases, places),
+        other_operations=_operation_rows(others, places),
+        public_operations=_operation_rows([policy for policy in POLICIES if policy.public], places),
+    )
 
-Made from `appeals/access/visibility.py`, `appeals/access/record_writers.py` and `appeals/api/permissions.py` by `make
-docs`; do not edit.
 
-An account holds each role in an entity; the role is valid for that entity and all entities below it. A case that no
-rule on this page shows to you does not exist for you: it is 404, in no list and in no count. The reasons are in
-[one policy](decisions/0015-one-policy.md) and [views](decisions/0017-views-are-lists.md).
-
-## Who sees a case
-
-Each row of this table names roles, how an account reaches the case in them, and the view it gets for each visibility of
-the case. If several rows fit, the fullest view applies. "May act" means that the account may also call the operations
-that its roles allow; with "no" it can only read.
-
-{visibility_table()}
-
-## The views
-
-| View | What it shows |
-| --- | --- |
-{views}
-
-Each view is an explicit list of fields in `appeals/read_models/views.py`; a field that is not on the list is not shown.
-`GET /v1/cases/{{ref}}` returns the fullest view that you have, or a smaller one with `?view=`. Steps and changes return
-the fullest. Each time somebody gets the work view, the access log gets a row. Outsiders get the public view: of
-published cases alone, what two people approved, for as long as [it may be up](consent.md#may-it-be-up-now).
-
-## The team of a case
-
-The account that logs a case is on its team, and so are the assignee and a coordinator who seals the case. Coordinators
-name other members. A member acts with the roles they hold anywhere; a coordinator who is not over the lead entity acts
-as a caseworker. When another entity accepts a handover, the account that accepts it and the new assignee join the team,
-and all others leave it but the account that logged the case.
-
-## Sealed cases and sealed fields
-
-Only the members of its team see a `{Visibility.SEALED}` case; other coordinators do not. The last member cannot leave.
-The sealed fields {sealed} are in no view, list, export or
-log. Only `POST /v1/cases/{{ref}}/openings` returns them, with a reason; each opening is recorded under the case for its
-team, and on the access log.
-
-## Break-glass access
-
-This access is for emergencies: a coordinator over the lead entity, who knows the reference of a sealed case,
-calls `POST /v1/cases/{{ref}}/break-glass` with a reason of at least {SHORTEST_REASON} characters, and can read the case
-for {hours:.0f} hours. They can act *only to protect*: open sealed fields, take the steps `suspension` and `withdrawal`,
-take publications down, record a refusal or withdrawal of consent, and record a graver risk. Everything else is 403, and
-what they see there cannot be used in another case ([why](decisions/0030-for-a-day.md)).
-
-Every member of the team at that moment gets an alert at `GET /v1/alerts` with the name and the reason, which they can
-still read after they left the team. The access log has a row of the kind `{Logged.BREAK_GLASS}`.
-
-If no member of the team is in service any more (their accounts are disabled, or hold no role that works on cases), the
-coordinator with break-glass access proposes a member with `POST …/team`. A second coordinator over the lead, also with
-break-glass access, confirms them with `POST …/team/{{id}}/confirmation`. A proposal lapses when the access of its
-proposer ends.
-
-## Keys
-
-The scopes of a key limit what it can do, whatever the roles of its account.
-
-| Scope | What the key may be used for |
-| --- | --- |
-{scopes}
-
-## Who writes which records
-
-This table also applies to records that an intake or a step carries. An account that acts only to protect may write a
-consent that is a no, a graver risk assessment, and the proposal of a team member if nobody on the team is in service.
-
-{writers_table()}
-
-## Operations of a case
-
-These operations answer 404 if you cannot see the case, and 403 if you see it but may not call them. Only coordinators
-change the assignee and the visibility. The names of operations are the `operationId`s of `/openapi.json`.
-
-{_operation_rows(of_cases, places)}
-
-## Other operations
-
-Some of these operations check more than the role:
-
-- Admins act at and below their own entity, and never on their own account. They disable an account or revoke its keys
-  only if they are admin over every entity in which it holds or ever held a role ([why](decisions/0012-keys.md)).
-- Another person confirms what an admin proposes: [accounts](accounts.md).
-- Auditors read the rows of accounts at and below their entity. They read
-  [keyed names](decisions/0034-keyed-names-on-the-log.md) in place of sealed cases.
-- Only coordinators over the lead entity get break-glass access.
-- Lists of cases hold the cases that you see; alerts are your own.
-
-{_operation_rows(others, places)}
-
-## Operations for everybody
-
-{_operation_rows(public, places)}
-
-## Further rows of the access log
-
-- `get_case`, `get_steps` and `get_history` are a `view` when the caller gets the work view.
-- A list as CSV or NDJSON is an `export`.
-- A step or a withdrawn consent that publishes something or takes it down is also a `publication`.
-- A refusal is a `denial`; the first use of a key on a day is a `key`.
-- Public operations have no row, except enrolment.
-"""
+def _definitions(codes: Iterable[Code]) -> str:
+    return "\n".join(f"| `{code}` | {code.definition} |" for code in codes)

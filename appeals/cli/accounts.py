@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from appeals.accounts import account as accounts
 from appeals.accounts import entity as entities
-from appeals.accounts.account import Account, Membership, MembershipOutput
+from appeals.accounts.account import Account, Membership
+from appeals.accounts.account_schemas import MembershipOutput, account_output
 from appeals.accounts.entity import Entity, EntityInput
 from appeals.cli.database_and_pepper import current_time, open_network
 from appeals.cli.terminal import fail, print_line
@@ -141,7 +142,7 @@ def account_list() -> None:
     """List every account with its roles."""
     with open_network(load_settings()).reading() as session:
         for account in session.scalars(select(Account).order_by(Account.name)):
-            membership_outputs = accounts.account_output(session, account).memberships
+            membership_outputs = account_output(session, account).memberships
             roles = ", ".join(map(_role_text, membership_outputs)) or "no role"
             print_line(f"{account.name}\t{account.kind}\t{roles if account.active else 'disabled'}")
 

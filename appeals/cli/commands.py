@@ -4,7 +4,10 @@ The module of a subcommand is imported only when it is run or explained. So the 
 start without what serving needs.
 """
 
+import gc
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import typer
@@ -73,13 +76,29 @@ class LazyGroup(TyperGroup):
         """Import and return a subcommand with its options; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"appeals.cli.{COMMANDS[cmd_name].module}")
-        return typer.main.get_group(module.cli).get_command(ctx, cmd_name)  # type: ignore[return-value]
+        return typer.main.get_group(_module(COMMANDS[cmd_name].module).cli).get_command(ctx, cmd_name)  # type: ignore[return-value]
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         """Write the list of subcommands without importing them."""
         listing = TyperGroup(name=self.name, help=self.help, params=self.params, commands=list(self.commands.values()))
         listing.format_help(ctx, formatter)
+
+
+def _module(name: str) -> ModuleType:
+    """The module of `appeals/cli/` that has this name.
+
+    What an import leaves in memory stays there, so the garbage collector does not look through it: in a small command
+    that would take longer than all else it does.
+    """
+    path = f"appeals.cli.{name}"
+    if path in sys.modules:
+        return sys.modules[path]
+    gc.disable()
+    try:
+        return import_module(path)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 cli = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False)

@@ -3,7 +3,9 @@
 import typer
 
 from appeals.access.roles import INTAKE_ROLES
+from appeals.cli.page_text import filled
 from appeals.cli.terminal import print_line
+from appeals.lifecycle.guard import Guard
 from appeals.lifecycle.guards import GUARDS
 from appeals.lifecycle.step_inputs import GuardedInput
 from appeals.lifecycle.steps import OPEN, STEPS, Step
@@ -77,55 +79,17 @@ def _members(step: Step, *, required: bool) -> list[str]:
 
 def page() -> str:
     """Return the text of `docs/lifecycle.md`."""
-    states = "\n".join(f"| `{state}` | {state.definition} | {GROUP[state]} |" for state in Status)
-    guards = "\n".join(
-        f"| `{item.code}` | {item.says} | {'a coordinator, with a reason' if item.soft else '–'} "
-        f"| {_codes(item.unless)} |"
-        for item in GUARDS.values()
+    return filled(
+        "lifecycle.md",
+        states="\n".join(f"| `{state}` | {state.definition} | {GROUP[state]} |" for state in Status),
+        diagram=diagram(),
+        intake_roles=", ".join(sorted(INTAKE_ROLES)),
+        steps=table(),
+        inputs=_inputs(),
+        guards="\n".join(map(_guard, GUARDS.values())),
     )
-    return f"""# The lifecycle of a case
 
-Made from the table in `appeals/lifecycle/steps.py` by `make docs`; do not edit.
 
-A case is in one of these states. A step moves it from one state to another, if the guards of the step hold.
-
-## States
-
-| State | Meaning | Group |
-| --- | --- | --- |
-{states}
-
-```mermaid
-{diagram()}
-```
-
-A resumption leads back to the state in which the case was suspended, if the guards of that state hold now. If they do
-not, the refusal names the nearest earlier state whose guards hold.
-
-## Steps
-
-A case begins with intake, `POST /v1/cases`, by {", ".join(sorted(INTAKE_ROLES))}. Each step is
-`POST /v1/cases/{{ref}}/<step>`. `GET /v1/cases/{{ref}}/steps` lists the steps that are open to you, and what is
-missing.
-
-{table()}
-
-## Input of each step
-
-Every step accepts `occurred_on` and `occurred_precision`. Every step but the withdrawal, which nothing may block, also
-accepts `records`, `conditions_met` and `overrides`; see [the HTTP interface](http.md#steps).
-
-| Step | Required | Optional | Sentence in the history |
-| --- | --- | --- | --- |
-{_inputs()}
-
-## Guards
-
-A refused step is answered 409 with every guard that does not hold. A coordinator can override a soft guard with a
-reason (`overrides: [{{"guard": …, "reason": …}}]`), which the history shows. Some guards do not apply when the step has
-a certain `reason`.
-
-| Guard | Sentence in a refusal | Overridden by | Does not apply with the reason |
-| --- | --- | --- | --- |
-{guards}
-"""
+def _guard(guard: Guard) -> str:
+    overridden_by = "a coordinator, with a reason" if guard.soft else "–"
+    return f"| `{guard.code}` | {guard.says} | {overridden_by} | {_codes(guard.unless)} |"

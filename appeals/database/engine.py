@@ -2,13 +2,14 @@
 
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from shutil import disk_usage
-from typing import Any
+from typing import Protocol
 
 from sqlalchemy import (
     URL,
@@ -42,6 +43,14 @@ TIMEOUT_TOLERANCE_S = 0.25  # the database is told of another patience only wher
 log = logging.getLogger("appeals")
 
 
+class _PsycopgConnection(Protocol):
+    """What is set of a connection of the driver, which an embedded database does without."""
+
+    prepared_max: int
+    closed: bool
+    read_only: bool | None
+
+
 class Database:
     """One engine. `reading()` sees a single snapshot; `writing()` commits as a whole or not at all."""
 
@@ -69,11 +78,11 @@ class Database:
         usual_s = self.lock_timeout_s
 
         @event.listens_for(engine, "do_connect")
-        def make_private(_dialect: object, _record: object, arguments: list[Any], _named: object) -> None:
+        def make_private(_dialect: object, _record: object, arguments: list[str], _named: object) -> None:
             make_private_file(arguments[0])
 
         @event.listens_for(engine, "connect")
-        def prepare(connection: Any, _: object) -> None:
+        def prepare(connection: sqlite3.Connection, _: object) -> None:
             connection.isolation_level = None  # BEGIN is ours to say, see below
             for pragma in (
                 "journal_mode=WAL",
@@ -88,7 +97,7 @@ class Database:
         event.listen(engine, "begin", partial(self._begin_on_sqlite, usual_s))
         return engine
 
-    def _begin_on_sqlite(self, usual_s: float, connection: Any) -> None:
+    def _begin_on_sqlite(self, usual_s: float, connection: Connection) -> None:
         """A deferred transaction that writes later would fail at once when another has written meanwhile."""
         options = connection.get_execution_options()
         patience_s = options.get("patience_s", self.lock_timeout_s)
@@ -112,32 +121,10 @@ class Database:
             connect_args={**_tcp_timeouts(make_url(url)), "options": options},
         )
 
-        @event.listens_for(engine, "connect")
-        def prepare(connection: Any, _: object) -> None:
-            connection.prepared_max = DRIVER_STATEMENTS_CACHED
-
+        event.listen(engine, "connect", _cache_statements)
         event.listen(engine, "checkin", _leave_it_to_the_server)
-
-        @event.listens_for(engine, "begin")
-        def begin(connection: Any) -> None:
-            patience_s = connection.get_execution_options().get("patience_s")
-            connection.info["waits_until"] = None if patience_s is None else time.monotonic() + patience_s
-            connection.info["told_s"] = usual_s
-            lose_patience(connection)
-            if connection.get_execution_options().get("resting", False):
-                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-
-        @event.listens_for(engine, "after_cursor_execute")
-        def lose_patience(connection: Any, *_: object) -> None:
-            # The server waits so long for each lock; the transaction waits so long for all of them.
-            waits_until, told_s = connection.info.get("waits_until"), connection.info.get("told_s")
-            if waits_until is None:
-                return
-            left_s = waits_until - time.monotonic()
-            if told_s - left_s > TIMEOUT_TOLERANCE_S:
-                connection.info["told_s"] = left_s
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(left_s * 1000))}")  # 0: without end
-
+        event.listen(engine, "begin", partial(_begin_on_postgresql, usual_s))
+        event.listen(engine, "after_cursor_execute", _lose_patience)
         return engine
 
     @contextmanager
@@ -232,7 +219,32 @@ class Database:
             return False
 
 
-def _leave_it_to_the_server(connection: Any, _: object) -> None:
+def _cache_statements(connection: _PsycopgConnection, _: object) -> None:
+    connection.prepared_max = DRIVER_STATEMENTS_CACHED
+
+
+def _begin_on_postgresql(usual_s: float, connection: Connection) -> None:
+    options = connection.get_execution_options()
+    patience_s = options.get("patience_s")
+    connection.info["waits_until"] = None if patience_s is None else time.monotonic() + patience_s
+    connection.info["told_s"] = usual_s
+    _lose_patience(connection)
+    if options.get("resting", False):
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
+def _lose_patience(connection: Connection, *_: object) -> None:
+    """The server waits so long for each lock; the transaction waits so long for all of them."""
+    waits_until, told_s = connection.info.get("waits_until"), connection.info.get("told_s")
+    if waits_until is None:
+        return
+    left_s = waits_until - time.monotonic()
+    if told_s - left_s > TIMEOUT_TOLERANCE_S:
+        connection.info["told_s"] = left_s
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(left_s * 1000))}")  # 0: without end
+
+
+def _leave_it_to_the_server(connection: _PsycopgConnection | None, _: object) -> None:
     # After a reading SQLAlchemy has the next transaction say READ WRITE, on a server that is read-only, too.
     if connection is not None and not connection.closed and connection.read_only is False:
         connection.read_only = None

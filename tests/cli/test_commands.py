@@ -64,3 +64,15 @@ def test_a_command_of_the_network_imports_nothing_that_serves(database_url: str,
     assert code == 0
     assert modules.isdisjoint(SERVING)
     assert modules.isdisjoint(MIGRATING)
+
+
+def test_what_a_command_imports_is_not_looked_through_by_the_garbage_collector() -> None:
+    program = """
+import gc, typer
+from appeals.cli.commands import cli
+typer.main.get_command(cli).get_command(None, "key")
+assert gc.isenabled()
+assert gc.get_freeze_count() > 100_000
+"""
+    environment = {**settings(), "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)  # noqa: S603 - the program above

@@ -15,7 +15,16 @@ from sqlalchemy.orm import Session
 from appeals.accounts import account as accounts
 from appeals.accounts import entity as entities
 from appeals.accounts import role_confirmation
-from appeals.accounts.account import Account, AccountOutput, Membership, MembershipOutput, account_output
+from appeals.accounts.account import Account, Membership
+from appeals.accounts.account_schemas import (
+    AccountInput,
+    AccountOutput,
+    DisablingInput,
+    MembershipInput,
+    MembershipOutput,
+    account_output,
+    membership_output,
+)
 from appeals.accounts.entity import Entity, EntityOutput
 from appeals.accounts.role_confirmation import CONFIRMING
 from appeals.api.authorization import AuthorizationContext
@@ -154,7 +163,7 @@ def list_accounts(query: Annotated[PageQuery, Query()], read: Read) -> Response:
 
 
 @router.post("/v1/accounts", status_code=201, response_model=AccountOutput)
-def add_account(body: accounts.AccountInput, write: Write) -> Response:
+def add_account(body: AccountInput, write: Write) -> Response:
     """Add an account and propose its role; one that sees no case is held at once.
 
     Send its name, its kind, and the role and entity to propose. Another person confirms
@@ -173,7 +182,7 @@ def add_account(body: accounts.AccountInput, write: Write) -> Response:
 @router.post("/v1/accounts/{id}/disabling", status_code=201, response_model=AccountOutput)
 def disable_account(
     id: RecordId,
-    body: accounts.DisablingInput,
+    body: DisablingInput,
     write: Annotated[WriteRequest[Account], writing(governed_account)],
 ) -> Response:
     """Take an account out of service, for good.
@@ -189,7 +198,7 @@ def disable_account(
 @router.post("/v1/accounts/{id}/memberships", status_code=201, response_model=MembershipOutput)
 def add_membership(
     id: RecordId,
-    body: accounts.MembershipInput,
+    body: MembershipInput,
     write: Annotated[WriteRequest[Account], writing(adoptable_account)],
 ) -> Response:
     """Propose that an account shall hold a role; one that sees no case is held at once.
@@ -203,7 +212,7 @@ def add_membership(
         if not tx.subject.active:
             raise accounts.refused("disabled", "account.disabled")
         membership = role_confirmation.propose(tx.session, tx.subject, body.role, entity, tx.caller)
-        return tx.respond(accounts.membership_output(membership, entity))
+        return tx.respond(membership_output(membership, entity))
 
 
 @router.post("/v1/memberships/{id}/ending", status_code=201, response_model=MembershipOutput)
@@ -218,7 +227,7 @@ def end_membership(
         _require_another(tx, tx.subject.account_id)
         accounts.end(tx.session, tx.subject, tx.now)
         entity = tx.session.get_one(Entity, tx.subject.entity_id)
-        return tx.respond(accounts.membership_output(tx.subject, entity))
+        return tx.respond(membership_output(tx.subject, entity))
 
 
 def _require_another(tx: WriteTransaction, account_id: UUID) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from appeals.access.access_log import AccessEvent, write_events
 from appeals.accounts import enrolment, role_confirmation
-from appeals.accounts.account import Account, Membership, MembershipOutput, entity_paths_of, membership_output
+from appeals.accounts.account import Account, Membership, entity_paths_of
+from appeals.accounts.account_schemas import MembershipOutput, membership_output
 from appeals.accounts.api_key import NewKeyOutput, new_key_output
 from appeals.accounts.enrolment import EnrolmentCodeOutput, EnrolmentInput
 from appeals.accounts.entity import Entity

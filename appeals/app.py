@@ -12,7 +12,7 @@ import anyio
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -25,9 +25,9 @@ from appeals.api.context import AppContext
 from appeals.api.fast_reads import FastReadMiddleware, FastReads
 from appeals.api.long_polling import ChangeWatcher, SharedReads
 from appeals.api.middleware import ResponseHeadersMiddleware
-from appeals.api.openapi import Responses, complete_document
+from appeals.api.openapi import complete_document
 from appeals.api.permissions import policy_of
-from appeals.api.problems import HANDLERS, Problem, from_http_exception, problem
+from appeals.api.problems import HANDLERS, from_http_exception, problem
 from appeals.api.rate_limit import RateLimiters
 from appeals.api.routes import (
     access_log,
@@ -37,6 +37,7 @@ from appeals.api.routes import (
     cases,
     changes,
     directory,
+    health,
     keys,
     publications,
     records,
@@ -51,7 +52,7 @@ from appeals.api.routing import Route
 from appeals.database import disk_reserve
 from appeals.database.engine import Database
 from appeals.database.raw_reads import RawReader
-from appeals.database.readiness import READY, Readiness
+from appeals.database.readiness import Readiness
 from appeals.lifecycle import due_dates
 from appeals.read_models import statistics_folding
 from appeals.settings import Settings, database_of, pepper_of
@@ -59,7 +60,6 @@ from appeals.webhooks import delivery
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Callable[[], None]]]]
 
-NOT_READY_FOR_S = 5
 DESCRIPTION = (
     "Cases of labour-rights urgent appeals: guarded steps, readable history, consent enforced. Text is UTF-8 in NFC, "
     "without controls but line feed and tab, and holds a visible character; days lie between 1900 and 2200."
@@ -149,8 +149,8 @@ def _add_routes(app: FastAPI, context: AppContext) -> None:
     api = api_routes()
     for route in api:
         policy_of(route.name)  # a route that no policy names stops the start
-    app.router.routes.extend(api)  # a router included in it would cost each request a search of its own
-    _register_health(app, context.readiness)
+    # Routers that are included in it would cost each request a search of their own.
+    app.router.routes.extend([*api, *health.router.routes])
     _register_docs(app)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
@@ -209,33 +209,6 @@ def dispatcher_of(settings: Settings, database: Database, context: AppContext) -
     """Who carries events to webhooks in this process."""
     client = delivery.client(to_loopback=settings.webhooks_to_loopback)
     return delivery.WebhookDispatcher(database, context.write_queue, context.pepper, client)
-
-
-def _register_health(app: FastAPI, readiness: Readiness) -> None:
-    responses: Responses = {503: {"model": Problem, "description": "Not ready."}}
-
-    @app.get("/healthz", tags=["operations"], summary="Alive.", description="The answer says that the process runs.")
-    async def healthz() -> dict[str, str]:
-        return {"status": "alive"}
-
-    @app.get(
-        "/readyz",
-        tags=["operations"],
-        summary="Database and schema are there; it can be written.",
-        description="A load balancer asks it: 503 names what is missing.",
-        responses=responses,
-    )
-    def readyz() -> Response:
-        missing = readiness.missing()
-        if missing == READY:
-            return JSONResponse({"status": "ready"})
-        return problem(503, "not_ready", missing, {"Retry-After": str(NOT_READY_FOR_S)})
-
-    @app.get(
-        "/version", tags=["operations"], summary="Which release this is.", description="The number of the release."
-    )
-    async def version() -> dict[str, str]:
-        return {"version": __version__}
 
 
 def _register_docs(app: FastAPI) -> None:

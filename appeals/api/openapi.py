@@ -61,6 +61,7 @@ TAGS = {
 }
 """The subjects that operations are grouped by, with what each holds."""
 SERVERS = [{"url": "/", "description": "The service that this document was read from."}]
+SHOWN_BY_EXAMPLE = ("application/json", "text/event-stream")
 TABLE_FORMATS = {"text/csv": {"schema": {"type": "string"}}, "application/x-ndjson": {"schema": {"type": "string"}}}
 
 
@@ -155,13 +156,13 @@ def _describe(part: dict[str, Any], text: str | None) -> None:
 
 
 def _give_examples(document: dict[str, Any]) -> None:
-    """Show a call of each operation that `openapi_examples.json` holds, as it was made."""
+    """Show a call of each operation, as it was made: `openapi_examples.json` holds them."""
     calls = json.loads((Path(__file__).parent / "openapi_examples.json").read_text())
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         call = calls.get(operation["operationId"], {})
         bodies = {"request": operation.get("requestBody", {})}
         bodies["answer"] = next((body for status, body in operation["responses"].items() if status < "300"), {})
         for part, body in bodies.items():
-            content = body.get("content", {}).get("application/json")
-            if content and part in call:
-                content["example"] = call[part]
+            for media_type, content in body.get("content", {}).items():
+                if media_type in SHOWN_BY_EXAMPLE and part in call:
+                    content["example"] = call[part]

@@ -143,8 +143,11 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+_ListOfConditions = Annotated[list[Prose], Field(max_length=20)]
 Conditions = Annotated[
-    list[Prose], BeforeValidator(_as_list), Field(max_length=20, description="What must hold before it authorises.")
+    _ListOfConditions,
+    BeforeValidator(_as_list, json_schema_input_type=_ListOfConditions | Prose),
+    Field(description="What must hold before it authorises; one text stands for a list of one."),
 ]
 
 

@@ -1,7 +1,7 @@
 """The examples of the OpenAPI document are calls that were made.
 
 `WRITE_EXAMPLES=1 .venv/bin/pytest tests/api/test_openapi_examples.py -m "not postgresql"` takes them anew.
-Ids, times, keys and references are replaced by fixed ones, and of a list of objects the first one is kept.
+Ids, times, keys and references are replaced by fixed ones, and of a list of objects the fullest one is kept.
 """
 
 import json
@@ -13,34 +13,29 @@ from typing import Any
 
 import pytest
 from jsonschema_rs import validator_for
+from starlette.routing import compile_path
 
+from appeals.api.openapi import SHOWN_BY_EXAMPLE
 from appeals.settings import ROOT
 from tests.conftest import Template
-from tests.support.cast import WAY, Body, Person, today
-from tests.support.standing import DOORS, RECORDS, stand
+from tests.support.cast import Body, Person, today
+from tests.support.example_calls import make_calls, stream_of_changes
+from tests.support.openapi import DOCUMENT, every_operation, operations
+from tests.support.standing import RECORDS, stand
 
 EXAMPLES_FILE = ROOT / "appeals" / "api" / "openapi_examples.json"
 FIXED_DAY = date(2026, 3, 2)
 PRIVATE = {"contacts", "safe_contact_rule", "narrative"}
 """Members that a made-up request fills, and that an example only hints at."""
-FIXED = {
-    "key": "ua_AbCd1234…", "secret": "whsec_…", "token": "k7Qm2VxT9bLr4ZsW",
-    "next": "AbCd1234", "half": "AbCd-1234-EfGh-5678-JkLm",
-}  # fmt: skip
-STATES = (
-    "closed",
-    "public_campaign",
-    "remediation",
-    "monitoring",
-    "suspended",
-    "declined",
-    "referred",
-    "info_requested",
-)
+FIXED = {"key": "ua_AbCd1234…", "secret": "whsec_…", "token": "k7Qm2VxT9bLr4ZsW"}
+KEY_IDS = {"id", "key_id"}
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 REFERENCE_TEXT = re.compile(r"UA-[A-Z]{3}-\d{4}-[0-9A-Z]{5}")
-TIME_TEXT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|\+00:00)")
-DAY_TEXT = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+KEY_ID_TEXT = re.compile(r"[0-9A-Za-z]{8}")
+CURSOR_TEXT = re.compile(r"[0-9A-Za-z_-]{60,}")
+TIME_TEXT = re.compile(r"(\d{4}-\d\d-\d\d)T[0-9:.]+(?:Z|\+00:00)")
+MONTH_TEXT = re.compile(r"\d{4}-\d\d")
+DAY_TEXT = re.compile(r"\b\d{4}-\d\d-\d\d(?=T|\b)")
 
 
 class Normaliser:
@@ -49,31 +44,37 @@ class Normaliser:
     def __init__(self) -> None:
         self.ids: dict[str, str] = {}
         self.references: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
+        self.halves: dict[str, str] = {}
 
     def value(self, value: Any, member: str = "") -> Any:
         """A value with everything in it replaced."""
         if isinstance(value, dict):
-            if isinstance(value.get("conditions"), str):  # taken as a list of one, which the schema does not say
-                value = {**value, "conditions": [value["conditions"]]}
             hidden = PRIVATE | {"name"} if "pseudonym" in value else PRIVATE
             return {
                 name: "…" if name in hidden and isinstance(part, str) else self.value(part, name)
                 for name, part in value.items()
             }
         if isinstance(value, list):
-            kept = value[:1] if value and isinstance(value[0], dict) else value
+            are_objects = value and isinstance(value[0], dict)
+            kept = [max(value, key=lambda item: len(json.dumps(item)))] if are_objects else value
             return [self.value(part, member) for part in kept]
-        if not isinstance(value, str):
-            return value
+        return self._text(value, member) if isinstance(value, str) else value
+
+    def _text(self, value: str, member: str) -> str:
+        """A text with everything in it replaced; what a member holds may tell more than how it is spelt."""
         if member in FIXED and not UUID_TEXT.fullmatch(value):
             return FIXED[member]
-        return self._text(value)
-
-    def _text(self, text: str) -> str:
-        text = UUID_TEXT.sub(self._id, text)
+        if member in KEY_IDS and KEY_ID_TEXT.fullmatch(value):
+            return self.keys.setdefault(value, f"AbCd{1234 + len(self.keys)}")
+        if member == "halves":
+            return self.halves.setdefault(value, f"3F7K-9QWE-{1111 * (len(self.halves) + 1)}-RT5Y-2MNB")
+        if MONTH_TEXT.fullmatch(value):
+            return DAY_TEXT.sub(_shifted, f"{value}-01")[:7]
+        text = UUID_TEXT.sub(self._id, value)
         text = REFERENCE_TEXT.sub(self._reference, text)
-        if TIME_TEXT.fullmatch(text):
-            return f"{FIXED_DAY}T08:15:00Z"
+        text = CURSOR_TEXT.sub("AbCd1234", text)
+        text = TIME_TEXT.sub(r"\1T08:15:00Z", text)
         return DAY_TEXT.sub(_shifted, text)
 
     def _id(self, match: re.Match[str]) -> str:
@@ -96,29 +97,23 @@ def _shifted(match: re.Match[str]) -> str:
 def played(template: Template, monkeypatch: pytest.MonkeyPatch) -> dict[str, Body]:
     """The first successful call of each operation, as it was made."""
     calls: dict[str, Body] = {}
-    patterns = [(re.compile(re.sub(r"\{[a-z]+\}", "[^/]+", r.path)), r.method, r.name) for r in DOORS]
     normaliser, usual = Normaliser(), Person.call
+    ids = [(compile_path(path)[0], method.upper(), shown["operationId"]) for path, method, shown in operations()]
 
     def call(self: Person, method: str, path: str, body: Any = None, **headers: str) -> Any:
         response = usual(self, method, path, body, **headers)
         plain = path.partition("?")[0]
-        name = next((n for p, m, n in patterns if m == method and p.fullmatch(plain)), None)
-        is_json = response.headers.get("Content-Type", "").startswith("application/json")
-        if name and name not in calls and response.status_code < 300 and is_json:
+        name = next((name for pattern, known, name in ids if known == method and pattern.fullmatch(plain)), None)
+        kind = response.headers.get("Content-Type", "").partition(";")[0]
+        if name and name not in calls and response.status_code < 300 and kind == "application/json":
             request = {} if body is None or isinstance(body, bytes) else {"request": normaliser.value(body)}
             calls[name] = {**request, "answer": normaliser.value(response.json())}
         return response
 
     monkeypatch.setattr(Person, "call", call)
     with stand(template) as standing:
-        world = standing.world
-        for state in STATES:
-            reference = world.case()
-            for noun in WAY[state]:
-                world.take(reference, noun)
-        for route in DOORS:
-            if route.method == "GET" and not route.is_sse_stream:
-                standing.reader(route).get(standing.path(route))
+        make_calls(standing)
+        calls["stream_changes"] = {"answer": normaliser.value(stream_of_changes(standing))}
     return calls
 
 
@@ -131,25 +126,30 @@ def test_every_example_is_a_call_that_can_be_made(template: Template, monkeypatc
     assert {name: set(call) for name, call in kept.items()} == {name: set(call) for name, call in calls.items()}
 
 
-def examples() -> Iterator[tuple[str, Body, Any]]:
-    """Every example of the kept document, with its operation and its schema."""
-    document = json.loads((ROOT / "docs" / "openapi.json").read_text())
-    for operation in (operation for item in document["paths"].values() for operation in item.values()):
-        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
-        for content in (body.get("content", {}).get("application/json", {}) for body in bodies):
-            if "example" in content:
-                schema = {**content["schema"], "components": document["components"]}
-                yield operation["operationId"], schema, content["example"]
+def shown_contents() -> Iterator[tuple[str, Body]]:
+    """Every content that an example shows, or ought to: of a request or a successful answer, with its operation."""
+    for shown in every_operation():
+        bodies = [shown.get("requestBody", {}), *(b for status, b in shown["responses"].items() if status < "300")]
+        for body in bodies:
+            contents = body.get("content", {})
+            yield from ((shown["operationId"], contents[kind]) for kind in SHOWN_BY_EXAMPLE if kind in contents)
+
+
+WITHOUT_EXAMPLE: dict[str, str] = {}
+"""Operations whose body or answer no example shows, each with the reason."""
+
+
+def test_every_operation_shows_a_call() -> None:
+    assert {name for name, content in shown_contents() if "example" not in content} == set(WITHOUT_EXAMPLE)
 
 
 def test_every_example_fits_its_schema() -> None:
-    wrong = [
-        f"{name}: {error.message}"
-        for name, schema, example in examples()
-        for error in validator_for(schema, validate_formats=True).iter_errors(example)
-    ]
+    wrong = []
+    for name, content in shown_contents():
+        schema = {**content["schema"], "components": DOCUMENT["components"]}
+        errors = validator_for(schema, validate_formats=True).iter_errors(content["example"])
+        wrong += [f"{name}: {error.message}" for error in errors]
     assert wrong == []
-    assert len(list(examples())) > 100
 
 
 def test_no_example_holds_what_names_a_person() -> None:

@@ -1,7 +1,6 @@
 """The OpenAPI document teaches: subjects, events and examples are described, and the examples are true."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,16 +10,7 @@ from jsonschema_rs import validator_for
 from appeals.settings import ROOT
 from appeals.webhooks.batch import _body
 from tests.support.cast import Body
-
-DOCUMENT: Body = json.loads((ROOT / "docs" / "openapi.json").read_text())
-"""The document as it is kept; tests/test_docs.py sees that it is what the code says."""
-METHODS = {"get", "post", "patch", "put", "delete"}
-
-
-def operations() -> Iterator[Body]:
-    """Every operation of the paths and of the webhooks."""
-    for item in [*DOCUMENT["paths"].values(), *DOCUMENT["webhooks"].values()]:
-        yield from (operation for method, operation in item.items() if method in METHODS)
+from tests.support.openapi import DOCUMENT, every_operation
 
 
 def is_valid(schema: Body, value: Any) -> bool:
@@ -30,7 +20,7 @@ def is_valid(schema: Body, value: Any) -> bool:
 
 def test_every_subject_is_described_and_has_operations() -> None:
     described = {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
-    assert described == {tag for operation in operations() for tag in operation["tags"]}
+    assert described == {tag for operation in every_operation() for tag in operation["tags"]}
 
 
 def test_the_document_names_a_server() -> None:
@@ -64,7 +54,7 @@ def test_every_property_and_parameter_is_described() -> None:
     ]
     undescribed += [
         f"{operation['operationId']} {parameter['name']}"
-        for operation in operations()
+        for operation in every_operation()
         for parameter in operation.get("parameters", [])
         if not parameter.get("description")
     ]
@@ -76,7 +66,7 @@ def test_no_text_of_the_common_descriptions_is_left_over() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     members = {member for schema in schemas.values() for member in schema.get("properties", {})}
     members |= {f"{name}.{member}" for name, schema in schemas.items() for member in schema.get("properties", {})}
-    parameters = {parameter["name"] for operation in operations() for parameter in operation.get("parameters", [])}
+    parameters = {parameter["name"] for operation in every_operation() for parameter in operation.get("parameters", [])}
     assert set(texts["properties"]) <= members
     assert set(texts["parameters"]) <= parameters
 
@@ -84,7 +74,7 @@ def test_no_text_of_the_common_descriptions_is_left_over() -> None:
 def test_every_operation_has_a_summary_and_says_more_than_it() -> None:
     silent = [
         operation["operationId"]
-        for operation in operations()
+        for operation in every_operation()
         if not operation["summary"] or operation.get("description", "") in {"", operation["summary"]}
     ]
     assert silent == []

@@ -1,6 +1,7 @@
 """The OpenAPI document teaches: subjects, events and examples are described, and the examples are true."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from jsonschema_rs import validator_for
 from appeals.settings import ROOT
 from appeals.webhooks.batch import _body
 from tests.support.cast import Body
-from tests.support.openapi import DOCUMENT, every_operation
+from tests.support.openapi import DOCUMENT, every_operation, operations
 
 
 def is_valid(schema: Body, value: Any) -> bool:
@@ -78,3 +79,13 @@ def test_every_operation_has_a_summary_and_says_more_than_it() -> None:
         if not operation["summary"] or operation.get("description", "") in {"", operation["summary"]}
     ]
     assert silent == []
+
+
+def test_every_operation_id_is_the_words_of_what_it_does() -> None:
+    made_up = [
+        operation["operationId"]
+        for _, method, operation in operations()
+        if not re.fullmatch(r"[a-z]+(_[a-z]+)*", operation["operationId"])
+        or operation["operationId"].endswith(f"_{method}")
+    ]
+    assert made_up == []

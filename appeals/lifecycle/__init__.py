@@ -1,1 +1,1 @@
-"""What may happen to a case: steps, guards, effects, due dates."""
+"""The lifecycle of a case: steps, guards, effects and due dates."""

@@ -1,4 +1,4 @@
-"""The rules of actions: who acted, whether consent allows it, and what follows."""
+"""The rules of actions: who acted, whether a consent permits it, and what an action changes."""
 
 from collections.abc import Callable
 from datetime import date
@@ -45,7 +45,7 @@ def action_columns(writing: WriteContext, data: action.ActionInput, at: str) -> 
 
 
 def _acted_by(writing: WriteContext, by: str | OrganisationInput | None, at: str) -> dict[str, Any]:
-    """Who acted, as columns. Raises: Invalid, where it names nobody that the caller may know."""
+    """Return the columns that say who acted. Raises: Invalid, if the caller may not know whom the input names."""
     case, directory = writing.case, writing.tx.directory
     columns: dict[str, Any] = {"by": ActedBy.NETWORK, "by_entity": case.lead_entity.id}
     columns |= dict.fromkeys(("by_party", "by_organisation", "by_name"))
@@ -57,7 +57,7 @@ def _acted_by(writing: WriteContext, by: str | OrganisationInput | None, at: str
         return columns | {"by_entity": entity.id if entity else case.lead_entity.id}
     given = as_uuid(by) if isinstance(by, str) else by
     if given is None:
-        raise Invalid([FieldError(at, "names no party of the case, no entity of the network and no organisation")])
+        raise Invalid([FieldError(at, "is not a party of the case, an entity of the network or an organisation")])
     values = require_known(writing.session, writing.caller, Organisation, given, at)
     row = directory.organisation(given)
     named = values or directory.in_the_words_of(given, row)
@@ -65,7 +65,9 @@ def _acted_by(writing: WriteContext, by: str | OrganisationInput | None, at: str
 
 
 def _whose(writing: WriteContext, named: dict[str, Any]) -> ActedBy:
-    """Whether somebody who is named in these words is the network: a member of it, or by the name of an entity."""
+    """Return whether the actor with these words is the network: a member of it, or somebody with the name of
+    an entity.
+    """
     if named.get("kind") == OrganisationKind.CCC_MEMBER:
         return ActedBy.NETWORK
     members = [party.named for party in writing.case.parties if party.named.get("kind") == OrganisationKind.CCC_MEMBER]
@@ -85,14 +87,16 @@ def changed_actor(writing: WriteContext, data: action.ActionChange) -> dict[str,
 
 
 def done_without_consent(writing: WriteContext, made: action.Action) -> list[Unmet]:
-    """Invariant 4: the network contacts nobody, and does nothing in public, before consent to it is in force."""
+    """Return the missing consents to a done action: the network needs one to contact a target or act in public (section
+    8 of the domain specification).
+    """
     if made.done_on is None or not made.is_contact:
         return []
     words = writing.case.words(writing.case.today(writing.now))
     first, last = (min(day, words.today) for day in span(made.done_on, made.done_precision))
 
     def permitted(answer: Callable[[date], LastWord]) -> bool:
-        """What is reported of the past is refused only where no day of its span allows it."""
+        """Return whether a consent permits it on some day of a partial date."""
         met = publication.met_of(made.conditions_met)
         return any(answer(day).permits(met) for day in words.days_within(first, last))
 
@@ -105,7 +109,9 @@ Permitted = Callable[[Callable[[date], LastWord]], bool]
 
 
 def _needs_no_consent(case: Case, made: action.Action) -> bool:
-    """True for what cannot wait, and for telling somebody who was contacted before that the network stops."""
+    """Return whether an action needs no consent: it cannot wait, or tells a target contacted before that the network
+    stops.
+    """
     if made.kind in action.CANNOT_WAIT:
         return True
     before = [
@@ -129,7 +135,10 @@ def _public_without_consent(words: Words, permitted: Permitted) -> list[Unmet]:
         "consent.publish.partner.missing": ("local partner's", partial(words.partner, scope)),
     }
     return [
-        Unmet(code, f"Record the {whose} consent to publish, in force on done_on; or plan the action, or say by whom.")
+        Unmet(
+            code,
+            f"Record the {whose} consent to publish, in force on done_on; or plan the action, or say who did it.",
+        )
         for code, (whose, answer) in sides.items()
         if not permitted(answer)
     ]
@@ -140,7 +149,7 @@ def _contact_without_consent(case: Case, made: action.Action, words: Words, perm
     name = target.name if target else ""
     params = {target.contact_scope if target else None}
     if params == {None}:
-        # Who is a target by another entry is one by this entry too; with no target at all the kind of contact counts.
+        # A party that is a target in another record is one here too. Without a target, the kind of contact counts.
         alike = {other.contact_scope for other in case.targets if party.is_among([other], name)}
         params = alike or {made.contact_scope}
     return [
@@ -151,7 +160,7 @@ def _contact_without_consent(case: Case, made: action.Action, words: Words, perm
 
 
 def settle_action(writing: WriteContext, made: action.Action) -> None:
-    """What follows from an action: its answer is due; contact made is the first, or is not."""
+    """Set the due date of the answer to an action, and the day of the first contact."""
     case = writing.case
     if made.answer_due_on:
         awaited = made.awaited_until if made.status == ActionStatus.DONE else None

@@ -1,4 +1,6 @@
-"""One try at a step: what its guards look at, and the signatures that count for it. Source: domain.md 3 and 8."""
+"""An attempt at a step: what its guards read, and the signatures that count. Source: sections 3 and 8 of the domain
+specification.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,9 +41,9 @@ RequestedInput = TypeVar("RequestedInput", bound=asks.StepInput)
 
 @dataclass
 class Attempt:
-    """One try at a step: by whom, on which day, with what input (None in a preview), and what that input names.
+    """An attempt at a step: its caller, day and input (None in a preview), and the records that the input names.
 
-    `page` is the publication of which is asked whether it may stay up; None where one is to go up.
+    `page` is the publication whose guards are checked; None if a new one is to be published.
     """
 
     network: Network
@@ -62,21 +64,21 @@ class Attempt:
 
     @cached_property
     def held_by_assignee(self) -> tuple[RoleGrant, ...]:
-        """The roles of who is to be the assignee."""
+        """The role grants of the future assignee."""
         return self.network.grants_of(self.assignee.id) if self.assignee else ()
 
     @property
     def today(self) -> date:
-        """The server's day, in UTC, and never before the newest thing on record."""
+        """The server's day in UTC, never before the newest entry of the case."""
         return self.case.today(self.now)
 
     @property
     def words(self) -> Words:
-        """What everybody said about consent; of what was signed, but for the words of voices that had left."""
+        """All consents and refusals; for a signed publication without those of voices that had left."""
         return self.case.words(self.today, self.signed.silent if self.signed else ())
 
     def permits(self, answer: Callable[[date], LastWord], met: Met | None = None) -> bool:
-        """True when a consent was in force when the step was taken, as far as its day is known, and is now."""
+        """Return whether a consent is in force today and was so on some possible day of the step."""
         met = self.met if met is None else met
         precision = getattr(self.input, "occurred_precision", Precision.EXACT)
         first, last = (min(day, self.today) for day in span(self.on, precision))
@@ -85,13 +87,13 @@ class Attempt:
 
     @cached_property
     def signed(self) -> Publication | Approval | None:
-        """What was signed: the page itself, or the second signature on which one is to go up."""
+        """What was signed: the publication itself, or the approval on which a new one will rest."""
         page = self.page or (self.case.page_up if stays_up(self) else None)
         return page or (second_signature(self) if self.goes_public else None)
 
     @cached_property
     def may_sign(self) -> frozenset[UUID]:
-        """Those whose unused signatures are on record and who may still sign: in service, in a role to do so."""
+        """The accounts with unused approvals that may still sign: active, with a role that allows it."""
         signers = {approval.recorded_by for approval in self.case.approvals if approval.used_at is None}
         accounts = [self.network.account(account_id) for account_id in signers]
         return frozenset(account.id for account in accounts if account.active and self._is_reviewer(account))
@@ -104,35 +106,39 @@ class Attempt:
 
     @property
     def goes_public(self) -> bool:
-        """True when something is to become public, with a campaign or without."""
+        """True if the step publishes something, with a campaign or without."""
         return self.entering is Status.PUBLIC_CAMPAIGN or isinstance(self.input, publishing_input.Publishing)
 
     @property
     def met(self) -> Met:
-        """The conditions said to be met: in this input, in what was signed, and of take-up in earlier steps."""
+        """The conditions that are met according to this input, to what was signed, and to earlier steps for the
+        take-up.
+        """
         conditions = self.input.met_conditions if isinstance(self.input, asks.StepInput) else []
         here = met_of([condition.model_dump(mode="json") for condition in conditions])
         return here | self.met_for_publishing
 
     @property
     def met_for_publishing(self) -> Met:
-        """What is published relies on the approval, which alone says that conditions are met (domain.md 8)."""
+        """The conditions met according to what was signed, on which alone a publication relies (section 8 of the domain
+        specification).
+        """
         signed = self.signed.met if self.signed else frozenset()
         return signed | self.case.take_up_conditions_met
 
     def permitted_to_publish(self, level: PublicationLevel, side: Callable[[ConsentScope, date], LastWord]) -> bool:
-        """True when a side's last word covers a level of publication."""
+        """Return whether the last word of a side covers a level of publication."""
         return self.permits(lambda day: side(SCOPE_OF_LEVEL[level], day), self.met_for_publishing)
 
     @property
     def entering(self) -> Status:
-        """The state the step leads to."""
+        """The state to which the step leads."""
         state = self.input.resume_to if isinstance(self.input, asks.Resumption) else None
         return target_of(self.case, self.step, state)
 
     @property
     def level(self) -> PublicationLevel:
-        """How wide the publication is to be: as asked, else as the last one was, else the narrowest."""
+        """The level of the publication: the requested one, or that of the last publication, or the narrowest."""
         if self.page is not None:
             return PublicationLevel(self.page.level)
         if isinstance(self.input, asks.Escalation | publishing_input.Publishing):
@@ -141,25 +147,25 @@ class Attempt:
         return PublicationLevel(published[-1].level) if published else PublicationLevel.ANONYMISED
 
     def said(self, kind: type[RequestedInput]) -> RequestedInput:
-        """The input, which in a guard that hears is always of its step's kind."""
+        """Return the input as the type that its step requires."""
         if not isinstance(self.input, kind):
             raise TypeError(f"{self.step.noun} brought {type(self.input)}")
         return self.input
 
 
 def critical_risk(a: Attempt) -> RiskAssessment | None:
-    """The assessment that calls the risk critical, by what was known on that day or is known now."""
+    """Return the newest assessment of that day or of today if it calls the risk critical."""
     newest = (a.case.newest_risk(day) for day in (a.on, date.max))
     return next((assessment for assessment in newest if assessment and assessment.level == RiskLevel.CRITICAL), None)
 
 
 def people_in(signed: Approval | Publication | None, level: PublicationLevel) -> list[UUID]:
-    """The persons that what was signed shows at a level."""
+    """Return the ids of the people that a signed level shows."""
     return [UUID(person) for person in shown_records(signed, level).get("people", [])]
 
 
 def shown_records(signed: Approval | Publication | None, level: PublicationLevel) -> dict[str, list[str]]:
-    """The ids of the records that what was signed shows at a level, by kind."""
+    """Return the ids of the records that a signed level shows, by kind."""
     records: dict[str, list[str]] = {}
     if isinstance(signed, Publication):
         records = signed.shown_records
@@ -169,14 +175,15 @@ def shown_records(signed: Approval | Publication | None, level: PublicationLevel
 
 
 def second_signature(a: Attempt) -> Approval | None:
-    """The newest approval, by another person, that a publication may rest on."""
+    """Return the newest approval by another person on which a publication may rest."""
     return next(filter(is_by_another(a), reversed(approvals(a))), None)
 
 
 def approvals(a: Attempt) -> list[Approval]:
-    """Signatures that count: unused, fresh, as wide as the level, made knowing of a critical risk, void after a no.
+    """Return the approvals that count, of accounts that may still sign.
 
-    And of those alone who may still sign.
+    Each is unused, at most `SIGNED_FOR_DAYS` old, wide enough for the level, newer than a critical risk assessment, and
+    not void after a no.
     """
     critical = critical_risk(a)
     known = critical.recorded_at if critical else None
@@ -193,17 +200,19 @@ def approvals(a: Attempt) -> list[Approval]:
 
 
 def is_void_after_no(a: Attempt, signed: Approval | Publication) -> bool:
-    """True when a no speaks to what was signed, and no newer yes of that voice was on record then (domain.md 8)."""
+    """Return whether a no came that has no newer yes of the same voice, as it was on record at the signature (section 8
+    of the domain specification).
+    """
     words = a.case.words(a.today, signed.silent)
     people = people_in(signed, a.level) if a.level is PublicationLevel.PERSON else []
     return bool(words.unanswered(SCOPE_OF_LEVEL[a.level], people, signed.recorded_at))
 
 
 def is_by_another(a: Attempt) -> Callable[[Approval], bool]:
-    """Whether an approval was signed by somebody other than the caller."""
+    """Return a function that tells whether an approval is by another account than the caller's."""
     return lambda approval: approval.recorded_by != a.caller.account_id
 
 
 def stays_up(a: Attempt) -> bool:
-    """True when a campaign is resumed whose publication stayed up while it was paused."""
+    """Return whether a campaign is resumed whose publication stayed up during the suspension."""
     return a.step.returns and any(publication.is_readable(a.today) for publication in a.case.publications)

@@ -1,4 +1,4 @@
-"""What a caller may say of a case as a whole: an intake, a change, and records that come along."""
+"""The inputs about a case as a whole: an intake, a change, and records sent along."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -44,7 +44,7 @@ MOST = 100  # records of a kind in one request
 
 
 class Records(Model):
-    """Records brought along: written in the same transaction as the step, or none."""
+    """Records sent along with a step or an intake: all are written in its transaction, or none."""
 
     parties: Annotated[list[PartyInput], Field(max_length=MOST)] = []
     violations: Annotated[list[ViolationInput], Field(max_length=MOST)] = []
@@ -72,7 +72,7 @@ class Affected(Model):
     @model_validator(mode="after")
     def _bounds_agree(self) -> "Affected":
         if self.high < self.low:
-            raise ValueError("high is below low")
+            raise ValueError("high must not be below low")
         return self
 
 
@@ -84,38 +84,42 @@ class Intake(Model):
     received_on: Happened
     received_precision: Precision = Precision.EXACT
     country: Country
-    narrative: Annotated[SealedProse, Field(description="What happened. Sealed: openings alone show it.")]
+    narrative: Annotated[SealedProse, Field(description="What happened. Sealed: shown only by openings.")]
     narrative_language: Language
     violations: Annotated[list[ViolationInput], Field(min_length=1, max_length=MOST)]
     affected: Affected | Literal["unknown"]
     help_asked: Prose
     danger: Annotated[Flag, Field(description="Whether somebody is in danger now.")]
-    title: Annotated[Name | None, Field(description="Safe to read: no person. Default: made of codes.")] = None
-    public_summary: Annotated[Prose | None, Field(description="Safe to read: no person.")] = None
+    title: Annotated[
+        Name | None, Field(description="Names no person, since all readers see it. If omitted, it is made of codes.")
+    ] = None
+    public_summary: Annotated[Prose | None, Field(description="Names no person, since all readers see it.")] = None
     priority: Priority | None = None
     visibility: Visibility = Visibility.RESTRICTED
-    entity: Annotated[NameOrId | None, Field(description="Where it is logged; default: the caller's own.")] = None
+    entity: Annotated[NameOrId | None, Field(description="The entity that logs it; if omitted, the caller's own.")] = (
+        None
+    )
     records: Records = Records()
 
 
 def _never_null(schema: dict[str, Any]) -> None:
-    """Say of members that are None where they are left out that they may be left out, but not be null."""
-    for said in schema["properties"].values():
-        if "anyOf" not in said:
+    """Describe members that may be omitted but must not be null."""
+    for member in schema["properties"].values():
+        if "anyOf" not in member:
             continue
-        del said["default"]
-        said.update(next(form for form in said.pop("anyOf") if form != {"type": "null"}))
+        del member["default"]
+        member.update(next(form for form in member.pop("anyOf") if form != {"type": "null"}))
 
 
 class Translation(Model):
-    """A title and summary in another language than the case's own."""
+    """A title and summary in another language than that of the case."""
 
     title: Name
     summary: Prose | None = None
 
 
 class CaseChange(Model):
-    """What may be changed of a case besides its status."""
+    """The members of a case that can be changed apart from its status."""
 
     model_config = ConfigDict(json_schema_extra=_never_null)
 

@@ -1,4 +1,4 @@
-"""The rules of consents: whose word it is, the word that a change stands for, noes that are carried along."""
+"""The rules of consents: whose consent it is, what a change of state records, and which refusals follow a merger."""
 
 from typing import Any
 from uuid import UUID
@@ -23,26 +23,30 @@ from appeals.vocabulary import (
 
 
 def consent_columns(writing: WriteContext, body: consent.ConsentInput, at: str) -> dict[str, Any]:
-    """Whose word it is, and of a no the day it was said: today where nothing is known better. Raises: Invalid."""
+    """Return the columns that say whose consent it is, and the day of a refusal, by default today. Raises: Invalid."""
     columns: dict[str, Any] = {"of_party": None, "of_person": None}
     if body.subject is ConsentSubject.PERSON:
         if body.of is None and body.state in consent.YES:
-            raise Invalid([FieldError(f"{at}/of", "names the person whose word it is")])
+            raise Invalid([FieldError(f"{at}/of", "is missing; name the person who says it")])
         columns["of_person"] = referred(writing.case, "people", body.of, f"{at}/of").id if body.of else None
     elif body.of is not None:
         speaks: party.Party = referred(writing.case, "parties", body.of, f"{at}/of")
         if speaks.role != SPEAKS_AS[body.subject]:
-            raise Invalid([FieldError(f"{at}/of", f"names no party that is {SPEAKS_AS[body.subject]} here")])
+            raise Invalid(
+                [FieldError(f"{at}/of", f"is not a party with the role {SPEAKS_AS[body.subject]} in this case")]
+            )
         columns["of_party"] = speaks.id
     elif body.state in consent.YES and writing.case.words(writing.now.date()).is_one_of_several(body.subject):
-        raise Invalid([FieldError(f"{at}/of", "names the party whose word it is, as several parties are that")])
+        raise Invalid(
+            [FieldError(f"{at}/of", "is missing; several parties have this role, so name the one that says it")]
+        )
     if body.state in consent.NO and body.on is None:
         columns |= {"on": writing.now.date(), "on_precision": Precision.EXACT}
     return columns
 
 
 def note_end(writing: WriteContext, made: consent.Consent) -> None:
-    """What rests on a yes is looked at again when it has run out."""
+    """Set a due date at the end of a consent, after which what rests on it is checked again."""
     if made.is_yes and made.expires_on:
         set_due(writing.case.due_dates, DueKind.CONSENT, made, made.expires_on, writing.now)
 
@@ -50,7 +54,10 @@ def note_end(writing: WriteContext, made: consent.Consent) -> None:
 def next_word(
     writing: WriteContext, made: consent.Consent, body: consent.ConsentChange
 ) -> consent.ConsentInput | consent.Consent | None:
-    """The word that a change of state is shorthand for, or that word where it is on record (domain.md 8, A word)."""
+    """Return the new consent that a change of state stands for, or the same one if it is on record already.
+
+    Source: section 8 of the domain specification, A word.
+    """
     if body.state is None or body.state == made.state:
         return None
     given = body.state in consent.YES
@@ -81,9 +88,9 @@ def next_word(
 
 
 def carry_noes(writing: WriteContext, merged: Case) -> None:
-    """Put every no that stands in a case into the one that it was merged into (domain.md 8, A word).
+    """Copy the refusals in force of a merged case into its survivor (section 8 of the domain specification, A word).
 
-    It is the word of the same party or person there; where there is none, of its subject as a whole.
+    Each is that of the same party there; if there is none, of its subject as a whole.
     """
     words = merged.words(merged.today(writing.now))
     for no in merged.consents:
@@ -122,7 +129,7 @@ _CARRIED = (
 
 
 def _same_party(survivor: Case, merged: party.Party | None) -> UUID | None:
-    """The party of the survivor that is the same organisation or facility."""
+    """Return the party of the survivor that is the same organisation or facility."""
     if merged is None:
         return None
     identity = (merged.organisation_id, merged.facility_id)

@@ -1,8 +1,8 @@
-"""The clock: what follows when days pass, without anybody calling.
+"""The processing of due dates: what follows when days pass, without a request.
 
-Each process looks now and then for due dates that have passed. What follows is done in one transaction with closing
-the due date, under the lock of the case: by whichever process gets there first, once, and after a kill as if it had
-never begun. There is no broker; the table of `cases/due_date.py` is all there is.
+Each process regularly looks for due dates that have passed. What follows is done under the lock of the case, in the
+same transaction that closes the due date. So it happens exactly once, in the process that comes first, even after a
+kill. There is no broker; the table of `cases/due_date.py` is the queue.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ log = logging.getLogger("appeals")
 
 
 async def run_due_dates(database: Database, turns: AbstractAsyncContextManager[None], every_s: float) -> None:
-    """Look for what is due, now and every so many seconds, until cancelled.
+    """Process due dates now and then every `every_s` seconds, until cancelled.
 
-    It takes its turn among those who write, for a few due dates at a time, so that nobody waits long for it.
+    It waits in the queue of writes, and processes a few due dates at a time so that other writes need not wait long.
     """
     while True:
         async with turns:
@@ -54,16 +54,16 @@ async def run_due_dates(database: Database, turns: AbstractAsyncContextManager[N
 def _process_once(database: Database, waits: timedelta) -> int:
     try:
         return process_due(database, datetime.now(UTC), waits, MAX_PER_TRANSACTION)
-    except Exception as error:  # whatever is wrong now may be right the next time
-        log.error("what is due could not be done: %s", type(error).__name__)
+    except Exception as error:  # such as a database that is unreachable for a moment
+        log.error("due dates could not be processed: %s", type(error).__name__)
         return 0
 
 
 def process_due(database: Database, now: datetime, waits: timedelta = timedelta(0), most: float = math.inf) -> int:
-    """Do what follows from due dates that have passed, the oldest first, `most` of them; how many were closed here.
+    """Process due dates that have passed, the oldest first, at most `most`. Returns how many were closed.
 
-    What was put on record within `waits` is left for the next time: whoever logs an old letter is about to log the
-    answer to it. So is one that fails, or whose case somebody else has locked.
+    Those set within `waits` are left for later: whoever logs an old letter is about to log its answer. So are those
+    that fail, or whose case is locked.
     """
     expire_break_glass(database, now)
     expire_rights(database, now)
@@ -87,21 +87,21 @@ def process_due(database: Database, now: datetime, waits: timedelta = timedelta(
 
 
 def expire_break_glass(database: Database, now: datetime) -> None:
-    """Let those leave the team who broke the glass for a day that has passed, so that the feed tells them it is gone.
+    """End the break-glass access of members whose day has passed, so that their change feed removes the case.
 
-    They see the case no longer anyway: that is asked of the time itself. Whom they proposed goes with them.
+    Their access has ended already, because every query checks the time. Members whom they proposed leave with them.
     """
     ended = select(TeamMember.id, TeamMember.case_id).where(
         TeamMember.status != TeamStatus.LEFT, TeamMember.until <= now
     )
     with database.reading() as session:
-        found = session.execute(ended.limit(BATCH_SIZE)).all()
-    for member_id, case_id in found:
+        rows = session.execute(ended.limit(BATCH_SIZE)).all()
+    for member_id, case_id in rows:
         try:
             with transaction(database) as tx:
                 _end_break_glass(tx, case_id, member_id, now)
-        except Exception as error:  # the next time; nobody else's time waits for it
-            log.error("who broke the glass could not be let go: %s", type(error).__name__)
+        except Exception as error:  # the next run tries again; the others must not wait for it
+            log.error("a break-glass access could not be ended: %s", type(error).__name__)
 
 
 def _end_break_glass(tx: Transaction, case_id: UUID, member_id: UUID, now: datetime) -> None:
@@ -115,17 +115,17 @@ def _end_break_glass(tx: Transaction, case_id: UUID, member_id: UUID, now: datet
 
 
 def expire_rights(database: Database, now: datetime) -> None:
-    """Put on record which keys, proposals and codes are over, so that none lives again if the clock is set back."""
+    """Record which keys, proposals and codes have expired, so that they stay ended even if the clock is set back."""
     try:
         with database.writing() as session:
             expire_keys_and_proposals(session, now)
             enrolment.expire(session, now)
-    except Exception as error:  # the next time; nobody else's time waits for it
-        log.error("rights whose time has passed could not be ended: %s", type(error).__name__)
+    except Exception as error:  # the next run tries again; due dates must not wait for it
+        log.error("expired rights could not be ended: %s", type(error).__name__)
 
 
 def process_date(database: Database, due_date_id: UUID, now: datetime) -> bool:
-    """Do what follows from one due date; True if it was done here and now."""
+    """Process one due date, and return whether it was closed here."""
     try:
         with transaction(database) as tx:
             return _act(tx, due_date_id, now)
@@ -137,13 +137,13 @@ def process_date(database: Database, due_date_id: UUID, now: datetime) -> bool:
 
 
 def _act(tx: Transaction, due_date_id: UUID, now: datetime) -> bool:
-    """The case is locked before its due date is read: whoever writes to a case sets its due dates under that lock."""
+    """Process a due date. The case is locked first, because due dates are written under its lock."""
     case_id = tx.session.scalar(select(DueDate.case_id).where(DueDate.id == due_date_id))
     case = tx.lock_if_free(case_id) if case_id else None
     due = next((due for due in case.due_dates if due.id == due_date_id), None) if case else None
     if case is None or due is None or due.acted_at is not None or due.due_on >= now.date():
         return False
-    now = max(now, case.updated_at)  # others wrote to the case since this look began
+    now = max(now, case.updated_at)  # another transaction may have written to the case meanwhile
     caller = _caller(tx.session, now)
     ON_DUE[DueKind(due.kind)](WriteContext(tx, case, caller, now), due)
     due.acted_at = now
@@ -152,7 +152,7 @@ def _act(tx: Transaction, due_date_id: UUID, now: datetime) -> bool:
 
 
 def _caller(session: Session, now: datetime) -> Caller:
-    """Who acts when time passes: an account that nobody holds a key of, with the authority of the root."""
+    """Return the caller for automatic acts: an account without keys that has the roles of a coordinator of the root."""
     account = {
         "id": SYSTEM_ACCOUNT,
         "name": "the clock",
@@ -168,14 +168,14 @@ def _caller(session: Session, now: datetime) -> Caller:
 
 
 def _note_silence(writing: WriteContext, due: DueDate) -> None:
-    """Where nothing came of what was awaited, put the silence on record (invariant 15)."""
+    """Record that an expected answer did not come by its day."""
     params: Action = next(action for action in writing.case.actions if action.id == due.subject_id)
     if params.awaited_until and not params.answers:
         transition.add(writing, KIND_OF_NOUN["responses"], silence_of(params))
 
 
 def _follow_up(writing: WriteContext, _due: DueDate) -> None:
-    """A consent ran out: what rested on it alone follows (invariant 2)."""
+    """Do what follows from the end of a consent."""
     transition.follow_up(writing)
 
 

@@ -1,4 +1,4 @@
-"""What each step changes besides the status, once its guards hold."""
+"""The effects of steps: what each step changes apart from the status, once its guards hold."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +32,7 @@ from appeals.vocabulary import (
 
 
 def take_effect(writing: WriteContext, attempt: Attempt) -> None:
-    """Change what the step changes of the case."""
+    """Apply the effect of the step to its case."""
     what = EFFECT.get(attempt.step.noun)
     if what is not None:
         what(writing, attempt)
@@ -52,7 +52,7 @@ def _effect_lead(writing: WriteContext, a: Attempt) -> None:
 
 
 def _effect_handover_acceptance(writing: WriteContext, a: Attempt) -> None:
-    """Those who had the case leave its team with it; who logged it stays, and who accepts it joins."""
+    """Replace the team: all leave except who logged the case, and who accepts it joins."""
     for member in a.case.team:
         if member.account != a.case.recorded_by:
             team_rules.leave_team(writing, member)
@@ -70,7 +70,7 @@ def _effect_escalation(writing: WriteContext, a: Attempt) -> None:
 
 
 def publish_signed(writing: WriteContext, a: Attempt) -> None:
-    """Use the second signature up, and publish what it stands under in place of what was published before."""
+    """Use the second signature, and publish what it covers in place of the publication before."""
     signed = second_signature(a)
     if signed is None:
         return
@@ -96,7 +96,9 @@ def publish_signed(writing: WriteContext, a: Attempt) -> None:
 
 
 def _kept_token(a: Attempt) -> str | None:
-    """The token of the publication before, if this one shows no less and nobody said no since (domain.md 8)."""
+    """Return the token of the publication before, if this one shows no less and no refusal came since (section 8 of the
+    domain specification).
+    """
     before = a.case.publications[-1] if a.case.publications else None
     levels = list(PublicationLevel)
     if before is None or levels.index(a.level) < levels.index(PublicationLevel(before.level)):
@@ -109,7 +111,7 @@ def _kept_token(a: Attempt) -> str | None:
 
 
 def _effect_resumption(writing: WriteContext, a: Attempt) -> None:
-    a.case.review_on = a.case.review_of_monitoring()  # the one of the suspension had taken its place
+    a.case.review_on = a.case.review_of_monitoring()  # the suspension had replaced it by its own
     if a.case.status == Status.PUBLIC_CAMPAIGN:
         _effect_escalation(writing, a)
 
@@ -122,7 +124,7 @@ def _effect_breach(writing: WriteContext, a: Attempt) -> None:
 
 
 def _revive(writing: WriteContext, broken: Demand) -> None:
-    """A demand that was met and is broken stands again as a new version; the old one is kept as it was."""
+    """Add a new version of a demand that was met and is broken; the old version stays as it was."""
     again = {name: getattr(broken, name) for name in ("kind", "text", "language", "addressees", "made_by", "case_id")}
     writing.case.add(
         Demand(
@@ -154,7 +156,9 @@ def _effect_withdrawal(writing: WriteContext, a: Attempt) -> None:
 
 
 def _write_no_to_take_up(writing: WriteContext, a: Attempt) -> None:
-    """The workers' word that nobody is to go on is a no like any other, which ends their newest yes (domain.md 8)."""
+    """Record the withdrawal as the workers' refusal of the take-up, which ends their newest yes (section 8 of the
+    domain specification).
+    """
     step_input = a.said(asks.Withdrawal)
     words = a.case.words(a.today)
     to_take_up = (word for word in a.case.consents if word.is_yes and word.scope == ConsentScope.TAKE_UP)
@@ -173,7 +177,7 @@ def _write_no_to_take_up(writing: WriteContext, a: Attempt) -> None:
 
 
 def _effect_de_escalation(writing: WriteContext, a: Attempt) -> None:
-    """The page goes with the campaign, unless the workers were asked and there is a reason to keep it."""
+    """Take the publication down with the campaign, unless the workers were asked and a reason to keep it is given."""
     if a.said(asks.DeEscalation).keep_public is None:
         a.case.take_down(writing.now, "the campaign was de-escalated")
 
@@ -193,7 +197,7 @@ def _effect_ending(_: WriteContext, a: Attempt) -> None:
 
 
 def _effect_reopening(writing: WriteContext, a: Attempt) -> None:
-    """What was refused in the case that it had been merged into is refused here too."""
+    """Copy the refusals of the case into which this one had been merged, and open it again."""
     if a.case.merged_into is not None:
         consent_rules.carry_noes(writing, a.case.merged_into)
     a.case.reopen_count += 1
@@ -213,7 +217,9 @@ def _effect_merger(writing: WriteContext, a: Attempt) -> None:
 
 
 def _tighten(writing: WriteContext, survivor: Case, other: str) -> None:
-    """Give the survivor the stricter visibility; who seals it by that stays on it, or nobody might be left."""
+    """Give the survivor the stricter visibility. If that seals it, the caller joins its team, so that somebody is on
+    it.
+    """
     order = list(Visibility)
     stricter = min(survivor.visibility, other, key=lambda shown: order.index(Visibility(shown)))
     if stricter == Visibility.SEALED != survivor.visibility:

@@ -1,4 +1,4 @@
-"""What a guard is: a named function with its code, its sentence and how it may be lifted."""
+"""The type of guards: a named function with its code, its sentence, and how it may be overridden."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from appeals.lifecycle.attempt import Attempt
 
 @dataclass(frozen=True)
 class Guard:
-    """A condition with its code, the sentence a refusal says, and how it may be lifted."""
+    """A condition with its code, the sentence of its refusal, and how it may be overridden."""
 
     code: str
     says: str
@@ -20,7 +20,7 @@ class Guard:
     unless: tuple[str, ...] = ()
 
     def as_unmet(self) -> Unmet:
-        """What a refusal tells of this guard."""
+        """Return the guard as an item of a refusal."""
         return Unmet(self.code, self.says, self.soft, self.unless)
 
 
@@ -33,5 +33,5 @@ def guard(
     hears: bool = False,
     unless: Iterable[str] = (),
 ) -> Callable[[Callable[[Attempt], bool]], Guard]:
-    """Make a guard of a function that tells whether it holds."""
+    """Return a decorator that makes a guard of a function, which returns whether the condition holds."""
     return lambda holds: Guard(code, says, holds, soft, standing, hears, tuple(unless))

@@ -1,9 +1,10 @@
-"""The guards: what must hold for a step. Each is a named function in the module of its subject; the table in
-`lifecycle/steps.py` says which step asks which.
+"""The guards of steps. Each is a function in the module of its subject; the table in `lifecycle/steps.py` names those
+of each step.
 
-A guard returns True when it holds. `soft` ones a coordinator may override with a reason; `standing` ones speak of
-the case rather than of what the caller says, so that a resumption asks them again; those that `hear` need the
-step's input, so that a preview cannot answer them; `unless` names the reasons that lift one. Source: domain.md 3.
+A guard returns True if it holds. A coordinator may override a `soft` guard with a reason. A `standing` guard reads the
+case and not the input, so a resumption checks it again. A guard that `hears` needs the input of the step, so a preview
+leaves it out. `unless` names reasons of the step with which it does not apply. Source: section 3 of the domain
+specification.
 """
 
 from dataclasses import replace
@@ -27,7 +28,9 @@ SUBJECTS = (guards_who_and_when, guards_take_up, guards_risk_and_contact, guards
 
 
 def unmet(attempt: Attempt) -> list[Unmet]:
-    """Every guard of the step that does not hold, in the order of the table; for a preview those it can tell."""
+    """Return the guards of the step that do not hold, in the order of the table; for a preview those that need no
+    input.
+    """
     guards = [GUARDS[code] for code in attempt.step.guards]
     if attempt.input is None:
         guards = [item for item in guards if not item.hears]
@@ -43,12 +46,14 @@ def _each_once(unmets: list[Unmet]) -> list[Unmet]:
 
 
 def reasons_against(a: Attempt) -> list[Unmet]:
-    """Why a publication may not be up now; nothing when it may."""
+    """Return why a publication may not be up now; empty if it may."""
     return [GUARDS[code].as_unmet() for code in MAY_BE_UP if not GUARDS[code].holds(a)]
 
 
 def standing_guards(state: Status) -> list[Guard]:
-    """The guards of being in a state that can be asked at any time: those of entering it, and what it rests on."""
+    """Return the guards of being in a state, which can be checked at any time: those of entering it, and of the
+    take-up.
+    """
     step = entered_by(state)
     codes = step.guards if step else ()
     rests_on = ("consent.take_up.workers.missing",) if state in TAKEN_UP else ()
@@ -56,7 +61,9 @@ def standing_guards(state: Status) -> list[Guard]:
 
 
 def resumable(attempt: Attempt) -> Status | None:
-    """The nearest open state, earlier than the one a suspended case came from, whose guards hold now."""
+    """Return the nearest earlier open state whose guards hold now, for a suspended case that may not return
+    to its own.
+    """
     origin = attempt.case.suspended_from
     been = {entry.to_status for entry in attempt.case.history}
     for state in earlier_states(Status(origin)) if origin in LADDER else []:
@@ -70,7 +77,7 @@ def resumable(attempt: Attempt) -> Status | None:
 
 @guard(
     "resumption.not_offered",
-    "Resume to the state the case came from, or to the nearest earlier one that is offered.",
+    "Resume to the state from which the case was suspended, or to the nearest earlier one that is offered.",
     hears=True,
 )
 def the_state_is_offered(a: Attempt) -> bool:

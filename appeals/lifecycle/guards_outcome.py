@@ -1,4 +1,4 @@
-"""Guards on promises and on the end of a case. Source: domain.md 3."""
+"""The guards on promises and on the end of a case. Source: section 3 of the domain specification."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -35,7 +35,7 @@ def something_is_promised(a: Attempt) -> bool:
 
 @guard(
     "agreement.not_accepted",
-    "The workers' organisation accepts the agreement, or its objection is recorded.",
+    "Record that the workers' organisation accepts the agreement, or its objection.",
     hears=True,
 )
 def the_workers_accept_or_object(a: Attempt) -> bool:
@@ -45,7 +45,7 @@ def the_workers_accept_or_object(a: Attempt) -> bool:
 
 @guard(
     "breach.not_due",
-    "The promise is not due yet, or is settled; a breach of a kept one is a contrary act.",
+    "The promise is not due yet, or is settled; the breach of a kept promise needs a contrary act.",
     hears=True,
 )
 def the_promise_was_broken(a: Attempt) -> bool:
@@ -65,16 +65,16 @@ def due_commitments_are_settled(a: Attempt) -> bool:
     return all(c.status in SETTLED for c in a.case.commitments if c.is_due(a.on))
 
 
-@guard("review.too_far", "Set a review after the step and at most 365 days on.", hears=True)
+@guard("review.too_far", "Set a review date after the step, at most 365 days later.", hears=True)
 def the_review_is_near_enough(a: Attempt) -> bool:
     review = a.said(asks.Monitoring).review_on
     return review is None or a.on < review <= a.on + timedelta(days=MONITORING_DAYS_AT_MOST)
 
 
-# Ending, and beginning again
+# Ending and reopening
 
 
-@guard("demand.undisposed", "Say of every demand what became of it.", standing=True, unless=WITHOUT_RESULT)
+@guard("demand.undisposed", "Give an outcome for every open demand.", standing=True, unless=WITHOUT_RESULT)
 def every_demand_is_disposed(a: Attempt) -> bool:
     return all(demand.disposed for demand in a.case.demands_now)
 
@@ -94,7 +94,7 @@ def nobody_is_charged(a: Attempt) -> bool:
     return a.case.charges_pending == 0
 
 
-@guard("close_reason.disagrees", "The reason does not agree with what became of the demands.", hears=True)
+@guard("close_reason.disagrees", "The reason does not agree with the outcomes of the demands.", hears=True)
 def the_reason_agrees(a: Attempt) -> bool:
     kept = [d.disposition for d in a.case.demands_now if d.disposition != Disposition.DROPPED_BY_WORKERS]
     gained = any(disposition in {Disposition.MET, Disposition.PARTLY_MET} for disposition in kept)
@@ -113,7 +113,7 @@ def the_workers_accept_the_settlement(a: Attempt) -> bool:
     return data.reason is not CloseReason.SETTLED_PARTIAL or data.workers_accept
 
 
-@guard("review.pending", "The review of the monitoring is still to come.", soft=True)
+@guard("review.pending", "The review date of the monitoring has not passed yet.", soft=True)
 def the_review_is_past(a: Attempt) -> bool:
     review = a.case.review_of_monitoring()
     return review is None or review <= a.on

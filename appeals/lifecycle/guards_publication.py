@@ -1,4 +1,6 @@
-"""Guards on what becomes public: consent, quiet work before, two signatures. Source: domain.md 3 and 8."""
+"""The guards on publication: consent, quiet work before, two signatures. Source: sections 3 and 8 of the domain
+specification.
+"""
 
 from datetime import date
 from functools import partial
@@ -42,7 +44,7 @@ CALLED_OFF = frozenset(
         CloseReason.UNSAFE_TO_CONTINUE,
     }
 )
-"""Why a case ended of which nothing stays public."""
+"""The close reasons with which nothing of a case stays public."""
 
 
 AT_ONCE = (
@@ -52,21 +54,21 @@ AT_ONCE = (
 )
 
 
-@guard("publication.not_accepted", "Only an appeal that was accepted is published.", standing=True)
+@guard("publication.not_accepted", "Only an accepted appeal can be published.", standing=True)
 def it_was_accepted(a: Attempt) -> bool:
     return a.case.is_accepted
 
 
 @guard(
     "publication.suspended",
-    "The case is paused for a reason that keeps nothing public; resume it first.",
+    "The case is suspended for a reason that does not allow publication; resume it first.",
     standing=True,
 )
 def no_pause_forbids_it(a: Attempt) -> bool:
     return a.entering is not Status.SUSPENDED or a.case.suspended_because in PUBLIC_WHILE_SUSPENDED
 
 
-@guard("publication.called_off", "The appeal was withdrawn, merged, or is unsafe to go on with.", standing=True)
+@guard("publication.called_off", "The appeal was withdrawn or merged, or is unsafe to continue.", standing=True)
 def it_was_not_called_off(a: Attempt) -> bool:
     return a.case.close_reason not in CALLED_OFF
 
@@ -93,7 +95,9 @@ def the_partner_agrees_to_publish(a: Attempt) -> bool:
 
 
 def _is_without_partner(a: Attempt) -> bool:
-    """True where there is none but the workers, and two people sign that it is so (domain.md 8)."""
+    """Return whether nobody but the workers could be asked, and two people signed that (section 8 of the domain
+    specification).
+    """
     nobody_asked = a.case.channel == IntakeChannel.PUBLISHED_SOURCE
     partners = any(party.role == PartyRole.LOCAL_PARTNER for party in a.case.parties)
     signed = a.signed is not None and bool(a.signed.no_local_partner)
@@ -103,7 +107,7 @@ def _is_without_partner(a: Attempt) -> bool:
 
 @guard(
     "consent.publish.person.missing",
-    "Record the own consent of each person who is named, in force on that day and today.",
+    "Record the consent of each named person, in force on that day and today.",
     standing=True,
     hears=True,
 )
@@ -116,7 +120,7 @@ def each_person_agrees_to_be_named(a: Attempt) -> bool:
 
 
 def _people_shown(a: Attempt) -> list[UUID]:
-    """The persons that what was signed shows; while nobody has signed, those that a signature would be about."""
+    """Return the people that the signed publication shows; before a signature, those who spoke about being named."""
     if a.signed is not None:
         return people_in(a.signed, a.level)
     scope = ConsentScope.PUBLISH_PERSON
@@ -125,7 +129,7 @@ def _people_shown(a: Attempt) -> list[UUID]:
 
 @guard(
     "publication.disproved",
-    "Something it shows turned out to be untrue: a violation unlikely or refuted, a supply link disproved.",
+    "It shows something untrue: a violation graded unlikely or refuted, or a disproved supply link.",
     standing=True,
 )
 def nothing_shown_was_disproved(a: Attempt) -> bool:
@@ -141,7 +145,7 @@ def nothing_shown_was_disproved(a: Attempt) -> bool:
 
 @guard(
     "publication.signed_before_no",
-    "A no came after it was signed: two people sign anew, on a newer yes of that subject.",
+    "A no came after the signatures; two people must sign again, on a newer yes of that subject.",
     standing=True,
 )
 def no_no_came_since_it_was_signed(a: Attempt) -> bool:
@@ -149,18 +153,18 @@ def no_no_came_since_it_was_signed(a: Attempt) -> bool:
 
 
 def up_until(a: Attempt) -> date | None:
-    """The last day on which a page may be up, by the consents it rests on, if nothing more is said."""
+    """Return the last day on which a page may be up by the consents on record; None if it has no end."""
     return a.words.until(lambda day: all(answer.permits(a.met) for answer in _publication_answers(a, day)))
 
 
 def relied_on(a: Attempt) -> list[Consent]:
-    """The consents that a publication at this level rests on."""
+    """Return the consents on which a publication at this level rests."""
     consents = [word for answer in _publication_answers(a, a.today)[1:] for word in answer.words]
     return list({consent.id: consent for consent in consents}.values())
 
 
 def _publication_answers(a: Attempt, on: date) -> list[LastWord]:
-    """What a page rests on: that the case is taken up, and what each side and each person says to publishing it."""
+    """Return the last words on which a page rests: on the take-up, and of each side and each person on publishing."""
     scope, words = SCOPE_OF_LEVEL[a.level], a.words
     answers = [words.workers_themselves(ConsentScope.TAKE_UP, on), words.workers(scope, on)]
     if not _is_without_partner(a):
@@ -171,7 +175,7 @@ def _publication_answers(a: Attempt, on: date) -> list[LastWord]:
 
 @guard(
     "quiet_action.missing",
-    "Wait until a quiet action's answer is overdue or inadequate, or give a reason that cannot wait.",
+    "Wait until the answer to a quiet action is overdue or inadequate, or give a reason that cannot wait.",
     soft=True,
     unless=AT_ONCE,
 )
@@ -184,21 +188,21 @@ def quiet_work_was_tried(a: Attempt) -> bool:
 
 @guard(
     "escalation.skips_quiet_work",
-    "From accepted a case goes public only in imminent danger, at the workers' request, or if already public.",
+    "An accepted case can go public only in imminent danger, at the workers' request, or if it is public already.",
     unless=AT_ONCE,
 )
 def quiet_work_comes_first(a: Attempt) -> bool:
     return a.case.status != Status.ACCEPTED
 
 
-@guard("signature.missing", "A reviewer has to approve the publication at this level first.", standing=True)
+@guard("signature.missing", "A reviewer must approve the publication at this level first.", standing=True)
 def somebody_signed(a: Attempt) -> bool:
     return stays_up(a) or bool(approvals(a))
 
 
 @guard(
     "signature.same_person",
-    "Two people have to sign: you with a key of your own, not a machine's, and another person.",
+    "Two people must sign: you, with your own account and not a machine's, and another person.",
     standing=True,
 )
 def two_people_sign(a: Attempt) -> bool:

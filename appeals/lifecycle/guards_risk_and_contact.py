@@ -1,4 +1,4 @@
-"""Guards on the risk of a step and on whom it contacts. Source: domain.md 3."""
+"""The guards on the risk of a step and on contact with targets. Source: section 3 of the domain specification."""
 
 from functools import partial
 
@@ -26,8 +26,8 @@ def risk_is_assessed(a: Attempt) -> bool:
 
 @guard(
     "risk.stale",
-    "Assess the risk anew: on the day of the step, and for what becomes public also today, it is older than it may be: "
-    "30 days before a quiet step, 14 before a public one.",
+    "Record a new risk assessment: it may be at most 30 days old on the day of a quiet step, and 14 on the day of a "
+    "public one; what becomes public now also needs one of the last 14 days.",
     soft=True,
     standing=True,
 )
@@ -40,7 +40,9 @@ def risk_is_fresh(a: Attempt) -> bool:
 
 
 def _fresh_today(a: Attempt, days: int) -> bool:
-    """What becomes public now is as dangerous as it is now, whenever the step is said to have been taken."""
+    """Return whether the assessment is fresh today. A step that publishes now is as risky as today, whatever its own
+    day.
+    """
     brought_along = any(assessment.recorded_at == a.now for assessment in a.case.risk_assessments)
     newest = a.case.newest_risk(a.today)
     return brought_along or (newest is not None and newest.age(a.today) <= days)
@@ -48,7 +50,7 @@ def _fresh_today(a: Attempt, days: int) -> bool:
 
 @guard(
     "risk.critical",
-    "The risk is critical: go public only at the workers' request (reason workers_request).",
+    "The risk is critical; go public only at the workers' request (reason workers_request).",
     standing=True,
     unless=(EscalationReason.WORKERS_REQUEST,),
 )
@@ -60,7 +62,7 @@ def the_risk_is_not_critical(a: Attempt) -> bool:
 
 
 def _contact_guard(scope: ConsentScope) -> Guard:
-    """The guard that the workers' side agreed to contact those of one kind whom the step contacts."""
+    """Return the guard that the workers' side agreed to the contact with targets of one kind."""
 
     @guard(
         f"consent.{scope}.missing",
@@ -76,7 +78,9 @@ def _contact_guard(scope: ConsentScope) -> Guard:
 
 
 def _to_contact(a: Attempt) -> list[Party]:
-    """Whom the step contacts: the target of the first action; on a resumption all contacted so far."""
+    """Return the parties that the step contacts: the target of the first action, or on a resumption all contacted so
+    far.
+    """
     if not isinstance(a.input, asks.Engagement):
         return a.case.contacted
     return [party for party in [a.case.party(a.first_action.target if a.first_action else None)] if party]
@@ -89,7 +93,7 @@ the_government_may_be_contacted = _contact_guard(ConsentScope.CONTACT_GOVERNMENT
 
 @guard(
     "supply_link.weak",
-    "Show the brand's supply link: evidenced, confirmed or disclosed; a disputed one with its evidence.",
+    "Record the brand's supply link as evidenced, confirmed or disclosed, or as disputed with its evidence.",
     soft=True,
     standing=True,
     hears=True,

@@ -1,4 +1,4 @@
-"""Guards on taking a case up, declining it or referring it. Source: domain.md 3."""
+"""The guards on accepting, declining or referring a case. Source: section 3 of the domain specification."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from appeals.vocabulary import (
 
 @guard(
     "consent.take_up.workers.missing",
-    "Record the workers' own consent to take up the case, in force on that day and today.",
+    "Record the workers' own consent to the take-up, in force on that day and today.",
     standing=True,
 )
 def the_workers_want_it(a: Attempt) -> bool:
@@ -23,7 +23,7 @@ def the_workers_want_it(a: Attempt) -> bool:
 
 @guard(
     "consent.take_up.renewed.missing",
-    "Record the workers' new consent to take up the case, given after it ended.",
+    "Record a new consent of the workers to the take-up, given after the case ended.",
     standing=True,
 )
 def the_workers_want_it_again(a: Attempt) -> bool:
@@ -68,7 +68,7 @@ def somebody_beyond_the_employer_can_be_pressed(a: Attempt) -> bool:
 
 @guard(
     "requester.not_told",
-    "Tell the requester and say when, or say that telling is unsafe.",
+    "Tell the requester and give the day, or record that telling is unsafe.",
     hears=True,
 )
 def the_requester_knows(a: Attempt) -> bool:
@@ -86,6 +86,6 @@ def they_agreed_to_that_receiver(a: Attempt) -> bool:
     return a.permits(lambda day: a.words.contact(ConsentScope.SHARE_EXTERNAL, day, body))
 
 
-@guard("receiver.not_accepted", "The receiving body has to accept first; say when it did.", hears=True)
+@guard("receiver.not_accepted", "The receiving body must accept first; give the day on which it did.", hears=True)
 def the_receiver_accepted(a: Attempt) -> bool:
     return a.said(asks.Referral).receiver_accepted_on is not None

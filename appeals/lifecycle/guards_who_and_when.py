@@ -1,4 +1,4 @@
-"""Guards on the dates of a step and on who acts. Source: domain.md 3."""
+"""The guards on the dates of a step and on who acts. Source: section 3 of the domain specification."""
 
 from appeals.cases.party import is_among
 from appeals.fields import earliest, latest
@@ -12,14 +12,14 @@ from appeals.vocabulary import (
 # Dates
 
 
-@guard("date.before_last_step", "The step lies before the last one on record; check occurred_on.", hears=True)
+@guard("date.before_last_step", "The step is dated before the last one on record; check occurred_on.", hears=True)
 def it_follows_the_last_step(a: Attempt) -> bool:
     last = a.case.last_move()
     data = a.said(asks.StepInput)
     return latest(a.on, data.occurred_precision) >= earliest(last.occurred_on, last.occurred_precision)
 
 
-@guard("acknowledgement.before_receipt", "The acknowledgement lies before the request.", hears=True)
+@guard("acknowledgement.before_receipt", "The acknowledgement is dated before the request.", hears=True)
 def it_was_received_before(a: Attempt) -> bool:
     data = a.said(asks.Acknowledgement)
     received = earliest(a.case.received_on, a.case.received_precision)
@@ -39,7 +39,7 @@ def the_lead_is_no_party(a: Attempt) -> bool:
     return a.lead is None or not is_among(a.case.parties, a.lead.name)
 
 
-@guard("assignee.is_party", "The assignee belongs to a party of the case; choose somebody else.", hears=True)
+@guard("assignee.is_party", "The assignee belongs to a party of the case; choose another account.", hears=True)
 def the_assignee_is_no_party(a: Attempt) -> bool:
     entities = (a.network.entity(entity_id) for entity_id in {role.entity_id for role in a.held_by_assignee})
     return not any(entity and is_among(a.case.parties, entity.name) for entity in entities)
@@ -47,7 +47,7 @@ def the_assignee_is_no_party(a: Attempt) -> bool:
 
 @guard(
     "assignee.without_role",
-    "The assignee is neither caseworker nor coordinator of the lead entity or one above it.",
+    "The assignee must be a caseworker or coordinator of the lead entity or of one above it.",
     hears=True,
 )
 def the_assignee_may_work_on_it(a: Attempt) -> bool:
@@ -63,7 +63,7 @@ def another_entity_receives(a: Attempt) -> bool:
     return a.lead is None or a.lead.id != a.case.lead_entity_id
 
 
-@guard("handover.not_proposed", "Nobody proposed to hand this case over.", standing=True)
+@guard("handover.not_proposed", "No handover of this case was proposed.", standing=True)
 def a_handover_is_proposed(a: Attempt) -> bool:
     return a.case.handover_to_id is not None
 
@@ -75,7 +75,7 @@ def the_verifier_is_no_target(a: Attempt) -> bool:
 
 @guard(
     "verifier.is_requester",
-    "The verifier is the only requester; let another verify, or say same_as_requester_because.",
+    "The verifier is the only requester; choose another, or give a reason in same_as_requester_because.",
     hears=True,
 )
 def somebody_else_verifies(a: Attempt) -> bool:

@@ -1,4 +1,4 @@
-"""Intake: a request for help becomes a case."""
+"""Intake: it records a request for help as a new case."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ PRIORITY_IN_DANGER = {True: Priority.URGENT, False: Priority.NORMAL}
 
 
 def create_case(tx: CaseTransaction, caller: Caller, data: case_inputs.Intake, now: datetime) -> Case:
-    """Log a request for help as a new case in `received`. Raises: Forbidden, Invalid, ChangeRefused."""
+    """Record a request for help as a new case in the state `received`. Raises: Forbidden, Invalid, ChangeRefused."""
     record_writing.not_ahead(data, now)
     grant = _intake_role(tx.network, caller, data)
     entity = tx.network.entity(grant.entity_id) if data.entity is None else _named(tx.network, data)
@@ -44,7 +44,7 @@ def create_case(tx: CaseTransaction, caller: Caller, data: case_inputs.Intake, n
     if refused:
         raise ChangeRefused(Status.RECEIVED, refused)
     if not may_have(case, Visibility(case.visibility), now):
-        case.visibility = Visibility.REGIONAL  # the answer says so
+        case.visibility = Visibility.REGIONAL  # the answer shows it
     follow_up(writing)
     return case
 
@@ -97,7 +97,9 @@ def _named(network: Network, data: case_inputs.Intake) -> Entity:
 
 
 def _intake_role(network: Network, caller: Caller, data: case_inputs.Intake) -> RoleGrant:
-    """The membership under which the caller logs. A partner logs for their own entity. Raises: Forbidden, Invalid."""
+    """Return the role grant under which the caller logs a case. A partner logs for its own entity only. Raises:
+    Forbidden, Invalid.
+    """
     fitting = [grant for grant in caller.grants if grant.role in INTAKE_ROLES]
     if data.entity is not None:
         entity = _named(network, data)
@@ -142,7 +144,9 @@ def _first_entry(data: case_inputs.Intake, grant: RoleGrant, writing: WriteConte
 
 
 def _put_on_record(writing: WriteContext, data: case_inputs.Intake) -> list[Unmet]:
-    """Write what comes with a request: the requester as a party, the records brought, violations, the estimate."""
+    """Write the records of a request: the requester as a party, records sent along, violations, the estimate of
+    affected workers.
+    """
     asking = data.requesting_organisation
     if not any(party.role is PartyRole.REQUESTER and party.organisation == asking for party in data.records.parties):
         label = None if any(party.label == "requester" for party in data.records.parties) else "requester"

@@ -1,4 +1,4 @@
-"""What an input says of parties, and of the organisations and facilities that it names."""
+"""The rules of parties, and of the organisations and facilities that inputs name."""
 
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ def party_columns(writing: WriteContext, data: party.PartyInput, at: str) -> dic
     session, directory = writing.session, writing.tx.directory
     usual = party.TARGET_OF_ROLE.get(data.role)
     if data.target and (usual is None or not party.are_alike(usual, data.target)):
-        raise Invalid([FieldError(f"{at}/target", "is no kind of target that this role can be")])
+        raise Invalid([FieldError(f"{at}/target", "is not a kind of target for this role")])
     columns: dict[str, Any] = {"organisation_id": None, "facility_id": None, "target": data.target or usual}
     if data.organisation is not None:
         values = require_known(session, writing.caller, Organisation, data.organisation, f"{at}/organisation")
@@ -39,13 +39,13 @@ def party_columns(writing: WriteContext, data: party.PartyInput, at: str) -> dic
 
 
 def require_known(session: Session, caller: Caller, table: Any, given: Any, pointer: str) -> dict[str, Any] | None:
-    """The words in which the caller knows what they name by its id in the directory; None for what is named in full.
+    """Return the words by which the caller knows a directory row named by its id; None if the input is not an id.
 
-    Raises: Invalid, for an id that is none, and the same for one the caller may not know of.
+    Raises: Invalid, the same for an unknown id and for one that the caller may not know.
     """
     if not isinstance(given, UUID):
         return None
     values = directory_entry_for(session, caller, table, given, lasting=True)
     if values is None:
-        raise Invalid([FieldError(pointer, f"is the id of no {table.__tablename__}")])
+        raise Invalid([FieldError(pointer, f"is not the id of a known {table.__tablename__}")])
     return values

@@ -1,4 +1,4 @@
-"""What each step puts on record, and finds, before its guards look."""
+"""The preparations of steps: what each step records, and looks up, before its guards are checked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,11 +17,11 @@ from appeals.vocabulary import (
 )
 
 CaseFinder = Callable[[str], Case | None]
-"""Finds, by reference, a case this caller coordinates; None for any other."""
+"""Finds a case by its reference if the caller coordinates it; None otherwise."""
 
 
 def prepare(writing: WriteContext, attempt: Attempt, coordinated: CaseFinder) -> None:
-    """Put on record what the input says, and find what it names, so that the guards can see it. Raises: Invalid."""
+    """Record what the input says and look up what it names, so that the guards can read it. Raises: Invalid."""
     what = PREPARE.get(attempt.step.noun)
     if what is not None:
         what(writing, attempt, coordinated)
@@ -57,18 +57,20 @@ def _prepare_engagement(writing: WriteContext, a: Attempt, _: CaseFinder) -> Non
     a.beside += refused
     target = a.case.party(a.first_action.target)
     if target is None or not target.is_target:
-        raise Invalid([FieldError("/first_action/target", "names nobody on whom pressure may be put")])
+        raise Invalid([FieldError("/first_action/target", "is not a party on whom pressure may be put")])
     if earliest(data.first_action.done_on or a.on, data.first_action.done_precision) > a.on:
-        raise Invalid([FieldError("/first_action/done_on", "lies after the step that it begins")])
+        raise Invalid([FieldError("/first_action/done_on", "is after the day of the step")])
 
 
 def _prepare_de_escalation(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    """The workers were asked after the case came in, and have been asked: a day ahead only where the step is too."""
+    """Check the day on which the workers were asked: after the receipt of the case, and not later than the step or
+    today.
+    """
     asked_on = a.said(asks.DeEscalation).workers_consulted_on
     if asked_on and asked_on > max(a.on, writing.now.date()):
-        raise Invalid([FieldError("/workers_consulted_on", "lies in the future")])
+        raise Invalid([FieldError("/workers_consulted_on", "is in the future")])
     if asked_on and asked_on < earliest(a.case.received_on, a.case.received_precision):
-        raise Invalid([FieldError("/workers_consulted_on", "lies before the case was received")])
+        raise Invalid([FieldError("/workers_consulted_on", "is before the receipt of the case")])
 
 
 def _prepare_agreement(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
@@ -89,7 +91,7 @@ def _prepare_breach(_writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
 
 
 def _prepare_closure(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
-    """Say of each demand what became of it, so that the guards can ask whether all have been told."""
+    """Record the outcome of each demand, so that the guards can check that none is left out."""
     for index, data in enumerate(a.said(asks.Closure).outcomes):
         demand: Demand = record_references.referred(a.case, "demands", data.demand, f"/outcomes/{index}/demand")
         values = {"disposition": data.disposition, "disposed_on": a.on}
@@ -122,7 +124,7 @@ def _prepare_merger(_writing: WriteContext, a: Attempt, coordinated: CaseFinder)
     data = a.said(asks.Merger)
     a.survivor = coordinated(data.survivor)
     if a.survivor is None or a.survivor.id == a.case.id:
-        raise Invalid([FieldError("/survivor", "names no other case that you coordinate")])
+        raise Invalid([FieldError("/survivor", "is not the reference of another case that you coordinate")])
 
 
 def _prepare_handover(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:

@@ -14,9 +14,9 @@ from appeals.vocabulary import Status, SuspendReason
 
 
 def take_down(writing: WriteContext, page: Publication, reason: str) -> None:
-    """Take a publication down at once; a public campaign does not go on without one. Raises: ChangeRefused."""
+    """Take a publication down at once. A public campaign is suspended with it. Raises: ChangeRefused."""
     if not page.is_up:
-        gone = Unmet("publication.taken_down", "It was taken down before.")
+        gone = Unmet("publication.taken_down", "The publication was taken down already.")
         raise ChangeRefused(writing.case.status, [gone], open_nouns(writing.caller, writing.case))
     writing.case.take_down(writing.now, reason)
     writing.case.version += 1
@@ -27,7 +27,9 @@ def take_down(writing: WriteContext, page: Publication, reason: str) -> None:
 
 
 def publish_now(writing: WriteContext, body: Publishing, require_current: Callable[[], None]) -> Publication:
-    """Publish what a reviewer approved, without a campaign. Raises: StepRefused, and what `require_current` does."""
+    """Publish what a reviewer approved, without a campaign. Raises: StepRefused, and the errors of
+    `require_current`.
+    """
     attempt = page_attempt(writing.network, writing.case, writing.caller, writing.now, None)
     attempt = replace(attempt, input=body)
     require_current()

@@ -1,4 +1,4 @@
-"""What publishing without a campaign asks for."""
+"""The input of publishing without a campaign."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ from appeals.vocabulary import (
 
 NoLocalPartner = Annotated[
     Prose | None,
-    Field(description="Why there is no partner's side but the workers; the reviewer has to have signed that too."),
+    Field(description="Why nobody but the workers could be asked; the reviewer must have signed this too."),
 ]
 
 
@@ -23,10 +23,10 @@ PublishedLevel = Literal[PublicationLevel.ANONYMISED, PublicationLevel.NAMED, Pu
 
 
 class Publishing(Model):
-    """Publish what a reviewer approved, with no campaign. No step: the status stays."""
+    """Publish what a reviewer approved, without a campaign. It is not a step: the status stays."""
 
-    publication_level: Annotated[PublishedLevel, Field(description="No wider than what was approved.")]
-    reason: Annotated[EscalationReason | None, Field(description="`workers_request` where the risk is critical.")] = (
-        None
-    )
+    publication_level: Annotated[
+        PublishedLevel, Field(description="The level of the publication, at most the approved one.")
+    ]
+    reason: Annotated[EscalationReason | None, Field(description="`workers_request`, if the risk is critical.")] = None
     no_local_partner: NoLocalPartner = None

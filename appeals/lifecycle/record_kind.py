@@ -1,4 +1,4 @@
-"""What a kind of record is: a row of the table in `lifecycle/record_kinds.py`."""
+"""The type of record kinds, the rows of the table in `lifecycle/record_kinds.py`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,13 +30,12 @@ def refuses_nothing(_: WriteContext, __: Any) -> list[Unmet]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A row: the noun of its URL, its table and wire forms, and its small lifecycle.
+    """A kind of record: the noun of its URL, its table and wire forms, and its own small lifecycle.
 
-    `state` names the column that the lifecycle `next` governs. `derive` gives columns that the input does not
-    name as such, and `alters` those of a change; `check` tells which rule forbids to have this record, which is not
-    asked again where only `asides` change; `shorthand` gives the further record that a change stands for, where it is
-    one; `shown` gives those a caller may read, where that is not all; `protects` tells of an input whether those may
-    write it who act on the case only to protect somebody.
+    `state` is the column that `transitions` governs. `derive` returns columns that the input does not name, `alters`
+    those of a change. `check` returns the rules that forbid the record; a change of `asides` alone does not check them.
+    `shorthand` returns the new record that a change stands for. `readable` returns the records a caller may read, if
+    not all. `protects` returns whether those who act only to protect may write an input.
     """
 
     noun: str
@@ -62,5 +61,5 @@ class Kind:
 
     @property
     def roles(self) -> frozenset[Role]:
-        """Who may write one."""
+        """The roles that may write it."""
         return RECORD_WRITERS[self.attribute]

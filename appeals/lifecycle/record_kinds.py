@@ -1,4 +1,4 @@
-"""The kinds of record a case holds, as one table."""
+"""The table of the kinds of record that a case holds."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def _of_demand(writing: WriteContext, data: demand.DemandInput, at: str) -> dict
         return {"disposition": Disposition.ACTIVE}
     replaced: demand.Demand = referred(writing.case, "demands", data.revises, f"{at}/revises")
     if replaced not in writing.case.demands_now:
-        raise Invalid([FieldError(f"{at}/revises", "names a version that was revised already")])
+        raise Invalid([FieldError(f"{at}/revises", "is a version that was revised already")])
     return {"disposition": Disposition.ACTIVE, "version": replaced.version + 1}
 
 
@@ -62,7 +62,9 @@ def _note_risk(writing: WriteContext, _made: risk.RiskAssessment) -> None:
 
 
 def _of_approval(writing: WriteContext, body: publication.ApprovalInput, at: str) -> dict[str, Any]:
-    """Who signs, signs what would be shown: nothing else is published on this signature."""
+    """Return the columns of an approval. They hold what would be shown, and nothing else is published on this
+    signature.
+    """
     levels = list(PublicationLevel)
     agreed = levels[1 : levels.index(body.level) + 1]
     require_conditions(writing.case, body.conditions_met, f"{at}/conditions_met")
@@ -71,7 +73,7 @@ def _of_approval(writing: WriteContext, body: publication.ApprovalInput, at: str
     for index, left in enumerate(body.voices_left):
         no = referred(writing.case, "consents", left.consent, f"{at}/voices_left/{index}/consent")
         if not no.is_no or no.subject not in PARTNER_SIDE:
-            says = "names no refusal or withdrawal of the partner's side"
+            says = "is not a refusal or withdrawal of the partner's side"
             raise Invalid([FieldError(f"{at}/voices_left/{index}/consent", says)])
         voice = words.voice_of(no)
         of_voice = [str(word.id) for word in writing.case.consents if words.voice_of(word) == voice]
@@ -85,28 +87,28 @@ def _of_approval(writing: WriteContext, body: publication.ApprovalInput, at: str
 
 
 def _no_signature(writing: WriteContext, approval: publication.Approval) -> list[Unmet]:
-    """Two signatures are two people's, and to a publication (domain.md 3)."""
+    """Return why this is no signature: two people must sign a publication (section 3 of the domain specification)."""
     unmets = []
     if approval.level == PublicationLevel.NONE:
-        unmets.append(Unmet("approval.level.none", "Say which level of publication is approved."))
+        unmets.append(Unmet("approval.level.none", "Give the level of publication that you approve."))
     if writing.network.account(writing.caller.account_id).kind != AccountKind.PERSON:
-        unmets.append(Unmet("approval.by_machine", "A signature is a person's, with a key of their own."))
+        unmets.append(Unmet("approval.by_machine", "Only a person can sign, with an account of their own."))
     return unmets
 
 
 def _verified_by_target(writing: WriteContext, made: commitment.Commitment) -> list[Unmet]:
-    """Invariant 16: a target never verifies."""
+    """Return a refusal if a target verifies a promise."""
     if made.verified_by is None or not party.is_among(writing.case.hostile, made.verified_by):
         return []
     return [Unmet("verifier.is_target", "A target of the case cannot verify that a promise was kept.")]
 
 
 def _broken_without_the_step(writing: WriteContext, made: commitment.Commitment) -> list[Unmet]:
-    """Where the step `breach` is open, it alone says that a promise was broken; elsewhere its day must have passed."""
+    """Return a refusal if a promise is marked as broken where the step `breach` is open, or before its day."""
     if made.status != CommitmentStatus.BREACHED:
         return []
     if Status(writing.case.status) in STEP["breach"].sources:
-        return [Unmet("commitments.breach", "Take the step breach: it records the facts and moves the case.")]
+        return [Unmet("commitments.breach", "Take the step breach, which records the facts and moves the case.")]
     if made.is_due(writing.latest_day):
         return []
     return [Unmet("breach.not_due", "The promise is not due yet.")]
@@ -117,10 +119,10 @@ def _date_disposition(writing: WriteContext, made: demand.Demand) -> None:
 
 
 def _not_inside(writing: WriteContext, made: tally.Tally) -> list[Unmet]:
-    """Invariant 9: nobody is released who was not held, and no charge ends that was not brought."""
+    """Return a refusal if more people are released than were held, or more charges ended than were brought."""
     if not tally.more_out_than_in(writing.case.tallies, made):
         return []
-    says = "More people are out, or free of charges, than were held or charged on record; count those first."
+    says = "More people are released or free of charges than are recorded as held or charged; record those first."
     return [Unmet("tally.never_inside", says)]
 
 
@@ -128,12 +130,12 @@ def _of_link(writing: WriteContext, data: link.LinkInput, at: str) -> dict[str, 
     seen = select(Case.id).where(Case.reference == data.other, lasting_visible_filter(writing.caller))
     other = writing.session.scalar(seen)
     if other is None or other == writing.case.id:
-        raise Invalid([FieldError(f"{at}/other", "names no other case that you may see")])
+        raise Invalid([FieldError(f"{at}/other", "is not the reference of another case that you may see")])
     return {"other": other, "this_case": writing.case, "other_case": writing.tx.see(other)}
 
 
 def _is_graver(writing: WriteContext, assessed: risk.RiskAssessmentInput) -> bool:
-    """Graver than what is on record; where nothing is, than the least there is."""
+    """Return whether an assessment is graver than the risk on record, or than low if there is none."""
     order = list(RiskLevel)
     return order.index(assessed.level) > order.index(RiskLevel(writing.case.risk or RiskLevel.LOW))
 

@@ -1,4 +1,4 @@
-"""The records of a case, and how one is found by its id or its label."""
+"""References to the records of a case, by id or label."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ from appeals.lifecycle.record_kind import Kind
 
 
 def require_conditions(case: Case, conditions_met: list[consent.ConditionMet], at: str) -> None:
-    """Name each consent by its id. Raises: Invalid, where one has no such condition."""
+    """Replace each reference to a consent by its id. Raises: Invalid, if the consent has no such condition."""
     for index, met in enumerate(conditions_met):
         given: consent.Consent = referred(case, "consents", met.consent, f"{at}/{index}/consent")
         if met.condition not in given.conditions:
-            raise Invalid([FieldError(f"{at}/{index}/condition", "is no condition of that consent, in its own words")])
+            raise Invalid([FieldError(f"{at}/{index}/condition", "is not a condition of that consent, word for word")])
         met.consent = str(given.id)
 
 
 def records_of(case: Case, noun: str) -> list[Any]:
-    """The case's records of a kind, oldest first."""
+    """Return the records of a kind, oldest first."""
     if noun == "responses":
         return [response for action in case.actions for response in action.responses]
     records: list[Any] = getattr(case, noun.replace("-", "_"))
@@ -32,12 +32,12 @@ def records_of(case: Case, noun: str) -> list[Any]:
 
 
 def readable(caller: Caller, case: Case, kind: Kind) -> list[Any]:
-    """The case's records of a kind that this caller may read, oldest first."""
+    """Return the records of a kind that this caller may read, oldest first."""
     return kind.readable(caller, case) if kind.readable else records_of(case, kind.noun)
 
 
 def find(case: Case, noun: str, reference: str) -> Any | None:
-    """The record of this case that a reference names: its id, or `#` and its label."""
+    """Return the record with this reference, which is its id or `#` and its label; None if there is none."""
     row_id = as_uuid(reference)
     for record in records_of(case, noun):
         if record.id == row_id or (record.label is not None and reference == f"#{record.label}"):
@@ -46,8 +46,8 @@ def find(case: Case, noun: str, reference: str) -> Any | None:
 
 
 def referred(case: Case, noun: str, reference: str, pointer: str) -> Any:
-    """The record a reference in an input names. Raises: Invalid, pointing at it."""
+    """Return the record with the reference that an input names. Raises: Invalid, with its pointer."""
     record = find(case, noun, reference)
     if record is None:
-        raise Invalid([FieldError(pointer, f"names none of the case's {noun}")])
+        raise Invalid([FieldError(pointer, f"is not one of the case's {noun}")])
     return record

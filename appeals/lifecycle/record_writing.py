@@ -1,4 +1,4 @@
-"""How a record is added and changed, whatever its kind."""
+"""How records of every kind are added and changed."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -30,15 +30,15 @@ from appeals.lifecycle.write_context import WriteContext, latest_day
 
 
 def not_ahead(data: BaseModel, now: datetime) -> None:
-    """See that no day that should have happened lies in the future; that of a no is then today. Raises: Invalid."""
+    """Check that no day of a past event is in the future. A later day of a refusal is set to today. Raises: Invalid."""
     bring_to_today(data, latest_day(now), now.date())
-    errors = [FieldError(pointer, "lies in the future") for pointer in future_dates(data, latest_day(now))]
+    errors = [FieldError(pointer, "is in the future") for pointer in future_dates(data, latest_day(now))]
     if errors:
         raise Invalid(errors)
 
 
 def may_write(writing: WriteContext, kind: Kind, data: BaseModel) -> bool:
-    """Whether the caller may record this, as one of those who work on the case or only to protect somebody."""
+    """Return whether the caller may write this record, with a role on the case or only to protect somebody."""
     caller, case = writing.caller, writing.case
     if roles_on(caller, case) & kind.roles:
         return True
@@ -46,14 +46,16 @@ def may_write(writing: WriteContext, kind: Kind, data: BaseModel) -> bool:
 
 
 def may_change(writing: WriteContext, kind: Kind, record: Any, data: BaseModel) -> bool:
-    """Whether the caller may change this record; only to protect somebody: by the shorthand for what protects."""
+    """Return whether the caller may change this record. Those who act only to protect may change it only by a
+    `shorthand`.
+    """
     if roles_on(writing.caller, writing.case) & kind.roles:
         return True
     return may_write(writing, kind, data) and kind.shorthand(writing, record, data) is not None
 
 
 def write(writing: WriteContext, kind: Kind, data: RecordInput, at: str = "") -> tuple[Any, list[Unmet]]:
-    """Add a record; tells besides which rules forbid it, so that a step can name them with its own.
+    """Add a record, and return it with the rules that forbid it, so that a step can report them with its own.
 
     `at` is the JSON pointer of the record in the body. Raises: Invalid.
     """
@@ -91,7 +93,7 @@ def _keep_versions(writing: WriteContext, record: Any, data: BaseModel) -> None:
 
 
 def add_safe_contact_rule(writing: WriteContext, rule: str, person_id: UUID | None = None) -> None:
-    """Put on record how the requester or one of the people may be reached from now on; older rules stay."""
+    """Record how the requester, or a person, may be contacted from now on; older rules stay."""
     writing.case.add(
         safe_contact.SafeContactRule(
             id=new_id(),
@@ -105,17 +107,17 @@ def add_safe_contact_rule(writing: WriteContext, rule: str, person_id: UUID | No
 
 
 def _columns(case: Case, data: BaseModel, at: str) -> dict[str, Any]:
-    """The members of an input as columns: references resolved, nothing else changed."""
+    """Return the members of an input as columns, with references replaced by ids."""
     columns: dict[str, Any] = {}
     references: Mapping[str, RefersTo] = annotated_fields(type(data), RefersTo)
     versioned = annotated_fields(type(data), Versioned)
     for name in type(data).model_fields:
         value = getattr(data, name)
         if isinstance(value, BaseModel) or name in versioned:
-            continue  # a nested organisation or facility is what its kind `derive`; a version is a row of its own
+            continue  # `derive` of the kind handles nested organisations and facilities; a version is a row of its own
         noun = references[name].noun if name in references else None
         if name in references and noun is None:
-            continue  # so is what may refer to several kinds
+            continue  # `derive` also handles references to several kinds
         if noun is not None and isinstance(value, list):
             columns[name] = [
                 str(referred(case, noun, item, f"{at}/{name}/{index}").id) for index, item in enumerate(value)
@@ -128,7 +130,7 @@ def _columns(case: Case, data: BaseModel, at: str) -> dict[str, Any]:
 
 
 def follow(writing: WriteContext, kind: Kind, record: Any, body: RecordInput) -> tuple[Any, list[Unmet]]:
-    """Change a record, or write the one that the change is shorthand for; the record, and which rules forbid it.
+    """Change a record, or write the new one that the change stands for. Returns it, and the rules that forbid it.
 
     Raises: Invalid.
     """
@@ -142,9 +144,9 @@ def follow(writing: WriteContext, kind: Kind, record: Any, body: RecordInput) ->
 
 
 def change(writing: WriteContext, kind: Kind, record: Any, data: RecordInput) -> list[Unmet]:
-    """Change a record as its small lifecycle allows; saying again what already holds changes nothing.
+    """Change a record as its lifecycle allows, and return the rules that forbid it. Equal values change nothing.
 
-    Tells which rules forbid it. Raises: Invalid.
+    Raises: Invalid.
     """
     values = {name: getattr(data, name) for name in data.model_fields_set}
     nulls = sorted(name for name, value in values.items() if value is None)
@@ -154,7 +156,7 @@ def change(writing: WriteContext, kind: Kind, record: Any, data: RecordInput) ->
     label = values.get("label")
     if label and any(other.label == label and other is not record for other in records_of(writing.case, kind.noun)):
         raise Invalid([FieldError("/label", f"is the label of another of the case's {kind.noun}")])
-    # What is sealed counts as changed however it was: that nothing changes would tell whoever guesses it.
+    # A sealed value always counts as changed, or a caller could find it by guessing.
     sealed = annotated_fields(type(data), Sealed)
     changed = {name: value for name, value in values.items() if name in sealed or getattr(record, name) != value}
     refused = _not_next(kind, record, changed.get(kind.state)) or _fixed(kind, record, changed)
@@ -170,16 +172,20 @@ def change(writing: WriteContext, kind: Kind, record: Any, data: RecordInput) ->
     return kind.check(writing, record) if changed.keys() - kind.asides else []
 
 
-def _not_next(kind: Kind, record: Any, wanted: Any) -> list[Unmet]:
+def _not_next(kind: Kind, record: Any, state: Any) -> list[Unmet]:
     now = getattr(record, kind.state, None)
     following = kind.transitions.get(now, set())
-    if wanted is None or wanted in following:
+    if state is None or state in following:
         return []
-    may = f"can become {', '.join(sorted(following))}" if following else "stays so; record what is right beside it"
-    return [Unmet(f"{kind.attribute}.{kind.state}", f"What is {now} {may}.")]
+    may = (
+        f"can only become {', '.join(sorted(following))}"
+        if following
+        else "cannot change; record what is right as a new record"
+    )
+    return [Unmet(f"{kind.attribute}.{kind.state}", f"A record that is {now} {may}.")]
 
 
 def _fixed(kind: Kind, record: Any, changed: dict[str, Any]) -> list[Unmet]:
-    says = "This stands as it was recorded; record a new one beside it."
+    says = "This member cannot be changed; add a new record instead."
     fixed = sorted(name for name, value in changed.items() if not record.may_become(name, value))
     return [Unmet(f"{kind.attribute}.{name}", says) for name in fixed]

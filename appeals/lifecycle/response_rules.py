@@ -1,4 +1,4 @@
-"""The rules of responses to actions, and the kind itself: a late answer brings the silence before it."""
+"""The rules of responses to actions, and their record kind."""
 
 from typing import Any
 
@@ -25,9 +25,9 @@ def response_columns(writing: WriteContext, data: ResponseInput, at: str) -> dic
     answered: action.Action = referred(writing.case, "actions", data.action, f"{at}/action")
     received = latest(data.received_on, data.received_precision)
     if answered.done_on and received < earliest(answered.done_on, answered.done_precision):
-        raise Invalid([FieldError(f"{at}/received_on", "lies before the action it answers")])
+        raise Invalid([FieldError(f"{at}/received_on", "is before the action that it answers")])
     if data.grade is ResponseGrade.NO_RESPONSE and answered.answer_due_on and received <= answered.answer_due_on:
-        raise Invalid([FieldError(f"{at}/grade", "is known when the answer is overdue, and not before")])
+        raise Invalid([FieldError(f"{at}/grade", "can be recorded only once the answer is overdue")])
     _note_silence(writing, answered, data)
     if data.party is not None:
         return {}
@@ -35,18 +35,20 @@ def response_columns(writing: WriteContext, data: ResponseInput, at: str) -> dic
 
 
 def _note_silence(writing: WriteContext, answered: action.Action, data: ResponseInput) -> None:
-    """A late answer stands beside the silence, also where it is told before anybody noted that (domain.md 3)."""
+    """Record the silence before a late answer, if nothing has recorded it yet (section 3 of the domain
+    specification).
+    """
     told = answered.answers or data.grade is ResponseGrade.NO_RESPONSE
     if not told and not answered.is_in_time(data) and answered.status == ActionStatus.DONE:
         write(writing, RESPONSES, action.silence_of(answered))
 
 
 def refuse_second_silence(writing: WriteContext, response: Response) -> list[Unmet]:
-    """That no answer came is said once; an answer that came late stands beside it."""
+    """Return a refusal if the silence after an action is recorded twice."""
     answered = next(params for params in writing.case.actions if params.id == response.action)
     if not response.is_silence or answered.silence is response:
         return []
-    return [Unmet("answer.silence_told", "That no answer came is on record already.")]
+    return [Unmet("answer.silence_told", "The missing answer is on record already.")]
 
 
 RESPONSES = Kind(

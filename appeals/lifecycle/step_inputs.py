@@ -1,4 +1,4 @@
-"""What each step asks for. Every step may bring along records that its guards ask for, and overrides."""
+"""The input of each step. Most steps also accept records that their guards need, and overrides."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -54,38 +54,40 @@ from appeals.vocabulary import (
 
 
 class Override(Model):
-    """A coordinator's reason to pass a soft guard; history shows it."""
+    """A coordinator's reason to override a soft guard, shown in the history."""
 
     guard: Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)+$", max_length=80)]
     reason: Prose
 
 
 class StepInput(Dated):
-    """What every step takes: when it was taken."""
+    """What every step accepts: the day on which it was taken."""
 
     @property
     def own_day(self) -> date | None:
-        """The day the step itself names, where `occurred_on` is not said."""
+        """The day that the step itself names, used if `occurred_on` is omitted."""
         return None
 
     @property
     def brought(self) -> Records:
-        """The records that come along."""
+        """The records sent along."""
         return Records()
 
     @property
     def passed(self) -> list[Override]:
-        """The soft guards to be passed, with reasons."""
+        """The soft guards to override, with reasons."""
         return []
 
     @property
     def met_conditions(self) -> list[ConditionMet]:
-        """The conditions of consents that are said to be met."""
+        """The conditions of consents that are met."""
         return []
 
 
 class GuardedInput(StepInput):
-    """What a step takes besides that a guard may refuse: records that guards ask for, reasons to pass soft ones."""
+    """The further input of steps with guards: records that guards need, met conditions, and overrides of soft
+    guards.
+    """
 
     records: Records = Records()
     conditions_met: ConditionsMet = []
@@ -135,14 +137,14 @@ class Verification(GuardedInput):
     grades: Annotated[list[Grading], Field(min_length=1, max_length=MOST)]
     reliability: Reliability
     same_as_requester_because: Annotated[
-        Prose | None, Field(description="Why the sole requester verifies, where it does.")
+        Prose | None, Field(description="The reason, if the only requester verifies.")
     ] = None
 
 
 class Acceptance(GuardedInput):
     rationale: Prose
     demands: Annotated[
-        list[DemandInput], Field(max_length=MOST, description="May be left out when demands are on record.")
+        list[DemandInput], Field(max_length=MOST, description="May be omitted if demands are on record.")
     ] = []
 
 
@@ -162,15 +164,17 @@ class Referral(GuardedInput):
 
 
 class Engagement(GuardedInput):
-    first_action: Annotated[ActionInput, Field(description="Done, of a quiet kind, with its target and answer_due_on.")]
+    first_action: Annotated[
+        ActionInput, Field(description="A done action of a quiet kind, with its target and answer_due_on.")
+    ]
 
     @model_validator(mode="after")
     def _asks_somebody_by_a_day(self) -> "Engagement":
         action = self.first_action
         if action.target is None or action.answer_due_on is None:
-            raise ValueError("the first action needs a target and answer_due_on")
+            raise ValueError("the first action must have a target and answer_due_on")
         if action.status is not ActionStatus.DONE or CHANNEL[action.kind] is not Channel.QUIET:
-            raise ValueError("the first action has been done, and is of a quiet kind; an escalation goes public")
+            raise ValueError("the first action must be done and of a quiet kind; only an escalation goes public")
         return self
 
 
@@ -187,14 +191,14 @@ class DeEscalation(GuardedInput):
     what_stops: Prose
     workers_consulted_on: Happened | None = None
     keep_public: Annotated[
-        Prose | None, Field(description="Why the page stays up, as the workers agreed. Left out, it comes down.")
+        Prose | None, Field(description="Why the page stays up, as the workers agreed. If omitted, it comes down.")
     ] = None
 
 
 class Agreement(GuardedInput):
     commitments: Annotated[
         list[CommitmentInput],
-        Field(max_length=MOST, description="May be left out when open ones are on record."),
+        Field(max_length=MOST, description="May be omitted if open ones are on record."),
     ] = []
     workers_accepted: Flag
     workers_objection: Prose | None = None
@@ -216,7 +220,9 @@ class Breach(GuardedInput):
 
 class Monitoring(GuardedInput):
     plan: Prose
-    review_on: Annotated[Day | None, Field(description="Default: 180 days on; at most 365.")] = None
+    review_on: Annotated[Day | None, Field(description="The review date, at most 365 days later; 180 if omitted.")] = (
+        None
+    )
     checked_by: Name
 
 
@@ -229,12 +235,14 @@ class Suspension(GuardedInput):
 class Resumption(GuardedInput):
     what_changed: Prose
     no_local_partner: NoLocalPartner = None
-    resume_to: Annotated[Status | None, Field(description="Default: the state it came from.")] = None
+    resume_to: Annotated[Status | None, Field(description="If omitted, the state from which it was suspended.")] = None
     reason: EscalationReason | None = None
 
 
 class Withdrawal(StepInput):
-    """Nothing comes along with a withdrawal that could be refused: nothing may block it (domain.md 3)."""
+    """The input of a withdrawal, which carries nothing that could be refused (section 3 of the domain
+    specification).
+    """
 
     withdrawn_by: WithdrawnBy
     occurred_on: Annotated[Day | None, SaidByToday("occurred_precision")] = None
@@ -258,7 +266,7 @@ ClosableFor = Literal[
 
 
 class DemandOutcome(Model):
-    """What became of one demand."""
+    """The outcome of one demand."""
 
     demand: DemandRef
     disposition: Disposition
@@ -285,7 +293,7 @@ class Merger(GuardedInput):
     survivor: Annotated[str, Field(pattern=CASE_REFERENCE, description="The reference of the surviving case.")]
     same_dispute: Annotated[
         Prose | None,
-        Field(description="Why it is one dispute, where the cases share no workplace on record."),
+        Field(description="Why it is one dispute, if the cases share no workplace on record."),
     ] = None
 
 

@@ -1,7 +1,7 @@
-"""THE TABLE: every step a case can take, declared once.
+"""THE TABLE: every step that a case can take, declared once.
 
-Read by the routes, OpenAPI, `GET …/steps`, the CHECK constraint, `docs/lifecycle.md`, `appeals lifecycle` and
-the tests. Source: domain.md 2 and 3. The guards are named here and written in `lifecycle/guards_….py`.
+The routes, OpenAPI, `GET …/steps`, the CHECK constraint, `docs/lifecycle.md`, `appeals lifecycle` and the tests read
+it. The guards named here are in `lifecycle/guards_….py`. Source: sections 2 and 3 of the domain specification.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,19 @@ DECLINED, REFERRED, CLOSED = Status.DECLINED, Status.REFERRED, Status.CLOSED
 OPEN = frozenset(state for state in Status if GROUP[state] is not StatusGroup.ENDED)
 ENDED = frozenset(Status) - OPEN
 LADDER = (RECEIVED, SCREENING, INFO_REQUESTED, ACCEPTED, ENGAGEMENT, PUBLIC_CAMPAIGN, REMEDIATION, MONITORING)
-"""Open states from earlier to later; a resumption that may not return looks down this ladder."""
+"""The open states from earlier to later. A resumption that may not return to its own state looks for an earlier one
+here.
+"""
 TAKEN_UP = LADDER[LADDER.index(ACCEPTED) :]
-"""Those in which the network acts for the workers, as long as they want it."""
+"""The states in which the network acts for the workers, as long as they want it."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One row: a noun, where it leads from and to, who may take it, what it asks, what must hold.
+    """One row: the noun of the step, its states, roles, input and guards, and the sentence in the history.
 
-    `target` is None where the state does not change; `returns` marks the step back to where a suspended case
-    came from. `receiving` marks the step that belongs to the entity a case is handed to.
+    `target` is None if the state does not change. `returns` marks the step back to the state from which a case was
+    suspended. `receiving` marks a step of the entity to which a case is offered.
     """
 
     noun: str
@@ -50,7 +52,7 @@ class Step:
 
     @property
     def moves(self) -> bool:
-        """True when the step changes the state."""
+        """True if the step changes the state."""
         return self.target is not None or self.returns
 
 
@@ -80,9 +82,11 @@ MAY_BE_UP = (
     "publication.signed_before_no",
     *PUBLISHABLE,
 )
-"""May it be up now? Asked when a page goes up, after every write to its case, and by the clock (domain.md 8)."""
+"""The guards of a publication that is up, checked when it is published, after every write to its case, and when days
+pass (section 8 of the domain specification).
+"""
 GOING_UP = ("risk.missing", "risk.stale", "risk.critical", "signature.missing", "signature.same_person")
-"""What is asked besides when a page goes up."""
+"""The further guards when something is published."""
 
 STEPS: tuple[Step, ...] = (
     Step(
@@ -103,7 +107,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "information", _from(INFO_REQUESTED), SCREENING, PARTNERS, asks.Information,
         _DATED,
-        "The information asked for came in, or is not to be had.",
+        "The requested information arrived, or is not available.",
     ),
     Step(
         "verification", OPEN, None, CASEWORK, asks.Verification,
@@ -215,23 +219,23 @@ STEP_OF_NOUN = {step.noun: step for step in STEPS}
 
 
 def target_of(case: Case, step: Step, resume_to: Status | None = None) -> Status:
-    """The status a step leads to from where the case is."""
+    """Return the status to which a step leads from the present one."""
     if step.returns:
         return resume_to or Status(case.suspended_from or Status.RECEIVED)
     return step.target or Status(case.status)
 
 
 def earlier_states(state: Status) -> list[Status]:
-    """The states below one on the ladder, nearest first; nobody goes back to waiting for an answer."""
+    """Return the states before one on the ladder, nearest first, without `info_requested`, to which no case returns."""
     below = LADDER[: LADDER.index(state)]
     return [earlier for earlier in reversed(below) if earlier is not Status.INFO_REQUESTED]
 
 
 def open_in(state: Status) -> tuple[Step, ...]:
-    """The steps whose row names this state as a source."""
+    """Return the steps that can be taken in this state."""
     return tuple(step for step in STEPS if state in step.sources)
 
 
 def entered_by(state: Status) -> Step | None:
-    """The step whose guards are those of entering a state: the first row of the table that leads there."""
+    """Return the step whose guards are those of entering a state: the first row of the table with this target."""
     return next((step for step in STEPS if step.target is state), None)

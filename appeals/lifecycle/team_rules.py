@@ -1,4 +1,4 @@
-"""The rules of the team: who may join, who confirms it, who stays."""
+"""The rules of the team: who may join, who confirms a new member, who stays."""
 
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from appeals.vocabulary import (
 
 
 def member_columns(writing: WriteContext, data: team.TeamMemberInput, at: str) -> dict[str, Any]:
-    """Named at once by those who work on the case; by who broke its glass, only proposed for as long as that lasts."""
+    """Return the columns of a new member. Break-glass access only proposes members, for as long as the access lasts."""
     account = writing.network.existing_account(data.account, f"{at}/account")
     if roles_on(writing.caller, writing.case):
         return {"account": account.id, "status": TeamStatus.ON}
@@ -29,43 +29,48 @@ def member_columns(writing: WriteContext, data: team.TeamMemberInput, at: str) -
 
 
 def refuse_member(writing: WriteContext, made: team.TeamMember) -> list[Unmet]:
-    """Who joins holds a role that works on cases and is not on the team yet; a sealed case keeps somebody who is named.
+    """Return why a member may not join or leave: it needs a role that works on cases, and is not on the team yet; the
+    last named member of a sealed case stays.
 
-    Who broke its glass does not count: they are gone after a day.
+    Members by break-glass access do not count, since their access ends after a day.
     """
     others = [member for member in writing.case.team if member is not made and member.is_named]
     if made.status == TeamStatus.LEFT:
         deserted = writing.case.visibility == Visibility.SEALED and not others
-        return [Unmet("team.last", "Somebody has to stay on the team of a sealed case.")] if deserted else []
+        return [Unmet("team.last", "At least one member must stay on the team of a sealed case.")] if deserted else []
     unmet = []
     if not _works_on_cases(writing.network, made.account):
-        unmet.append(Unmet("team.without_role", "They hold no role that works on cases."))
+        unmet.append(Unmet("team.without_role", "The account holds no role that works on cases."))
     if any(member.account == made.account for member in others):
-        unmet.append(Unmet("team.already_on", "They are on the team already."))
+        unmet.append(Unmet("team.already_on", "The account is on the team already."))
     return unmet
 
 
 def _works_on_cases(network: Network, account_id: UUID) -> bool:
-    """Whether an account is in service and holds a role that works on cases."""
+    """Return whether an account is active and holds a role that works on cases."""
     in_service = network.account(account_id).active
     return in_service and any(grant.role in TEAM_ROLES for grant in network.grants_of(account_id))
 
 
 def is_out_of_service(writing: WriteContext) -> bool:
-    """Whether nobody who is named on the team is in service any more."""
+    """Return whether no named member of the team is active any more."""
     named = [member for member in writing.case.team if member.is_named]
     return not any(_works_on_cases(writing.network, member.account) for member in named)
 
 
 def confirm_member(writing: WriteContext, member: team.TeamMember) -> list[Unmet]:
-    """Name a proposed member of a team that is out of service, as the second who says so; which rules forbid it."""
+    """Confirm a proposed member of a team whose members are all inactive. Returns the rules that forbid it."""
     unmet = []
     if not member.is_proposed(writing.now):
-        unmet.append(Unmet("team.not_proposed", "They are not proposed, or no longer: propose them again."))
+        unmet.append(
+            Unmet("team.not_proposed", "The account is not proposed, or its proposal has lapsed; propose it again.")
+        )
     if writing.caller.account_id in (member.recorded_by, member.account):
-        unmet.append(Unmet("team.same_person", "Somebody else confirms it: neither who proposed them nor they."))
+        unmet.append(
+            Unmet("team.same_person", "Somebody else must confirm it: neither the proposer nor the proposed member.")
+        )
     if not is_out_of_service(writing):
-        unmet.append(Unmet("team.in_service", "Somebody who is named is in service; they decide who joins."))
+        unmet.append(Unmet("team.in_service", "A named member is active and decides who joins."))
     unmet += refuse_member(writing, member)
     if not unmet:
         member.status, member.until = TeamStatus.ON, None
@@ -85,7 +90,7 @@ def leave_team(writing: WriteContext, member: team.TeamMember) -> None:
 
 
 def name_on_team(writing: WriteContext, account: UUID) -> None:
-    """Put somebody on the team who is not on it; who broke the glass for a day is then named for good."""
+    """Add an account to the team unless it is a named member. One with break-glass access then stays on the team."""
     if not any(member.account == account and member.is_named for member in writing.case.team):
         made = team.TeamMember(
             id=new_id(),

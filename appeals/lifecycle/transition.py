@@ -1,4 +1,4 @@
-"""Making a step: its records, its guards, what it changes, and its history entry, as one act."""
+"""Taking a step: its records, guards, effect and history entry are written as one act."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,9 +42,9 @@ def make(
 ) -> HistoryEntry:
     """Take a step, or refuse it and change nothing (the caller's transaction is rolled back).
 
-    `role` is the one the caller takes it in. `require_current` raises when the caller speaks of an older state
-    of the case: it is asked after the input was understood and before the guards (api.md: 422, 428, 412, 409).
-    Raises: Forbidden, Invalid, StepRefused, and whatever `require_current` does.
+    `role` is the role in which the caller takes it. `require_current` raises if the caller refers to an older state of
+    the case. It runs after the input was read and before the guards, so that refusals come in the order 422, 428, 412,
+    409. Raises: Forbidden, Invalid, StepRefused, and the errors of `require_current`.
     """
     case = writing.case
     record_writing.not_ahead(data, writing.now)
@@ -58,7 +58,7 @@ def make(
         prepare(writing, attempt, coordinated)
     require_current()
     if not is_open:
-        says = f"No {step.noun} while the case is {case.status}; open_steps tells what you may do."
+        says = f"The step {step.noun} is not possible while the case is {case.status}; open_steps lists those that are."
         raise StepRefused(case.status, open_nouns(writing.caller, case), [], None, "step.not_open", says)
     overridden = _overridden(attempt, role)
     entry = _entry(attempt, role, overridden)
@@ -71,14 +71,14 @@ def make(
 
 
 def _known_guards(data: asks.StepInput) -> None:
-    """Raises: Invalid, when an override names what is no guard: it would be dropped in silence."""
+    """Check that overrides name known guards, since an unknown one would be ignored silently. Raises: Invalid."""
     unknown = [index for index, override in enumerate(data.passed) if override.guard not in GUARDS]
     if unknown:
-        raise Invalid([FieldError(f"/overrides/{index}/guard", "is the code of no guard") for index in unknown])
+        raise Invalid([FieldError(f"/overrides/{index}/guard", "is not the code of a guard") for index in unknown])
 
 
 def open_nouns(caller: Caller, case: Case) -> list[str]:
-    """The steps that the state knows and the caller's roles allow."""
+    """Return the steps that the state allows and the caller's roles may take."""
     return [
         step.noun
         for step in open_in(Status(case.status))
@@ -89,7 +89,9 @@ def open_nouns(caller: Caller, case: Case) -> list[str]:
 
 
 def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
-    """The soft guards passed with a reason. Raises: StepRefused, with every guard left unmet."""
+    """Return the soft guards that are overridden, with reasons. Raises: StepRefused, with all other guards that do not
+    hold.
+    """
     data = attempt.said(asks.StepInput)
     reasons = {override.guard: override.reason for override in data.passed}
     failing = unmet(attempt)
@@ -124,7 +126,7 @@ def _entry(attempt: Attempt, role: Role, overridden: dict[str, str]) -> HistoryE
 
 
 def _left_open(case: Case) -> dict[str, Any]:
-    """What an ending leaves open, by number; only what is not zero."""
+    """Return the numbers of what a closing leaves open, without zeros."""
     counts = {
         "demands": sum(not demand.disposed for demand in case.demands_now),
         "commitments": sum(commitment.is_open for commitment in case.commitments),
@@ -135,16 +137,18 @@ def _left_open(case: Case) -> dict[str, Any]:
 
 
 def _shown(data: BaseModel) -> dict[str, Any]:
-    """The input as history keeps it: without what is sealed, and without records, which stand for themselves."""
+    """Return the input as the history stores it: without sealed members, and without records, which have their own
+    rows.
+    """
     sealed = set(annotated_fields(type(data), Sealed))
     hidden = {"records", "overrides", "occurred_on", "occurred_precision", "reason", *sealed}
     return data.model_dump(mode="json", exclude=hidden, exclude_none=True)
 
 
 def write_records(writing: WriteContext, brought: case_inputs.Records, at: str) -> list[Unmet]:
-    """Write records that come along with intake or a step, in the order in which they may refer to each other.
+    """Write records sent along with an intake or a step, in an order in which they may refer to each other.
 
-    Tells which rules forbid one. Raises: Forbidden, Invalid.
+    Returns the rules that forbid them. Raises: Forbidden, Invalid.
     """
     beside: list[Unmet] = []
     for name in case_inputs.Records.model_fields:
@@ -157,11 +161,11 @@ def write_records(writing: WriteContext, brought: case_inputs.Records, at: str) 
     return beside
 
 
-# What follows from a write
+# Consequences of a write
 
 
 def add(writing: WriteContext, kind: record_kind.Kind, body: Any) -> Any:
-    """Add a record under a case, and let follow from it what must. Raises: Invalid, ChangeRefused."""
+    """Add a record to a case, and do what follows from it. Raises: Invalid, ChangeRefused."""
     record_writing.not_ahead(body, writing.now)
     record, refused = record_writing.write(writing, kind, body)
     if refused:
@@ -172,7 +176,7 @@ def add(writing: WriteContext, kind: record_kind.Kind, body: Any) -> Any:
 
 
 def change(writing: WriteContext, kind: record_kind.Kind, record: Any, body: Any) -> Any:
-    """Change a record, and let follow from it what must; the record, or the one it was shorthand for.
+    """Change a record, and do what follows from it. Returns the record, or the new one that the change stands for.
 
     Raises: Invalid, ChangeRefused.
     """
@@ -186,7 +190,7 @@ def change(writing: WriteContext, kind: record_kind.Kind, record: Any, body: Any
 
 
 def _stand_in_survivor(writing: WriteContext) -> None:
-    """A no that is sent to a case merged away stands in the case that goes on (domain.md 9, Duplicates)."""
+    """Copy a refusal sent to a merged case into its survivor (section 9 of the domain specification, Duplicates)."""
     said_now = any(word.is_no and word.recorded_at == writing.now for word in writing.case.consents)
     if writing.case.merged_into_id is None or not said_now:
         return
@@ -199,10 +203,11 @@ def _stand_in_survivor(writing: WriteContext) -> None:
 
 
 def follow_up(writing: WriteContext) -> None:
-    """What must follow from any write to a case, and when days pass (domain.md 8), in this order.
+    """Do what must follow from any write to a case, and when days pass (section 8 of the domain specification), in this
+    order.
 
-    A page comes down that may not be up; a campaign without a page, and a case whose taking up is refused, are
-    suspended; what may no longer be shared narrows; the days until which all this holds are noted for readers.
+    Take down a publication that may not be up. Suspend a campaign without one, and a case whose take-up was refused.
+    Narrow the visibility if it may no longer be shared. Store the days until which all this holds, for queries.
     """
     case, page = writing.case, writing.case.page_up
     if page is not None:
@@ -222,12 +227,12 @@ def follow_up(writing: WriteContext) -> None:
 
 
 def page_attempt(network: Network, case: Case, caller: Caller, now: datetime, page: Publication | None) -> Attempt:
-    """What asks whether a page may be up: the state stays, and the day is today."""
+    """Return the attempt by which the guards of a publication are checked: the state stays, and the day is today."""
     return Attempt(network, case, PAGE, caller, now, case.today(now), page=page)
 
 
 PAGE = replace(STEP_OF_NOUN["escalation"], noun="publication", target=None, guards=(*MAY_BE_UP, *GOING_UP))
-"""What asks for a page without a campaign: no step of the table, the state stays."""
+"""The step by which a publication without a campaign is checked. It is not in the table, because the state stays."""
 
 
 def _come_down(writing: WriteContext, reasons: list[Unmet]) -> None:
@@ -241,7 +246,7 @@ def _come_down(writing: WriteContext, reasons: list[Unmet]) -> None:
 
 
 DISPROVED = {"violation.unverified", "publication.disproved"}
-"""Why a page comes down for a fact; in a campaign everything else is a word."""
+"""The guards by which a publication comes down for a fact. All others are about somebody's word."""
 
 
 def _note_outdated(writing: WriteContext, page: Publication) -> None:
@@ -253,7 +258,7 @@ def _note_outdated(writing: WriteContext, page: Publication) -> None:
 
 
 def _taking_up_refused(writing: WriteContext) -> bool:
-    """True when this write put a no to taking the case up on record that is the last word of its voice."""
+    """Return whether this write recorded a refusal of the take-up that is the last word of its voice."""
     case = writing.case
     if Status(case.status) not in TAKEN_UP:
         return False
@@ -265,9 +270,10 @@ def _taking_up_refused(writing: WriteContext) -> bool:
 
 
 def _narrow(writing: WriteContext) -> None:
-    """What may no longer be shared in the network is seen in the region; what was wider before the rule stays.
+    """Narrow the visibility of the case, and of those merged into it, to the region if the network may no longer see
+    it.
 
-    So it is with what was merged into the case.
+    Cases that were wider before the rule existed stay so.
     """
     case = writing.case
     case.share_until = shared_until(case, writing.now)
@@ -281,7 +287,7 @@ def _narrow(writing: WriteContext) -> None:
 
 
 def pause(writing: WriteContext, reason: SuspendReason) -> None:
-    """Suspend the case, in the most responsible role that the caller has on it."""
+    """Suspend the case in the most responsible role that the caller has on it."""
     step_input = asks.Suspension(reason=reason, review_on=writing.now.date() + timedelta(days=14))
     caller, case = writing.caller, writing.case
     role = most_senior(roles_on(caller, case) | roles_protecting(caller, case)) or Role.REVIEWER

@@ -1,4 +1,4 @@
-"""The context of a write to a case: by whom, in which transaction, when."""
+"""The context of a write to a case: the caller, the transaction and the time."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,13 +14,15 @@ A_DAY = timedelta(days=1)
 
 
 def latest_day(now: datetime) -> date:
-    """The last day that may be reported as past: today somewhere on earth."""
+    """Return the latest day that may be reported as past: today somewhere on earth."""
     return (now + A_DAY).date()
 
 
 @dataclass(frozen=True)
 class WriteContext:
-    """Who writes to which case, in which transaction, when: never before what is on record, whatever clocks say."""
+    """The caller, case, transaction and time of a write. The time is never before what is on record, whatever the clock
+    says.
+    """
 
     tx: CaseTransaction
     case: Case
@@ -32,15 +34,15 @@ class WriteContext:
 
     @property
     def session(self) -> Session:
-        """For what is no case, and for questions."""
+        """The session, for queries and for rows that belong to no case."""
         return self.tx.session
 
     @property
     def network(self) -> Network:
-        """The entities, accounts and roles there are."""
+        """The entities, accounts and roles of the network."""
         return self.tx.network
 
     @property
     def latest_day(self) -> date:
-        """The last day that may be reported as past."""
+        """The latest day that may be reported as past."""
         return latest_day(self.now)

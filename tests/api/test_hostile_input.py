@@ -155,7 +155,7 @@ def test_a_leap_day_and_the_first_day_are_days(standing: Standing) -> None:
 def test_what_happened_does_not_lie_ahead(standing: Standing) -> None:
     found = errors_of(logged(standing, received_on="2200-12-31", violations=[{"code": "threat", "since": day(-2)}]))
     assert found == [
-        {"pointer": pointer, "says": "lies in the future"} for pointer in ("/received_on", "/violations/0/since")
+        {"pointer": pointer, "says": "is in the future"} for pointer in ("/received_on", "/violations/0/since")
     ]
 
 

@@ -22,6 +22,7 @@ from appeals.vocabulary import Role
 from tests.api.test_openapi import valid
 from tests.conftest import Template
 from tests.support.cast import Body, Person, World, consent, day, intake, step_input
+from tests.support.refusals import codes
 from tests.support.standing import DOORS, Standing, stand
 
 REASON: Body = {"reason": "Police are at the office and nobody answers."}
@@ -430,11 +431,6 @@ def test_a_second_coordinator_confirms_a_new_member(broken: Broken, how: str, mo
         assert second.post(f"{broken.path}/team", {"account": "partner"}).status_code == 403
         in_hours(monkeypatch, 25)
         assert new.get(broken.path).status_code == 200
-
-
-def codes(answer: Response) -> set[str]:
-    assert answer.status_code == 409, answer.text
-    return {item["code"] for item in answer.json()["unmet"]}
 
 
 def test_nobody_confirms_themselves_and_none_who_works_on_no_cases(broken: Broken) -> None:

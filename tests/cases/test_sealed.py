@@ -15,6 +15,7 @@ from appeals.api.idempotency import IdempotentResponse
 from appeals.cases.team import TeamMember
 from appeals.vocabulary import Role
 from tests.support.cast import CONSENTS, PARTIES, Body, World
+from tests.support.refusals import codes
 from tests.support.standing import ABSENT
 
 NARRATIVE = "What happened at the gate on Monday."
@@ -22,11 +23,6 @@ RULE = "Only by messenger, after the shift."
 OPENED: Body = {"fields": ["narrative"], "reason": "The lawyer asks for the day."}
 SHOWN: Body = {"fields": {"narrative": NARRATIVE}, "safe_contact_rules": []}
 GLASS: Body = {"reason": "Police are at the office and nobody of the team answers."}
-
-
-def codes(answer: Response) -> set[str]:
-    assert answer.status_code == 409, answer.text
-    return {item["code"] for item in answer.json()["unmet"]}
 
 
 def asian_case(world: World, visibility: str = "restricted") -> str:

@@ -13,7 +13,8 @@ from tests.support.cast import (
     step_input,
     today,
 )
-from tests.support.publishing import codes, is_up, no, pointers, publish, published, say, sign, with_consents, withdraw
+from tests.support.publishing import is_up, no, pointers, publish, published, say, sign, with_consents, withdraw
+from tests.support.refusals import codes
 
 # The day on which the workers were asked
 

@@ -24,7 +24,8 @@ from tests.support.cast import (
     day,
     step_input,
 )
-from tests.support.invariants import codes, consents_to, end, publications, records
+from tests.support.invariants import consents_to, end, publications, records
+from tests.support.refusals import codes
 
 SIGNED_UP = [given for given in CONSENTS if not given["scope"].startswith("publish")]
 

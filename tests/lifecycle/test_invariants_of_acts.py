@@ -26,7 +26,8 @@ from tests.support.cast import (
     kept_as_written,
     step_input,
 )
-from tests.support.invariants import codes, consents_to, end, publications, records
+from tests.support.invariants import consents_to, end, publications, records
+from tests.support.refusals import codes
 
 # 4. No target is contacted on record before consent for that kind of target is in force on that date
 

@@ -20,7 +20,6 @@ from tests.support.cast import (
 )
 from tests.support.publishing import (
     CONDITION,
-    codes,
     conditional,
     is_up,
     no,
@@ -31,6 +30,7 @@ from tests.support.publishing import (
     with_consents,
     withdraw,
 )
+from tests.support.refusals import codes
 
 REFUTED: list[Body] = [{"violation": "#dismissal", "grade": "refuted"}]
 

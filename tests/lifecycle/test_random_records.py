@@ -21,6 +21,7 @@ from httpx2 import Response
 from appeals.lifecycle.due_dates import process_due
 from appeals.vocabulary import AccountKind, Role
 from tests.support.cast import WAY, Body, Person, World, action, consent, day, intake, step_input
+from tests.support.refusals import codes
 from tests.support.size import EXAMPLES, examples
 
 TURNS = 12
@@ -402,11 +403,6 @@ class Ledger:
 
 
 # Told by hand
-
-
-def codes(answer: Response) -> set[str]:
-    assert answer.status_code == 409, answer.text
-    return {item["code"] for item in answer.json()["unmet"]}
 
 
 def newest(counts: list[Body], kind: str) -> Body | None:

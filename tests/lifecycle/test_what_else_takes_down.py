@@ -18,7 +18,6 @@ from tests.support.cast import (
 )
 from tests.support.publishing import (
     CONDITION,
-    codes,
     conditional,
     is_up,
     no,
@@ -29,6 +28,7 @@ from tests.support.publishing import (
     sign,
     with_consents,
 )
+from tests.support.refusals import codes
 
 # Risk fresh (S-09)
 

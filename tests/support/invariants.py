@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from httpx2 import Response
 from sqlalchemy import select
 
 from appeals.cases.case import Case
@@ -15,11 +14,6 @@ from tests.support.cast import (
 )
 
 PEOPLE = [{"label": "seven", "pseudonym": "Worker Seven"}]
-
-
-def codes(answer: Response) -> set[str]:
-    assert answer.status_code == 409, answer.text
-    return {item["code"] for item in answer.json()["unmet"]}
 
 
 def records(consents: list[Body]) -> Body:

@@ -13,11 +13,6 @@ from tests.support.cast import (
 )
 
 
-def codes(answer: Response) -> set[str]:
-    assert answer.status_code == 409, answer.text
-    return {item["code"] for item in answer.json()["unmet"]}
-
-
 def sign(world: World, reference: str, level: str = "named", **more: Any) -> Body:
     answer = world.reviewer.add(reference, "approvals", {"level": level, **more})
     assert answer.status_code == 201, answer.text

@@ -1,145 +1,23 @@
 """The access log: a row before the answer leaves, or no answer; no content; rows only grow; auditors read it."""
 
 import json
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
-from fastapi import APIRouter, Response
-from sqlalchemy import Connection, delete, event, select, text, update
-from sqlalchemy.orm import selectinload
+from sqlalchemy import delete, select, text, update
 
-from appeals import app
 from appeals.access import access_log
-from appeals.access.access_log import AccessEntry, AccessEvent, write_events
+from appeals.access.access_log import AccessEntry, write_events
 from appeals.accounts.api_key import Key
-from appeals.api import permissions
 from appeals.api.context import AppContext
-from appeals.api.dependencies import Read, Write, writing
 from appeals.api.idempotency import IdempotentResponse
-from appeals.api.permissions import Policy
-from appeals.api.routing import new_router
-from appeals.api.transaction import ReplayPolicy, WriteRequest, WriteTransaction
-from appeals.database.failures import Deadlock
-from appeals.errors import Forbidden
-from appeals.fields import Model
-from appeals.vocabulary import Logged, Role, View
-from tests.conftest import PEPPER, Template
+from appeals.vocabulary import Logged, Role
 from tests.support.cast import Body, Person, World, action, intake, kept_as_written, organisation
+from tests.support.logged_operations import CANARY, KEY, OTHER, _asked, broken, key_id, logged, mended, rows, told
 from tests.support.standing import ABSENT, NOBODY
 
-KEY = "c0ffee00-0000-4000-8000-000000000001"
-OTHER = "UA-BGD-2026-11111"
-CANARY = "Canary Stitchers"
-Row = dict[str, Any]
-_asked = count()
-
-
-class Shown(Model):
-    """Something different each time."""
-
-    number: int
-
-
-def opened(tx: WriteTransaction) -> Response:
-    return tx.respond(Shown(number=next(_asked)), Location="/v1/me")
-
-
-def samples() -> APIRouter:
-    """Routes on a case, and one that refuses to answer."""
-    router = new_router("samples")
-    again, never = (writing(replay_policy=policy) for policy in (ReplayPolicy.REPEAT, ReplayPolicy.REFUSE))
-
-    @router.post("/v1/cases/{ref}/samples", status_code=201)
-    def sample_samples(ref: str, body: Model, write: Annotated[WriteRequest, again]) -> Response:
-        with write.transaction() as tx:
-            return opened(tx)
-
-    @router.post("/v1/cases/{ref}/keys", status_code=201)
-    def sample_keys(ref: str, body: Model, write: Annotated[WriteRequest, never]) -> Response:
-        with write.transaction() as tx:
-            return opened(tx)
-
-    @router.post("/v1/cases/{ref}/roles", status_code=201)
-    def sample_roles(ref: str, body: Model, write: Write) -> Response:
-        with write.transaction() as tx:
-            return opened(tx)
-
-    @router.post("/v1/cases/{ref}/both", status_code=201)
-    def sample_both(ref: str, body: Model, write: Write) -> Response:
-        """Says itself what it is about, as two kinds."""
-        with write.transaction() as tx:
-            tx.log(Logged.OPENING, OTHER)
-            tx.log(Logged.VIEW)
-            return opened(tx)
-
-    @router.post("/v1/cases/{ref}/refusals", status_code=201)
-    def sample_refusals(ref: str, body: Model, write: Write) -> Response:
-        with write.transaction():
-            raise Forbidden
-
-    @router.get("/v1/nothing")
-    def sample_nothing(read: Read) -> Response:
-        with read.snapshot():
-            raise Forbidden
-
-    return router
-
-
-LOGGED = {"samples": Logged.OPENING, "keys": Logged.KEY, "roles": Logged.ROLE, "both": None, "refusals": None}
-POLICIES = {
-    **{name: replace(policy, logged=None) for name, policy in permissions.POLICY_OF.items()},
-    **{f"sample_{noun}": Policy(f"sample_{noun}", view=View.STATUS, logged=kind) for noun, kind in LOGGED.items()},
-    "sample_nothing": Policy("sample_nothing"),
-}
-"""Of the operations of the service only the view of a case is logged, by its own word; the samples as others are."""
-
-
-@pytest.fixture
-def logged(template: Template, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A service of such operations on a fresh database."""
-    monkeypatch.setattr(permissions, "POLICY_OF", POLICIES)
-    monkeypatch.setattr(app, "ROUTERS", (*app.ROUTERS, samples()))
-    world = World(database_url, PEPPER, template.cast)
-    yield world
-    world.end()
-
-
-def rows(world: World, *kinds: Logged) -> list[Row]:
-    """The rows of these kinds (without any, of all but the use of keys), oldest first."""
-    wanted = kinds or set(Logged) - {Logged.KEY}
-    with world.database.reading() as session:
-        query = select(AccessEntry).options(selectinload(AccessEntry.about)).order_by(AccessEntry.id)
-        found = list(session.scalars(query.where(AccessEntry.kind.in_(wanted))))
-        names = ("account_id", "key_id", "kind", "operation", "status", "subjects", "at")
-        return [{name: getattr(row, name) for name in names} for row in found]
-
-
-def told(world: World, *kinds: Logged) -> list[tuple[str, str, int, list[str]]]:
-    """Kind, operation, status and subjects of the rows."""
-    return [(row["kind"], row["operation"], row["status"], row["subjects"]) for row in rows(world, *kinds)]
-
-
-def broken(world: World) -> None:
-    """Take the table away."""
-    with world.owner() as owner, owner.writing() as session:
-        session.execute(text("ALTER TABLE access_log RENAME TO lost"))
-
-
-def mended(world: World) -> None:
-    """Put it back."""
-    with world.owner() as owner, owner.writing() as session:
-        session.execute(text("ALTER TABLE lost RENAME TO access_log"))
-
-
-def key_id(person: Person) -> str:
-    """The part of the key that is no secret."""
-    return str(person.key)[3:11]
+__all__ = ["logged"]
 
 
 # What is a row
@@ -273,111 +151,6 @@ def test_a_key_whose_first_use_could_not_be_written_does_nothing(logged: World) 
     assert len(rows(logged, Logged.KEY)) == 1
 
 
-# No row, no answer
-
-
-def test_where_the_log_cannot_be_written_nothing_is_told_and_nothing_done(logged: World) -> None:
-    reference = logged.case(title=f"Dismissals at {CANARY}")
-    shown = f"/v1/cases/{reference}"
-    assert CANARY in logged.coordinator.get(shown).text
-    hidden = logged.as_("europe reader")
-    assert hidden.get(shown).status_code == 404
-    before = told(logged)
-    broken(logged)
-    answers = [
-        logged.coordinator.get(shown),
-        logged.coordinator.get("/v1/cases", Accept="text/csv"),
-        hidden.get(shown),
-        hidden.get(f"/v1/cases/{ABSENT}"),
-        logged.coordinator.add(reference, "roles", {}, Idempotency_Key=KEY),
-    ]
-    mended(logged)
-    for answer in answers:
-        assert (answer.status_code, answer.json()["code"]) == (503, "busy")
-        assert "Retry-After" in answer.headers
-        assert CANARY not in answer.text
-        assert reference not in answer.text
-    assert told(logged) == before
-    again = logged.coordinator.add(reference, "roles", {}, Idempotency_Key=KEY)
-    assert (again.status_code, again.headers.get("Idempotency-Replayed")) == (201, None)
-
-
-def test_a_log_that_cannot_be_reached_in_time_is_503(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = f"/v1/cases/{logged.case()}"
-    logged.coordinator.get(path)
-    monkeypatch.setattr(logged.database, "lock_timeout_s", 0.1)
-    ordinary = access_log.write_events
-
-    def slow(connection: Connection, events: list[AccessEvent]) -> None:
-        time.sleep(0.5)
-        ordinary(connection, events)
-
-    monkeypatch.setattr(access_log, "write_events", slow)
-    assert logged.coordinator.get(path).status_code == 503
-
-
-def test_what_goes_wrong_besides_the_database_is_told_to_who_waits(
-    logged: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = f"/v1/cases/{logged.case()}"
-
-    def fail(*_: object) -> None:
-        raise KeyError
-
-    monkeypatch.setattr(access_log, "_row", fail)
-    assert logged.coordinator.get(path).status_code == 503
-
-
-def test_the_row_stands_when_the_answer_is_read(logged: World) -> None:
-    path = f"/v1/cases/{logged.case()}"
-    for number in range(1, 20):
-        logged.coordinator.get(path)
-        assert len(rows(logged)) == number
-
-
-def test_rows_that_lost_in_a_deadlock_are_written_again(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = f"/v1/cases/{logged.case()}"
-    for times, status in ((2, 200), (3, 503)):
-        with monkeypatch.context() as patched:
-            writing, left = logged.database.writing, [Deadlock()] * times
-            patched.setattr(logged.database, "writing", lambda: raised(left.pop()) if left else writing())  # noqa: B023
-            logged.app.state.context.fast_reads.clear()  # what the quick way cannot log is tried again at the operation
-            assert logged.coordinator.get(path).status_code == status
-    assert len(rows(logged)) == 1
-
-
-def raised(error: Exception) -> Any:
-    raise error
-
-
-# Many at once
-
-
-def test_a_hundred_reads_at_once_share_few_commits(logged: World) -> None:
-    path = f"/v1/cases/{logged.case()}"
-    logged.coordinator.get(path)
-    commits: list[object] = []
-    event.listen(logged.database.engine, "commit", commits.append)
-    with ThreadPoolExecutor(100) as callers:
-        answers = list(callers.map(lambda _: logged.coordinator.get(path).status_code, range(100)))
-    assert answers == [200] * 100
-    assert len(rows(logged)) == 101
-    assert 0 < len(commits) <= 50
-
-
-def test_reads_that_are_logged_get_through_a_crowd_of_writers(logged: World) -> None:
-    reference = logged.case()
-
-    def ask(number: int) -> int:
-        if number % 2:
-            return logged.coordinator.get(f"/v1/cases/{reference}").status_code
-        return logged.coordinator.add(reference, "actions", action()).status_code
-
-    with ThreadPoolExecutor(30) as callers:
-        assert set(callers.map(ask, range(60))) == {200, 201}
-    assert len(rows(logged)) == 30
-
-
 # What the log keeps
 
 
@@ -446,11 +219,11 @@ def test_an_opening_sent_again_is_done_again_and_logged_again(logged: World) -> 
 def test_a_secret_that_was_shown_once_is_not_made_again(logged: World) -> None:
     reference = logged.case()
     first = logged.coordinator.add(reference, "keys", {}, Idempotency_Key=KEY)
-    made = next(_asked)
+    number = next(_asked)
     again = logged.coordinator.add(reference, "keys", {}, Idempotency_Key=KEY)
     assert (first.status_code, again.status_code) == (201, 409)
     assert again.json()["code"] == "idempotency.secret_not_kept"
-    assert next(_asked) == made + 1
+    assert next(_asked) == number + 1
     assert kept(logged)[0].body == b""
 
 
@@ -506,12 +279,12 @@ def test_it_comes_in_pages_and_as_a_table_which_is_an_export(logged: World) -> N
     auditor, references = logged.as_("auditor"), [logged.case() for _ in range(5)]
     for reference in references:
         logged.coordinator.get(f"/v1/cases/{reference}")
-    found, path = [], "/v1/access-log?kind=view&limit=2"
+    listed, path = [], "/v1/access-log?kind=view&limit=2"
     while path:
         answer = auditor.get(path)
-        found += [entry["subjects"][0] for entry in answer.json()["items"]]
+        listed += [entry["subjects"][0] for entry in answer.json()["items"]]
         path = answer.headers["Link"].partition(">")[0][1:] if "Link" in answer.headers else ""
-    assert found == references[::-1]
+    assert listed == references[::-1]
     assert "get_case" in auditor.get("/v1/access-log?kind=view", Accept="text/csv").text
     assert told(logged, Logged.EXPORT) == [("export", "list_access_log", 200, [])]
 

@@ -31,17 +31,8 @@ from appeals.errors import Forbidden, NotFound
 from appeals.vocabulary import Role, Scope
 from tests.conftest import PEPPER, Template
 from tests.support.cast import Person, World
+from tests.support.places import OVER, PLACES, VISIBILITIES
 from tests.support.standing import DOORS, NOBODY, RECORDS, bodies_for
-
-PLACES = {
-    "own": "Garment Workers Centre",
-    "above": "South Asia",
-    "root": "International Office",
-    "beside": "Tannery Workers Centre",
-    "elsewhere": "Europe",
-}
-OVER = {"own", "above", "root"}
-VISIBILITIES = ("sealed", "restricted", "regional", "network")
 
 # Who gets which view of the case, by role and place (domain.md 3 and 4).
 SEEN = """
@@ -55,6 +46,7 @@ dashboard    -      -      -      -      -    | -      -      -      -      -   
 auditor      -      -      -      -      -    | -      -      -      -      -    | -      -      -      -      -
 admin        -      -      -      -      -    | -      -      -      -      -    | -      -      -      -      -
 """
+
 
 # Who calls each operation of a case they see: a view that is enough by itself, or the roles held over it.
 ANY, WORK = "any view", "work view"
@@ -108,6 +100,7 @@ CASE_DOORS = {
     "POST handover-acceptance": COORDINATION,  # of the lead while it is offered to nobody: a guard tells them so
 }
 
+
 # Who passes the other operations, wherever the role is held.
 EVERYBODY = " ".join(Role)
 CASE_ROLES = f"{FIELD} reviewer reader"
@@ -144,6 +137,7 @@ OTHER_DOORS = {
 }
 GLASS = "/v1/cases/{ref}/break-glass"
 
+
 # Operations of a reader's account in Europe, of their role and their key: for an admin of Europe or the root; to all
 # others
 # the key does not exist.
@@ -153,12 +147,16 @@ OF_AN_ACCOUNT = {
     "POST /v1/accounts/{id}/disabling": 403,
     "POST /v1/keys/{key}/revocation": 404,
 }
+
+
 # What two people do together: for an admin or a coordinator of Europe or the root.
 OF_TWO = {
     "POST /v1/memberships/{id}/confirmation",
     "POST /v1/memberships/{id}/ending",  # of what is proposed; what is held is for admins to take away
     "POST /v1/accounts/{id}/enrolment",
 }
+
+
 # What is somebody's own: to all others it does not exist; of an account they are told so.
 OF_THE_HOLDER = {
     "POST /v1/accounts/{id}/keys": 403,

@@ -6,9 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.access.test_two_worlds import Fate, Ground, fate, ground  # noqa: F401 - fixtures
 from tests.support.cast import Body, Person, World, consent, day, settle, step_input
+from tests.support.fate import Fate, fate
+from tests.support.two_worlds import Ground, ground
 
+__all__ = ["fate", "ground"]
 SECRET: Body = {"title": "Worker Seven was arrested", "public_summary": "Her home is in Lane 4."}
 CLEAN: Body = {"title": "An arrest", "public_summary": "A worker was arrested."}
 
@@ -196,7 +198,7 @@ def days(world: World, reference: str, variant: int) -> None:
 PASTS: list[Callable[[World, str, int], None]] = [words, records, grades, people, days]
 
 
-def heard(ground: Ground, fate: Fate, past: Callable[[World, str, int], None], variant: int) -> list[str]:  # noqa: F811
+def heard(ground: Ground, fate: Fate, past: Callable[[World, str, int], None], variant: int) -> list[str]:
     """All that those who follow a case are told of it, where its past was one or the other."""
     world = ground.world
     world.client.event_hooks = {"request": [fate.begin]}
@@ -229,8 +231,8 @@ def heard(ground: Ground, fate: Fate, past: Callable[[World, str, int], None], v
 
 @pytest.mark.parametrize("past", PASTS, ids=lambda past: past.__name__)
 def test_two_worlds_that_differ_in_the_hidden_past_are_told_alike(
-    ground: Ground,  # noqa: F811
-    fate: Fate,  # noqa: F811
+    ground: Ground,
+    fate: Fate,
     past: Callable[[World, str, int], None],
 ) -> None:
     one, other = (heard(ground, fate, past, variant) for variant in (0, 1))

@@ -1,7 +1,7 @@
 """A model of words: random histories of one case, and after each act the question whether anything is up that may not.
 
-The oracle (`tests/support/consent_oracle.py`) is a second reading of domain.md 8 by somebody who has not seen the
-code. Time moves both ways: the server's clock is put ahead, and back.
+The oracle (`tests/support/consent_oracle.py`, `publication_oracle.py`) is a second reading of domain.md 8 by somebody
+who has not seen the code. Time moves both ways: the server's clock is put ahead, and back.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from appeals.lifecycle import transition
 from appeals.lifecycle.due_dates import ON_DUE, process_due
 from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import DueKind
-from tests.support import consent_oracle as oracle
+from tests.support import publication_oracle
 from tests.support.cast import CONSENTS, PARTIES, Body, World, intake, organisation, step_input
 from tests.support.consent_model import Case, Fact, Page, Party, Step, Word
 from tests.support.size import examples
@@ -219,7 +219,7 @@ class Walk:
         public = {item["token"] for item in items} & own
         assert public <= {made["token"] for made in pages}
         for made in pages:
-            reasons = oracle.may_be_up(case, self.page(shown, made), now)
+            reasons = publication_oracle.may_be_up(case, self.page(shown, made), now)
             if made["token"] in public and reasons:
                 raise UpWithoutLeave(reasons, self.done)
         assert pages or case.status != "public_campaign", self.done

@@ -51,7 +51,7 @@ def test_a_key_counts_only_as_a_bearer_credential(standing: Standing) -> None:
         f"Bearer {key} {key}",
         f"Bearer {key}\x7f",
     ):
-        a_problem(nobody.get("/v1/me", Authorization=credential), 401, "unauthenticated")
+        a_problem(nobody.get("/v1/me", Authorization=header), 401, "unauthenticated")
     a_problem(nobody.get(f"/v1/me?access_token={key}"), 401, "unauthenticated")
 
 

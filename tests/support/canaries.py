@@ -238,7 +238,7 @@ class Life:
     def _go_public(self) -> None:
         world, one = self.world, f"/v1/cases/{self.reference}"
         page = self.send(world.coordinator, f"{one}/publications", "publish", {"publication_level": "anonymised"})
-        self.send(world.coordinator, f"{one}/publications/{publication['id']}/takedown", "take_down", {})
+        self.send(world.coordinator, f"{one}/publications/{page['id']}/takedown", "take_down", {})
         self.send(world.reviewer, f"{one}/approvals", "add_approvals", {"level": "named"})
         self.step("escalation")
         self.token = world.records(self.reference, "publications")[-1]["token"]

@@ -41,10 +41,8 @@ class Outsider:
         These are encrypted, each with a nonce of its own, and all as long: only what is read from them can tell.
         """
         answer = self.person.call(method, path, body, **headers)
-        sent_headers = sorted((name, value) for name, value in answer.headers.items() if name != "x-request-id")
-        heard = (
-            f"{self.role} {self.place}: {method} {path} {headers}\n{answer.status_code} {sent_headers}\n{answer.text}"
-        )
+        sent = sorted((name, value) for name, value in answer.headers.items() if name != "x-request-id")
+        heard = f"{self.role} {self.place}: {method} {path} {headers}\n{answer.status_code} {sent}\n{answer.text}"
         self.heard.append(PLACE_IN_FEED.sub("a place", heard))
         assert answer.status_code < 500, self.heard[-1]
         return answer

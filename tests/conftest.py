@@ -18,7 +18,8 @@ from appeals.cases.case import Case
 from appeals.database import protection
 from appeals.database.engine import Database
 from appeals.read_models.case_snapshot import stale_snapshots
-from tests.support.cast import Cast, World, found_cast, today
+from tests.support.cast import World, today
+from tests.support.people import Cast, found_cast
 from tests.support.size import EXAMPLES, examples
 
 PEPPER = "a pepper for tests only"

@@ -16,32 +16,12 @@ from pytest_socket import SocketConnectBlockedError
 from sqlalchemy import FromClause, TableClause
 from sqlalchemy.orm.util import AliasedClass
 
-import appeals
+from tests.support.layers import APART, FILES, HEIGHT, HEIGHT_OF, ROOT
 
-ROOT = Path(appeals.__file__).parent
-FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
-LAYERS = (
-    "__main__",
-    "cli",
-    "app",
-    "api pages",
-    "reports webhooks",
-    "lifecycle",
-    "transaction",
-    "read_models",
-    "access",
-    "cases",
-    "accounts",
-    "settings",
-    "database fields process",
-    "errors vocabulary",
-)
-"""From the top down. A folder knows those below it; not those above, not those beside it."""
-HEIGHT_OF = {name: -depth for depth, names in enumerate(LAYERS) for name in names.split()}
-APART = ("lifecycle", "read_models")
-"""The first knows of the second only what the transaction between them does."""
-HEIGHT = {name: HEIGHT_OF.get(name.split(".")[0], 1) for name in FILES if not name.endswith("__init__")}
 KNOW_HTTP = re.compile(r"app|api\..*")
+TESTS = Path(__file__).parent
+LONGEST_TEST_FILE = 500
+"""Lines."""
 
 
 @cache
@@ -182,3 +162,23 @@ def test_how_many_examples_are_tried_is_said_in_one_place() -> None:
     others = [path for path in Path(__file__).parent.rglob("*.py") if path.name not in known]
     own = {path.name for path in others if re.search(r"max_examples|APPEALS_TEST_(?!DATABASE_URL)", path.read_text())}
     assert own == set()
+
+
+def imported_by(path: Path) -> set[str]:
+    """The modules and names that a file imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    parts = {
+        f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    return whole | parts
+
+
+def test_no_test_file_is_too_long_to_read() -> None:
+    lines = {path.name: len(path.read_text().splitlines()) for path in TESTS.rglob("*.py")}
+    assert {name: count for name, count in lines.items() if count > LONGEST_TEST_FILE} == {}
+
+
+def test_tests_share_by_the_support_folder_alone() -> None:
+    of_tests = {path.name for path in TESTS.rglob("*.py") if any(".test_" in name for name in imported_by(path))}
+    assert of_tests == set()

@@ -28,7 +28,7 @@ from appeals.settings import ROOT, Settings
 from appeals.vocabulary import VOCABULARIES, AttentionReason, Role, Status
 from tests.support.cast import PARTIES, Person, World, consent, day
 from tests.support.commands import command_names
-from tests.test_architecture import HEIGHT
+from tests.support.layers import HEIGHT
 
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])

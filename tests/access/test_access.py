@@ -9,7 +9,8 @@ import pytest
 from appeals.accounts.entity import entity_named, new_entity
 from appeals.lifecycle.steps import STEPS
 from appeals.vocabulary import EntityKind, Role
-from tests.support.cast import CONSENTS, PARTIES, PEOPLE, Body, World, consent, intake, settle, step_input, today
+from tests.support.cast import CONSENTS, PARTIES, Body, World, consent, intake, settle, step_input, today
+from tests.support.people import PEOPLE
 from tests.support.standing import DOORS, RECORDS
 
 EVERYBODY = set(PEOPLE)

@@ -19,11 +19,11 @@ from appeals.api.routing import Route
 from appeals.database.declarative import Base
 from appeals.database.engine import Database
 from appeals.vocabulary import Role
-from tests.api.test_openapi import valid
 from tests.conftest import Template
 from tests.support.cast import Body, Person, World, consent, day, intake, step_input
 from tests.support.refusals import codes
 from tests.support.standing import DOORS, Standing, stand
+from tests.support.valid_bodies import valid
 
 REASON: Body = {"reason": "Police are at the office and nobody answers."}
 BOOKKEEPING = {

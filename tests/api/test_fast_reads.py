@@ -16,7 +16,8 @@ from appeals.api.transaction import Access
 from appeals.database import raw_reads
 from appeals.database.raw_reads import RawReader
 from appeals.vocabulary import Role
-from tests.support.cast import PEOPLE, Person, World
+from tests.support.cast import Person, World
+from tests.support.people import PEOPLE
 
 VISIBILITIES = ("sealed", "restricted", "regional", "network")
 TOLD = ("etag", "content-type", "vary", "link", "cache-control")

@@ -19,8 +19,8 @@ from appeals.api.routes import changes
 from appeals.database.engine import Database
 from appeals.errors import Unauthenticated
 from tests.conftest import Template
-from tests.read_models.test_change_feed import told
 from tests.support.cast import Body
+from tests.support.feed import read_changes
 from tests.support.live import Live, live, served
 from tests.support.newcomer import PATIENCE_S
 
@@ -182,8 +182,8 @@ def test_a_stream_tells_what_happens_and_goes_on_from_the_last_event(live: Live)
 
 def test_a_long_poll_ends_when_something_happens_and_only_for_those_who_may_know(live: Live) -> None:
     reader, coordinator = live.world.as_("europe reader"), live.world.coordinator
-    _, unseen = told(reader)
-    _, place = told(coordinator)
+    _, unseen = read_changes(reader)
+    _, place = read_changes(coordinator)
     answers: list[Any] = []
 
     def wait(spelt: str) -> None:

@@ -36,9 +36,10 @@ from appeals.fields import CONTROLS
 from appeals.read_models.change_feed import FeedCursor
 from appeals.vocabulary import Role
 from tests.conftest import Template
-from tests.support.cast import STEP_INPUTS, Body, intake, organisation, step_input, today
+from tests.support.cast import Body, today
 from tests.support.size import EXAMPLES, examples
-from tests.support.standing import ABSENT, DOORS, NOBODY, RECORDS, Standing, is_table, stand, standing
+from tests.support.standing import ABSENT, DOORS, NOBODY, Standing, is_table, stand, standing
+from tests.support.valid_bodies import valid
 
 __all__ = ["standing"]
 log = logging.getLogger(__name__)
@@ -178,38 +179,6 @@ def fit_for(operation: Route) -> str:
     if operation.name in ("create_first_key", "confirm_membership"):
         return "coordinator"
     return "admin" if operation.path.startswith(("/v1/accounts", "/v1/entities", "/v1/memberships")) else "coordinator"
-
-
-def valid(operation: Route) -> Any:
-    """A body of the right form."""
-    noun = operation.path.split("/")[-1]
-    if not operation.writes:
-        return None
-    if noun in STEP_INPUTS:
-        return step_input(noun)
-    if operation.name == "add_response":
-        return {name: value for name, value in RECORDS[noun].items() if name != "action"}
-    return {"cases": intake(), **RECORDS, **BODIES}.get(noun) or BODIES.get(operation.name, {})
-
-
-BODIES: dict[str, Body] = {
-    "change_consents": {"state": "withdrawn"},
-    "change_commitments": {"status": "in_progress"},
-    "change_team": {"status": "left"},
-    "openings": {"fields": ["narrative"], "reason": "To answer the lawyer."},
-    "break-glass": {"reason": "Somebody was arrested."},
-    "publications": {"publication_level": "anonymised"},
-    "takedown": {"reason": "The workers asked."},
-    "organisations": organisation("Sample Fund"),
-    "facilities": {"name": "Sample Mill", "country": "BD"},
-    "entities": {"name": "Sample Desk", "kind": "member", "parent": "Europe"},
-    "accounts": {"name": "sample desk", "kind": "person", "role": "reader", "entity": "Europe"},
-    "memberships": {"role": "caseworker", "entity": "Europe"},
-    "disabling": {"reason": "unused"},
-    "keys": {"scopes": ["read"], "days": 1},
-    "enrolments": {"halves": ["0000-0000-0000-0000-0000", "1111-1111-1111-1111-1111"]},
-    "webhooks": {"url": "https://hooks.example.org/in"},
-}
 
 
 def test_every_list_declares_its_formats_and_its_next_page(document: Body) -> None:

@@ -21,7 +21,8 @@ from appeals.database.requirements import DatabaseNotReady
 from appeals.database.schema_version import LAST_SQUASHED, MIGRATIONS, head_revision, revisions
 from appeals.vocabulary import Status
 from tests.conftest import PEPPER
-from tests.support.cast import World, found_cast, kept_as_written
+from tests.support.cast import World, kept_as_written
+from tests.support.people import found_cast
 
 VERSIONS = sorted((MIGRATIONS / "versions").glob("*.py"))
 

@@ -11,7 +11,8 @@ from httpx2 import Response
 from sqlalchemy import text
 
 from appeals.database.engine import MIN_CONNECTIONS, RESERVED_CONNECTIONS, Database
-from tests.support.cast import World, action, as_owner, in_loop_of
+from tests.support.cast import World, action, as_owner
+from tests.support.inside import in_loop_of
 
 WAITING = (
     "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND relation = '\"case\"'::regclass"

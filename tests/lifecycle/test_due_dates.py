@@ -17,15 +17,12 @@ from appeals.lifecycle.due_dates import SYSTEM_ACCOUNT, process_due
 from appeals.vocabulary import DueKind
 from tests.conftest import Template
 from tests.support.cast import Body, World, action, consent, day
+from tests.support.clock import later
 from tests.support.live import served
 from tests.support.size import examples
 
 DUE_DATES = examples(40)
 TO_COME = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
-
-
-def later(days: int = 0) -> datetime:
-    return datetime.now(UTC) + timedelta(days=days)
 
 
 def actions(world: World, reference: str) -> list[Body]:

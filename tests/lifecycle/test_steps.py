@@ -12,7 +12,6 @@ from appeals.vocabulary import Status
 from tests.support.cast import (
     CONSENTS,
     PARTIES,
-    PEOPLE,
     Body,
     Person,
     World,
@@ -23,6 +22,7 @@ from tests.support.cast import (
     organisation,
     step_input,
 )
+from tests.support.people import PEOPLE
 from tests.support.stepping import INTAKE, OPEN, WORK, signed
 
 ENDED = ["declined", "referred", "closed"]

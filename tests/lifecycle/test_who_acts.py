@@ -6,9 +6,9 @@ import pytest
 
 from appeals.lifecycle.due_dates import process_due
 from appeals.vocabulary import CHANNEL, ActionKind, Channel
-from tests.lifecycle.test_due_dates import later
 from tests.support.acting import BOTH, MEMBER, PARTNER, STRIKE, WORKERS, add, added, case, change, reasons, unmet
 from tests.support.cast import PARTIES, Body, World, action, consent, day, intake, organisation, step_input
+from tests.support.clock import later
 
 PUBLIC_KINDS = [
     "petition", "email_action", "social_media_action", "street_action", "store_action", "day_of_action",

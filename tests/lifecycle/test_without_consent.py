@@ -14,9 +14,9 @@ from appeals.cases.action import Action
 from appeals.cases.due_date import DueDate
 from appeals.lifecycle.due_dates import process_due
 from appeals.vocabulary import ActedBy, DueKind
-from tests.lifecycle.test_due_dates import later
 from tests.support.acting import BOTH, MEMBER, PARTNER, STRIKE, WORKERS, add, added, case, change, reasons, unmet
 from tests.support.cast import PARTIES, Body, World, action, consent, day, intake, organisation, today
+from tests.support.clock import later
 
 # What asks for no consent, and says why
 

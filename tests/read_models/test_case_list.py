@@ -17,6 +17,7 @@ from appeals.read_models.case_list import CaseQuery, list_statement
 from appeals.reports import duplicates as duplicates_report
 from tests.conftest import PEPPER, Template
 from tests.support.cast import CONSENTS, WAY, Body, World, action, day, intake, organisation, step_input
+from tests.support.duplicates import TWICE_TOLD, duplicates
 
 
 def parties(facility: str, country: str, brand: str) -> Body:
@@ -217,15 +218,7 @@ def test_no_filter_adds_to_what_somebody_sees(shelf: Shelf, who: str) -> None:
 
 # Possible duplicates
 
-
 BESIDE = ["same violations", "same days"]
-
-
-def duplicates(world: World, who: str = "coordinator", **changed: Any) -> dict[str, list[str]]:
-    """The possible duplicates told at intake, with their reasons."""
-    answer = world.as_(who).post("/v1/cases", intake(**changed))
-    assert answer.status_code == 201, answer.text
-    return {told["reference"]: told["reasons"] for told in answer.json()["possible_duplicates"]}
 
 
 def test_the_same_appeal_logged_twice_is_told_with_every_reason(world: World) -> None:
@@ -271,16 +264,6 @@ def test_another_role_makes_no_duplicate(world: World) -> None:
     target = {"role": "employer", "organisation": organisation("Union A")}
     other = organisation("Union B")
     assert duplicates(world, requesting_organisation=other, records={"parties": [target]}) == {}
-
-
-TWICE_TOLD = [
-    ("Bright Stitch Ltd", "ব্রাইট স্টিচ লিমিটেড"),
-    ("Tusuka Trousers Ltd", "তুসুকা ট্রাউজার্স লিমিটেড"),
-    ("Ashulia Garments", "আশুলিয়া গার্মেন্টস"),
-    ("Narayanganj Fashion", "নারায়ণগঞ্জ ফ্যাশন"),
-    ("Ha-Meem Group", "হামীম গ্রুপ"),
-    ("Özak Tekstil", "OZAK TEKSTIL A.S."),
-]
 
 
 @pytest.mark.parametrize(("first", "second"), TWICE_TOLD)

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,7 +19,8 @@ from appeals.database.xid_order import below_xmin, current_xid
 from appeals.lifecycle.due_dates import process_due
 from appeals.read_models import change_feed
 from appeals.vocabulary import Role
-from tests.support.cast import Body, Person, World, settle
+from tests.support.cast import World, settle
+from tests.support.feed import read_changes
 from tests.support.live import live
 from tests.support.size import examples
 
@@ -29,67 +29,52 @@ EVENTS = examples(240, share=10)
 WRITERS, READERS = 8, 10
 
 
-def told(person: Person, since: str | None = None, **params: Any) -> tuple[list[Body], str]:
-    """All that a reader hears from a place on, and the place after it."""
-    settle(person)
-    items: list[Body] = []
-    while True:
-        query = "&".join(f"{name}={value}" for name, value in {"since": since, **params}.items() if value)
-        answer = person.get(f"/v1/changes?{query}")
-        assert answer.status_code == 200, answer.text
-        since = answer.json()["next"]
-        assert since
-        if not answer.json()["items"]:
-            return items, since
-        items += answer.json()["items"]
-
-
 def test_a_reader_hears_of_each_write_once_with_the_case_as_it_stands(world: World) -> None:
     first, second = world.case(), world.case()
-    items, place = told(world.coordinator)
+    items, place = read_changes(world.coordinator)
     assert [(item["kind"], item["reference"]) for item in items] == [("changed", first), ("changed", second)]
     line = next(item for item in world.coordinator.get("/v1/cases").json()["items"] if item["reference"] == first)
     assert items[0]["case"] == line
     world.take(first, "screening")
-    items, place = told(world.coordinator, place)
+    items, place = read_changes(world.coordinator, place)
     assert [(item["reference"], item["version"], item["case"]["status"]) for item in items] == [(first, 2, "screening")]
-    assert told(world.coordinator, place)[0] == []
+    assert read_changes(world.coordinator, place)[0] == []
 
 
 def test_pages_and_whole_tell_the_same(world: World) -> None:
     for _ in range(7):
         world.case()
-    assert told(world.coordinator, limit=2)[0] == told(world.coordinator, limit=200)[0]
+    assert read_changes(world.coordinator, limit=2)[0] == read_changes(world.coordinator, limit=200)[0]
 
 
 def test_what_is_hidden_is_told_to_nobody_and_what_is_taken_out_of_sight_is_removed(world: World) -> None:
     reader, hidden = world.as_("reader"), world.case(visibility="sealed")
     reference = world.case()
-    items, place = told(reader)
+    items, place = read_changes(reader)
     assert [item["reference"] for item in items] == [reference]
     world.coordinator.patch(f"/v1/cases/{hidden}", {"title": "Still hidden"}, If_Match="*")
-    assert told(reader, place)[0] == []
+    assert read_changes(reader, place)[0] == []
     world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "sealed"}, If_Match="*")
     world.coordinator.patch(f"/v1/cases/{reference}", {"title": "Unheard of"}, If_Match="*")
-    items, place = told(reader, place)
+    items, place = read_changes(reader, place)
     assert [{**item, "at": ""} for item in items] == [
         {"kind": "removed", "at": "", "reference": reference, "version": None, "case": None}
     ]
     world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "network"}, If_Match="*")
-    items, _ = told(reader, place)
+    items, _ = read_changes(reader, place)
     assert [(item["kind"], item["case"]["title"]) for item in items] == [("changed", "Unheard of")]
 
 
 def test_a_reader_from_the_beginning_hears_nothing_of_what_is_hidden_now(world: World) -> None:
     """Also when their roles of today would have shown it to them then: they may not have held them."""
     reference = world.case()
-    _, before = told(world.as_("reader"))
+    _, before = read_changes(world.as_("reader"))
     world.coordinator.patch(f"/v1/cases/{reference}", {"visibility": "sealed"}, If_Match="*")
     newcomer = world.newcomer("somebody", Role.READER, entity="International Office")
     for person in (world.as_("reader"), newcomer, world.as_("europe reader")):
-        assert told(person)[0] == []
-        assert told(person)[0] == []  # the quick way
-    assert [item["kind"] for item in told(world.as_("reader"), before)[0]] == ["removed"]
+        assert read_changes(person)[0] == []
+        assert read_changes(person)[0] == []  # the quick way
+    assert [item["kind"] for item in read_changes(world.as_("reader"), before)[0]] == ["removed"]
 
 
 def test_who_began_before_a_case_was_hidden_is_told_in_whatever_pages_they_read(world: World) -> None:
@@ -97,14 +82,14 @@ def test_who_began_before_a_case_was_hidden_is_told_in_whatever_pages_they_read(
     settle(reader)
     first = reader.get("/v1/changes?limit=2").json()
     world.coordinator.patch(f"/v1/cases/{references[0]}", {"visibility": "sealed"}, If_Match="*")
-    kinds = [(item["kind"], item["reference"]) for item in told(reader, first["next"], limit=2)[0]]
+    kinds = [(item["kind"], item["reference"]) for item in read_changes(reader, first["next"], limit=2)[0]]
     assert kinds == [("changed", references[2]), ("changed", references[3]), ("removed", references[0])]
 
 
 def test_a_poll_that_finds_nothing_names_the_place_it_has_read_up_to(world: World) -> None:
     world.case(visibility="sealed")
     person = world.as_("europe reader")
-    _, place = told(person)
+    _, place = read_changes(person)
     for _ in range(3):
         world.case(visibility="sealed")
     settle(person)
@@ -123,7 +108,7 @@ def test_a_poll_that_finds_nothing_names_the_place_it_has_read_up_to(world: Worl
 )
 def test_what_the_door_refuses_is_refused_the_second_time_too(world: World, query: str) -> None:
     world.case()
-    _, place = told(world.coordinator)
+    _, place = read_changes(world.coordinator)
     for _ in range(2):
         assert world.coordinator.get(f"/v1/changes?since={place}").status_code == 200
         assert world.coordinator.get(f"/v1/changes?{query.format(place=place)}").status_code == 422
@@ -133,7 +118,7 @@ def test_what_the_door_refuses_is_refused_the_second_time_too(world: World, quer
 
 def test_a_place_is_taken_however_its_parameter_is_spelt(world: World) -> None:
     world.case()
-    _, place = told(world.coordinator)
+    _, place = read_changes(world.coordinator)
     for _ in range(3):
         assert world.coordinator.get(f"/v1/changes?%73ince={place}").json()["items"] == []
 
@@ -141,21 +126,21 @@ def test_a_place_is_taken_however_its_parameter_is_spelt(world: World) -> None:
 def test_who_leaves_the_team_or_broke_the_glass_for_a_day_hears_that_it_is_gone(world: World) -> None:
     reference = world.case(visibility="sealed")
     other = world.newcomer("another coordinator", Role.COORDINATOR)
-    assert told(other)[0] == []
-    _, place = told(other)
+    assert read_changes(other)[0] == []
+    _, place = read_changes(other)
     assert other.post(f"/v1/cases/{reference}/break-glass", {"reason": "Nobody can be reached"}).status_code == 201
-    items, place = told(other, place)
+    items, place = read_changes(other, place)
     assert [item["kind"] for item in items] == ["changed"]
     with world.database.reading() as session:
         until = max(member.until for member in session.scalars(select(Case)).one().team if member.until)
     process_due(world.database, until)
-    items, _ = told(other, place)
+    items, _ = read_changes(other, place)
     assert [(item["kind"], item["reference"]) for item in items] == [("removed", reference)]
 
 
 @pytest.mark.parametrize("altered", ["", "x", "A" * 60, "ä"])
 def test_a_place_that_was_never_given_is_refused(world: World, altered: str) -> None:
-    _, place = told(world.coordinator)
+    _, place = read_changes(world.coordinator)
     assert world.coordinator.get(f"/v1/changes?since={place[:-2]}{altered or 'AA'}").status_code == 422
     assert world.caseworker.get(f"/v1/changes?since={place}").status_code == 422
 
@@ -163,26 +148,26 @@ def test_a_place_that_was_never_given_is_refused(world: World, altered: str) -> 
 def test_places_tell_nothing_of_what_others_did(world: World) -> None:
     """They are as long after a thousand hidden changes as before, and hold no number that could be read."""
     reader = world.as_("reader")
-    _, before = told(reader)
+    _, before = read_changes(reader)
     world.case(visibility="sealed")
-    _, after = told(reader)
+    _, after = read_changes(reader)
     assert len(before) == len(after)
     assert before[:16] != after[:16]
 
 
 def test_whose_roles_changed_begins_anew(world: World) -> None:
     person = world.newcomer("somebody", Role.READER, entity="Europe")
-    _, place = told(person)
+    _, place = read_changes(person)
     world.give(person.account, "reader", "South Asia")
     for _ in range(2):
         answer = person.get(f"/v1/changes?since={place}")
         assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")
-    assert told(person)[0] == []
+    assert read_changes(person)[0] == []
 
 
 def test_a_poll_that_finds_nothing_new_is_a_304(world: World) -> None:
     world.case()
-    _, place = told(world.coordinator)
+    _, place = read_changes(world.coordinator)
     for _ in range(3):
         empty = world.coordinator.get(f"/v1/changes?since={place}")
         again = world.coordinator.get(f"/v1/changes?since={place}", If_None_Match=empty.headers["etag"])
@@ -195,12 +180,12 @@ def test_a_poll_that_finds_nothing_new_is_a_304(world: World) -> None:
 def test_nobody_hears_that_a_case_they_do_not_see_was_linked_to_one_they_see(world: World) -> None:
     seen, hidden = world.case(visibility="network"), world.case(visibility="sealed")
     follower, keeper = world.as_("europe reader"), world.coordinator
-    _, place = told(follower)
-    _, kept = told(keeper)
+    _, place = read_changes(follower)
+    _, kept = read_changes(keeper)
     assert keeper.add(hidden, "links", {"kind": "same_event", "other": seen}).status_code == 201
     items = keeper.get(f"/v1/changes?since={kept}&wait=10").json()["items"]
     assert [item["reference"] for item in items] == [hidden]
-    assert told(follower, place)[0] == []
+    assert read_changes(follower, place)[0] == []
 
 
 # Many writers that commit out of order, many readers that pause and begin again
@@ -302,7 +287,7 @@ def test_by_their_numbers_alone_changes_would_be_missed(world: World) -> None:
 
 def test_who_had_no_role_for_a_while_begins_anew_and_hears_of_nothing_between(world: World) -> None:
     reader, admin = world.as_("europe reader"), world.as_("admin")
-    _, place = told(reader)
+    _, place = read_changes(reader)
     (held,) = reader.get("/v1/me").json()["memberships"]
     assert admin.post(f"/v1/memberships/{held['id']}/ending", {}).status_code == 201
     reference = world.case(visibility="network")
@@ -311,7 +296,7 @@ def test_who_had_no_role_for_a_while_begins_anew_and_hears_of_nothing_between(wo
     settle(reader)
     answer = reader.get(f"/v1/changes?since={place}")
     assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")
-    assert told(reader)[0] == []
+    assert read_changes(reader)[0] == []
 
 
 # A database restored from a copy
@@ -319,14 +304,14 @@ def test_who_had_no_role_for_a_while_begins_anew_and_hears_of_nothing_between(wo
 
 def test_after_a_copy_was_restored_everybody_begins_anew(world: World) -> None:
     first = world.case()
-    _, place = told(world.coordinator)
+    _, place = read_changes(world.coordinator)
     with world.database.writing() as session:
         change_feed.reset_feed(session)
     for _ in range(2):
         answer = world.coordinator.get(f"/v1/changes?since={place}")
         assert (answer.status_code, answer.json()["code"]) == (410, "feed.begin_anew")
     second = world.case()
-    assert [item["reference"] for item in told(world.coordinator)[0]] == [first, second]
+    assert [item["reference"] for item in read_changes(world.coordinator)[0]] == [first, second]
 
 
 def test_changes_that_were_numbered_on_another_server_are_noticed(world: World) -> None:
@@ -340,4 +325,4 @@ def test_changes_that_were_numbered_on_another_server_are_noticed(world: World) 
     with world.database.writing() as session:
         change_feed.reset_feed(session)
         assert not change_feed.count_foreign_changes(session)
-    assert len(told(world.coordinator)[0]) == 1
+    assert len(read_changes(world.coordinator)[0]) == 1

@@ -11,6 +11,7 @@ from appeals.read_models.name_similarity import are_alike
 from tests.conftest import PEPPER, Template
 from tests.support.cast import Body, World, day
 from tests.support.crisis import ARRESTED, BRANDS, KILLED, ONCE, PROCEEDINGS, TWICE, Report, week
+from tests.support.duplicates import UNSEEN
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,6 @@ def test_reports_that_arrive_twice_are_found_and_others_seldom(crisis: Crisis) -
         false_alarms += [(report.workplace, seen[other]) for other in told.keys() - known]
         seen[reference] = report.workplace
     assert (found, missed, false_alarms) == (len(TWICE), [], [])
-
-
-UNSEEN = [
-    ("Hatirjheel Denim", "হাতিরঝিল ডেনিম"), ("Blue Ocean", "ব্লু ওশান"), ("Rupali Sweater", "রূপালী সোয়েটার"),
-    ("Eastern Jeans", "ইস্টার্ন জিন্স"), ("Lucky Fashion", "লাকি ফ্যাশন"), ("Aurora Knitwear", "অরোরা নিটওয়্যার"),
-    ("Chattogram Apparels", "চট্টগ্রাম অ্যাপারেলস"), ("Titas Textile", "তিতাস টেক্সটাইল"),
-    ("Friends Garments", "ফ্রেন্ডস গার্মেন্টস"), ("Quality Shirts", "কোয়ালিটি শার্টস"), ("Ekota Fabrics", "একতা ফেব্রিকস"),
-    ("Suprovat Composite Knit", "সুপ্রভাত কম্পোজিট নিট"), ("Polash Leather", "পলাশ লেদার"),
-    ("Moonlight Garments", "মুনলাইট গার্মেন্টস"), ("Basundhara Tex", "বসুন্ধরা টেক্স"),
-]  # fmt: skip
-"""Names that were written down after the rules were."""
 
 
 def test_of_names_that_no_rule_was_made_for_most_meet_and_none_wrongly() -> None:

@@ -20,10 +20,9 @@ from appeals.read_models.name_similarity import BlockingKey, are_alike, blocking
 from appeals.reports import case_comparison
 from appeals.reports import duplicates as duplicates_report
 from appeals.reports.duplicates import Comparison, Duplicate
-from tests.read_models.test_case_list import TWICE_TOLD, duplicates
-from tests.reports.test_crisis import UNSEEN
 from tests.support.cast import Body, Person, World, day, intake, organisation
 from tests.support.crisis import ONCE, TWICE, UNIONS
+from tests.support.duplicates import TWICE_TOLD, UNSEEN, duplicates
 from tests.support.size import examples
 
 FIRST = ("Golden", "Blue", "Star", "Delta", "Padma", "Meghna", "Royal", "Lucky", "Aurora", "Titas", "Falcon", "Nova")

@@ -4,25 +4,19 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
-from httpx2 import ASGITransport, AsyncByteStream, BaseTransport, ByteStream, Client, Request, Response
+from httpx2 import Client, Response
 from pydantic import SecretStr
-from sqlalchemy import URL, event, func, make_url, select, update
+from sqlalchemy import event, func, make_url, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from appeals.accounts.account import Membership, grant, new_account
-from appeals.accounts.api_key import new_key
-from appeals.accounts.bootstrap import create_network
-from appeals.accounts.entity import entity_named, new_entity
 from appeals.app import create_app
 from appeals.cases.change_log import Change
 from appeals.database import migrations, protection
@@ -30,106 +24,11 @@ from appeals.database.engine import Database
 from appeals.database.failures import Unreachable
 from appeals.database.xid_order import snapshot_xmin
 from appeals.settings import Settings
-from appeals.vocabulary import AccountKind, EntityKind, Role
+from appeals.vocabulary import AccountKind, Role
+from tests.support.inside import Inside, in_loop_of
+from tests.support.people import Cast, enter
 
 Body = dict[str, Any]
-
-KEYS_LAST = timedelta(days=3000)
-"""Tests let years pass, and a key that has ended once is dead for good."""
-PEOPLE: dict[str, tuple[Role, str]] = {
-    "admin": (Role.ADMIN, "International Office"),
-    "coordinator": (Role.COORDINATOR, "International Office"),
-    "caseworker": (Role.CASEWORKER, "International Office"),
-    "reviewer": (Role.REVIEWER, "International Office"),
-    "auditor": (Role.AUDITOR, "International Office"),
-    "dashboard": (Role.DASHBOARD, "International Office"),
-    "reader": (Role.READER, "International Office"),
-    "asia coordinator": (Role.COORDINATOR, "South Asia"),
-    "asia caseworker": (Role.CASEWORKER, "South Asia"),
-    "asia reader": (Role.READER, "South Asia"),
-    "partner": (Role.PARTNER, "Garment Workers Centre"),
-    "other partner": (Role.PARTNER, "Tannery Workers Centre"),
-    "europe coordinator": (Role.COORDINATOR, "Europe"),
-    "europe caseworker": (Role.CASEWORKER, "Europe"),
-    "europe reader": (Role.READER, "Europe"),
-}
-"""Who plays: the name of an account, its role and the entity it holds it in. Names are handles, not persons."""
-
-
-@dataclass(frozen=True)
-class Cast:
-    """The keys and account ids of the people."""
-
-    keys: Mapping[str, str]
-    accounts: Mapping[str, str]
-
-
-def found_cast(database: Database, pepper: bytes, service: URL | None = None) -> Cast:
-    """Migrate a database, found the network with two members in South Asia, and give everybody a key."""
-    migrations.migrate(database, service=service)
-    keys, accounts = {}, {}
-    with database.writing() as session:
-        create_network(session)
-        for member in ("Garment Workers Centre", "Tannery Workers Centre"):
-            new_entity(session, member, EntityKind.MEMBER, entity_named(session, "South Asia"), "BD")
-        for name, (role, entity_name) in PEOPLE.items():
-            accounts[name], keys[name] = enter(session, pepper, name, role, entity=entity_name)
-        # They are a network in which nothing waits for a confirmation.
-        for signer, others in (
-            ("coordinator", Membership.account_id != UUID(accounts["coordinator"])),
-            ("admin", Membership.account_id == UUID(accounts["coordinator"])),
-        ):
-            session.execute(update(Membership).where(others).values(confirmed_by=UUID(accounts[signer])))
-    return Cast(keys, accounts)
-
-
-def enter(
-    session: Session, pepper: bytes, name: str, *roles: Role, entity: str, kind: AccountKind = AccountKind.PERSON
-) -> tuple[str, str]:
-    """Make an account with roles in an entity, and a key for it; the account's id, and the key."""
-    now = datetime.now(UTC)
-    account, place = new_account(session, name, kind, now), entity_named(session, entity)
-    assert place is not None
-    for role in roles:
-        grant(session, account, role, place, now)
-    return str(account.id), new_key(session, account.id, pepper, now, now + KEYS_LAST).text
-
-
-def in_loop_of(service: TestClient) -> Callable[..., Any]:
-    """What runs a function in the event loop of a service that was entered."""
-    run: Callable[..., Any] = getattr(service, "portal").call  # noqa: B009 - it may be none
-    return run
-
-
-class Together(BaseTransport):
-    """Hands over a whole request in the event loop of a service, and takes back the whole answer.
-
-    A `TestClient` goes to that loop and back eight times for each; streams, either way, are left to it.
-    """
-
-    def __init__(self, service: TestClient) -> None:
-        self._service, self._hand_over = service, in_loop_of(service)
-        self._inside = ASGITransport(service.app, raise_app_exceptions=False, client=("testclient", 50000))
-
-    def handle_request(self, request: Request) -> Response:
-        if request.url.path.startswith("/v1/changes/stream") or not isinstance(request.stream, AsyncByteStream):
-            return self._service.send(request, stream=True)
-        answer: Response = self._hand_over(self._answer, request)
-        return answer
-
-    async def _answer(self, request: Request) -> Response:
-        answer = await self._inside.handle_async_request(request)
-        assert isinstance(answer.stream, AsyncByteStream)
-        content = b"".join([part async for part in answer.stream])
-        return Response(answer.status_code, headers=answer.headers, stream=ByteStream(content))
-
-
-class Inside(Client):
-    """A client of a service in this process."""
-
-    def __init__(self, service: TestClient, database: Database) -> None:
-        self.database = database
-        super().__init__(transport=Together(service), base_url=service.base_url, follow_redirects=True)
 
 
 class Person:

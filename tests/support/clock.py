@@ -1,10 +1,15 @@
-"""The clock of the service, set to another day."""
+"""Days to come, and the clock of the service set to one."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from appeals.api.context import AppContext
+
+
+def later(days: int = 0) -> datetime:
+    """The moment so many days from now."""
+    return datetime.now(UTC) + timedelta(days=days)
 
 
 def on_day(monkeypatch: pytest.MonkeyPatch, days: float) -> None:

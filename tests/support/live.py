@@ -17,8 +17,9 @@ import httpx2
 import pytest
 
 from tests.conftest import PEPPER, Template
-from tests.support.cast import Cast, Person, World
+from tests.support.cast import Person, World
 from tests.support.newcomer import APPEALS, PATIENCE_S, settings, started
+from tests.support.people import Cast
 
 Result = TypeVar("Result")
 

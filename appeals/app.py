@@ -25,7 +25,7 @@ from appeals.api.context import AppContext
 from appeals.api.fast_reads import FastReadMiddleware, FastReads
 from appeals.api.long_polling import ChangeWatcher, SharedReads
 from appeals.api.middleware import ResponseHeadersMiddleware
-from appeals.api.openapi import complete_document
+from appeals.api.openapi import DESCRIPTION, complete_document
 from appeals.api.permissions import policy_of
 from appeals.api.problems import HANDLERS, from_http_exception, problem
 from appeals.api.rate_limit import RateLimiters
@@ -60,10 +60,6 @@ from appeals.webhooks import delivery
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Callable[[], None]]]]
 
-DESCRIPTION = (
-    "Cases of labour-rights urgent appeals: guarded steps, readable history, consent enforced. Text is UTF-8 in NFC, "
-    "without controls but line feed and tab, and holds a visible character; days lie between 1900 and 2200."
-)
 DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data:; script-src 'self' 'sha256-{script}'; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"

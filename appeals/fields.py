@@ -157,10 +157,8 @@ class RefersTo:
 _REFERENCE_PATTERN = r"^(#[a-z0-9][a-z0-9-]{0,39}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
 SAYS_OF_PATTERN = {_REFERENCE_PATTERN: "should be # and the label of a record of this case, or its id"}
 """Sentences in place of patterns that people do not read."""
-_REFERENCE = Field(
-    pattern=_REFERENCE_PATTERN,
-    description="A record of this case: its id, or # and its label.",
-)
+REFERENCE_TEXT = "A record of this case: its id, or # and its label."
+_REFERENCE = Field(pattern=_REFERENCE_PATTERN, description=REFERENCE_TEXT)
 PartyRef = Annotated[str, _REFERENCE, RefersTo("parties")]
 PersonRef = Annotated[str, _REFERENCE, RefersTo("people")]
 ViolationRef = Annotated[str, _REFERENCE, RefersTo("violations")]

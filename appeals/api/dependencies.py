@@ -17,7 +17,11 @@ from appeals.cases.case import Case
 BEARER = HTTPBearer(auto_error=False, description="A key: `ua_<id>_<secret><checksum>`.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="The ETag of the case as you last read it. Without it: 428.")
+    str | None,
+    Header(
+        alias="If-Match",
+        description="The ETag of the case as you last read it; `*` takes it as it is. Without it: 428.",
+    ),
 ]
 IfNoneMatch = Annotated[
     str | None, Header(alias="If-None-Match", description="The ETag you have; 304 when nothing is new.")

@@ -13,10 +13,33 @@ from fastapi import FastAPI
 
 from appeals.api.openapi_events import event_schemas, webhook_operations
 from appeals.api.problems import MEDIA_TYPE, Problem
+from appeals.fields import REFERENCE_TEXT
 
 Responses = dict[int | str, dict[str, Any]]
 """Responses by status, as FastAPI takes them."""
 
+DESCRIPTION = """Cases of labour-rights urgent appeals: guarded steps, readable history, consent enforced.
+
+**Key.** Send `Authorization: Bearer <key>`. `GET /v1/me` tells whose key it is. What begins with `/public` needs none.
+
+**Reading.** A list is a page: send its `next` as `cursor`, until `next` is null. Most lists also come as a table, with
+`Accept: text/csv` or `application/x-ndjson`. Send an answer's ETag as `If-None-Match`, and get 304 while nothing is
+new. To keep a copy of your own current, read `GET /v1/changes`.
+
+**Writing.** Bodies are JSON. Steps, publications and `PATCH` of a case need `If-Match` with the ETag of the case. Send
+a new `Idempotency-Key` with each write: if no answer comes, send the same request with the same key again, and it is
+done once. Where a body refers to a record of the case, give its id, or `#` and the `label` that you gave it.
+
+**Refusals.** Every refusal is a `Problem`; decide by its `code`. They come in the order 401, 404, 403, 422, 428, 412,
+409. After 429, 503 and 507 wait as many seconds as `Retry-After` says.
+
+**Values.** Days are `YYYY-MM-DD` and lie between 1900 and 2200; times are RFC 3339, answered in UTC; amounts are
+decimals in a string. Text is UTF-8 in NFC, without controls but line feed and tab, and holds a visible character. Members
+that are not described are refused. `GET /v1/vocabularies/{name}` tells what codes mean.
+
+**Examples.** They are calls that were made. Ids, times and secrets are replaced, one item of each list of objects is
+shown, and `…` stands for what is sealed or secret.
+"""
 _HEADER_TEXTS = {
     "ETag": "The validator of what is answered; of a case also what If-Match asks for.",
     "Link": "The page after this one, as rel=next; absent on the last.",
@@ -107,7 +130,7 @@ def complete_document(app: FastAPI) -> None:
         schemas |= event_schemas()
         form = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= form.pop("$defs", {})
-        schemas["Problem"] = form
+        schemas["Problem"] = form | {"examples": [_calls()["refusal"]["answer"]]}
         document["components"]["headers"] = HEADERS
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
@@ -147,17 +170,21 @@ def _describe_members(document: dict[str, Any]) -> None:
 
 
 def _describe(part: dict[str, Any], text: str | None) -> None:
-    """Describe a part: its own words first, then those of its value, then the common ones."""
+    """Describe a part: its own words first, then those of its value, then the common ones.
+
+    Of a reference to a record the common words say which record, and its own how to name it.
+    """
     schema = part.get("schema", part)
-    own = (branch["description"] for branch in schema.get("anyOf", []) if "description" in branch)
-    text = next(own, text)
-    if text:
-        part.setdefault("description", text)
+    own = [branch["description"] for branch in (part, *schema.get("anyOf", [])) if "description" in branch]
+    if text and own[:1] == [REFERENCE_TEXT]:
+        part["description"] = f"{text} {REFERENCE_TEXT}"
+    elif own or text:
+        part["description"] = (own or [text])[0]
 
 
 def _give_examples(document: dict[str, Any]) -> None:
     """Show a call of each operation, as it was made: `openapi_examples.json` holds them."""
-    calls = json.loads((Path(__file__).parent / "openapi_examples.json").read_text())
+    calls = _calls()
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         call = calls.get(operation["operationId"], {})
         bodies = {"request": operation.get("requestBody", {})}
@@ -166,3 +193,9 @@ def _give_examples(document: dict[str, Any]) -> None:
             for media_type, content in body.get("content", {}).items():
                 if media_type in SHOWN_BY_EXAMPLE and part in call:
                     content["example"] = call[part]
+
+
+def _calls() -> dict[str, dict[str, Any]]:
+    """The calls by operationId, each with its `answer` and, where it has a body, its `request`; and one `refusal`."""
+    calls: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "openapi_examples.json").read_text())
+    return calls

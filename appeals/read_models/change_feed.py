@@ -67,7 +67,9 @@ class ChangeOutput(Model):
     kind: Literal["changed", "removed"]
     at: datetime
     reference: str
-    version: Annotated[int | None, Field(description="Of the case after the change; of two keep the higher.")]
+    version: Annotated[
+        int | None, Field(description="Of the case after this change; `case` may be newer. Of two keep the higher.")
+    ]
     case: CaseOutput | None
 
 

@@ -56,7 +56,7 @@ class Approach(Model):
     answer_due_on: date | None
     answer: AnswerStatus
     grades: Annotated[list[ResponseGrade], Field(description="Of its answers, the oldest first.")]
-    days: Annotated[int | None, Field(description="To its first answer, where both days are known exactly.")]
+    days: Annotated[int | None, Field(description="Days to its first answer, where both days are known exactly.")]
 
 
 class Promise(Model):
@@ -75,12 +75,12 @@ class TrackRecord(Model):
     id: UUID
     name: str
     cases: int
-    approached: Annotated[int, Field(description="How often.")]
+    approached: Annotated[int, Field(description="How often it was approached.")]
     answered: int
     silence: int
     awaiting: int
     grades: Annotated[dict[ResponseGrade, int], Field(description="How many answers of each grade.")]
-    median_days: Annotated[float | None, Field(description="To the first answer.")]
+    median_days: Annotated[float | None, Field(description="The median of the days to the first answer.")]
     promises: int
     kept: Annotated[int, Field(description="Promises that were seen kept.")]
     broken: int

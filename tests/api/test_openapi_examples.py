@@ -19,7 +19,7 @@ from appeals.api.openapi import SHOWN_BY_EXAMPLE
 from appeals.settings import ROOT
 from tests.conftest import Template
 from tests.support.cast import Body, Person, today
-from tests.support.example_calls import make_calls, stream_of_changes
+from tests.support.example_calls import make_calls, refused_step, stream_of_changes
 from tests.support.openapi import DOCUMENT, every_operation, operations
 from tests.support.standing import RECORDS, stand
 
@@ -113,6 +113,7 @@ def played(template: Template, monkeypatch: pytest.MonkeyPatch) -> dict[str, Bod
     monkeypatch.setattr(Person, "call", call)
     with stand(template) as standing:
         make_calls(standing)
+        calls["refusal"] = {"answer": normaliser.value(refused_step(standing))}
         calls["stream_changes"] = {"answer": normaliser.value(stream_of_changes(standing))}
     return calls
 
@@ -150,6 +151,12 @@ def test_every_example_fits_its_schema() -> None:
         errors = validator_for(schema, validate_formats=True).iter_errors(content["example"])
         wrong += [f"{name}: {error.message}" for error in errors]
     assert wrong == []
+
+
+def test_the_refusal_that_is_shown_fits_its_schema() -> None:
+    problem = DOCUMENT["components"]["schemas"]["Problem"]
+    schema = validator_for({**problem, "components": DOCUMENT["components"]}, validate_formats=True)
+    assert [schema.is_valid(example) for example in problem["examples"]] == [True]
 
 
 def test_no_example_holds_what_names_a_person() -> None:

@@ -6,7 +6,7 @@ from itertools import islice
 from appeals.api.routing import Route
 from appeals.read_models.public_statistics import MIN_CELL
 from appeals.vocabulary import Role
-from tests.support.cast import WAY, Body, World, day, intake, organisation
+from tests.support.cast import WAY, Body, World, day, intake, organisation, step_input
 from tests.support.guard_trips import later
 from tests.support.standing import DOORS, Standing
 
@@ -130,6 +130,15 @@ def stream_of_changes(standing: Standing) -> str:
     headers = {"Authorization": f"Bearer {coordinator.key}"}
     with coordinator.client.stream("GET", f"/v1/changes/stream?since={since}", headers=headers) as response:
         return b"".join(islice(response.iter_bytes(), 2)).decode()
+
+
+def refused_step(standing: Standing) -> Body:
+    """The refusal of a step of which several guards do not hold."""
+    body = {**step_input("closure"), "reason": "demands_met"}
+    answer = standing.world.coordinator.step(standing.reference, "closure", body)
+    assert answer.status_code == 409, answer.text
+    refusal: Body = answer.json()
+    return refusal
 
 
 def enrol_account(world: World) -> None:

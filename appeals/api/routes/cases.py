@@ -79,7 +79,8 @@ class ViewQuery(AsOf):
     view: View | None = None
 
 
-CaseView = RootModel[WorkView | StatusView]
+class CaseView(RootModel[WorkView | StatusView]):
+    """A case in one of its views; `view` tells in which."""
 
 
 def compare_before(authorization: AuthorizationContext, body: Intake) -> Comparison:

@@ -142,7 +142,8 @@ async def stream_changes(
 ) -> AsyncIterator[ServerSentEvent]:
     """The same as server-sent events, as it happens.
 
-    The stream stays open and sends an event for each change. After a break, go on from the last event's id.
+    The stream stays open and sends an event for each change. The first event is `begin`,
+    with the cursor of the start as its id. After a break, send the last id as `Last-Event-ID` or `since`.
     """
     context, place = context_of(request), start
     yield ServerSentEvent(event="begin", raw_data="{}", id=place)

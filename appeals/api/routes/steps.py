@@ -163,11 +163,14 @@ def _description(step: Step) -> str:
     """What the document says of a step: from where it leads, whose it is, and what follows."""
     sources = ", ".join(f"`{state}`" for state in Status if state in step.sources)
     roles = ", ".join(f"`{role}`" for role in sorted(step.roles))
-    end = f"It leads to `{step.target}`." if step.target else "It leads back." if step.returns else "The state stays."
+    back = "It leads back to the state that the case was suspended from, or to an earlier one."
+    end = f"It leads to `{step.target}`." if step.target else back if step.returns else "The state stays."
+    whose = " of the receiving entity" if step.receiving else ""
     second = f" It needs an approval by the role `{step.second}`." if step.second else ""
     return (
-        f"The step is open in {sources}, to the roles {roles}. {end}{second} `GET /v1/cases/{{ref}}/steps` tells which "
-        "guards do not hold. The answer is the history entry and the case as it now stands."
+        f"Take the step `{step.noun}`. It is open in {sources}, to the roles {roles}{whose}. {end}{second} "
+        "`GET /v1/cases/{ref}/steps` tells which guards do not hold. The answer is the "
+        "history entry and the case as it now stands."
     )
 
 

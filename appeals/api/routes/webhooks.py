@@ -67,7 +67,7 @@ def create_webhook(
     body: webhook.WebhookInput,
     write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Be told of what changes from now on, at an address of yours.
+    """Create a webhook: an address of yours that is told of what changes from now on.
 
     Send the address. The answer shows once the secret that signatures are checked with.
     """
@@ -88,7 +88,7 @@ def _with_secret(row: Webhook, secret: str) -> SecretOutput:
 
 @router.get("/v1/webhooks/{id}", response_model=WebhookOutput)
 def get_webhook(id: RecordId, read: Annotated[ReadRequest[Webhook], reading(own_webhook)]) -> Response:
-    """One of them.
+    """One of your webhooks.
 
     The answer tells whether events reach it, and since when they do not.
     """
@@ -100,7 +100,7 @@ def get_webhook(id: RecordId, read: Annotated[ReadRequest[Webhook], reading(own_
 def change_webhook(
     id: RecordId, body: webhook.WebhookChange, write: Annotated[WriteRequest[Webhook], writing(own_webhook)]
 ) -> Response:
-    """Move it to another address, or take it up again.
+    """Move a webhook to another address, or take it up again.
 
     Only the members that you send change. Set `state` to `active` to start one again that was given up.
     """
@@ -117,7 +117,7 @@ def rotate_secret(
     body: Nothing,
     write: Annotated[WriteRequest[Webhook], writing(own_webhook, replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Give it a new secret beside the old one.
+    """Give a webhook a new secret beside the old one.
 
     Events are signed with both secrets for 24 hours. The answer shows the new secret once.
     """
@@ -128,7 +128,7 @@ def rotate_secret(
 
 @router.post("/v1/webhooks/{id}/ending", status_code=201, response_model=WebhookOutput)
 def end_webhook(id: RecordId, body: Nothing, write: Annotated[WriteRequest[Webhook], writing(own_webhook)]) -> Response:
-    """End it: nothing is sent to it any more.
+    """End a webhook: nothing is sent to it any more.
 
     A webhook that was ended stays so; create another to go on.
     """
@@ -143,7 +143,7 @@ def list_deliveries(
     query: Annotated[DeliveryQuery, Query()],
     read: Annotated[ReadRequest[Webhook], reading(own_webhook)],
 ) -> Response:
-    """The events whose delivery failed at first.
+    """The events of a webhook whose delivery failed at first.
 
     The answer tells of each event how often it was tried, and what went wrong the last time.
     """
@@ -161,7 +161,7 @@ def retry_delivery(
     body: Nothing,
     write: Annotated[WriteRequest[tuple[Webhook, Delivery]], writing(own_delivery)],
 ) -> Response:
-    """Have one tried at once.
+    """Have an event that failed sent again at once.
 
     The event is sent again with the same id.
     """

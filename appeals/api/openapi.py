@@ -34,8 +34,8 @@ done once. Where a body refers to a record of the case, give its id, or `#` and 
 409. After 429, 503 and 507 wait as many seconds as `Retry-After` says.
 
 **Values.** Days are `YYYY-MM-DD` and lie between 1900 and 2200; times are RFC 3339, answered in UTC; amounts are
-decimals in a string. Text is UTF-8 in NFC, without controls but line feed and tab, and holds a visible character. Members
-that are not described are refused. `GET /v1/vocabularies/{name}` tells what codes mean.
+decimals in a string. Text is UTF-8 in NFC, without controls but line feed and tab, and holds a visible character.
+Members that are not described are refused. `GET /v1/vocabularies/{name}` tells what codes mean.
 
 **Examples.** They are calls that were made. Ids, times and secrets are replaced, one item of each list of objects is
 shown, and `…` stands for what is sealed or secret.

@@ -57,7 +57,7 @@ def _build_document_once() -> None:
         app.openapi_schema = built[0]
         return built[0]
 
-    FastAPI.openapi = openapi  # type: ignore[method-assign]
+    pytest.MonkeyPatch().setattr(FastAPI, "openapi", openapi)
 
 
 def _start_server() -> None:

@@ -6,17 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from jsonschema_rs import validator_for
 
 from appeals.settings import ROOT
 from appeals.webhooks.batch import _body
 from tests.support.cast import Body
-from tests.support.openapi import DOCUMENT, every_operation, operations
+from tests.support.openapi import DOCUMENT, every_operation, faults, operations
 
 
 def is_valid(schema: Body, value: Any) -> bool:
     """Whether a value fits a schema of the document."""
-    return validator_for({**schema, "components": DOCUMENT["components"]}, validate_formats=True).is_valid(value)
+    return not faults(schema, value)
 
 
 def test_every_subject_is_described_and_has_operations() -> None:

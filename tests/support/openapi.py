@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
+
+from jsonschema_rs import Registry, ValidationError, validator_for
 
 from appeals.settings import ROOT
 from tests.support.cast import Body
 
 DOCUMENT: Body = json.loads((ROOT / "docs" / "openapi.json").read_text())
+_NAME = "urn:openapi"
+_REGISTRY = Registry([(_NAME, {**DOCUMENT, "$id": _NAME})])
 METHODS = {"get", "post", "patch", "put", "delete"}
 
 
@@ -21,3 +26,9 @@ def every_operation() -> Iterator[Body]:
     yield from (operation for _, _, operation in operations())
     for item in DOCUMENT["webhooks"].values():
         yield from (operation for method, operation in item.items() if method in METHODS)
+
+
+def faults(schema: Body, value: Any) -> list[ValidationError]:
+    """How a value does not fit a schema of the document: one that is named in it, or one without references."""
+    named = {"$ref": f"{_NAME}{schema['$ref']}"} if "$ref" in schema else schema
+    return list(validator_for(named, validate_formats=True, registry=_REGISTRY).iter_errors(value))

@@ -8,11 +8,12 @@ a case they may not see speaks of it: not from its details, and not from its id,
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, Field
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, Select, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from appeals.database.bulk import insert_if_absent
@@ -137,7 +138,7 @@ class Directory:
         for table, identities in ((Organisation, organisations), (Facility, facilities)):
             if identities:
                 self._known |= dict.fromkeys((table, identity) for identity in identities)
-                rows: Iterable[Any] = self._session.scalars(select(table).where(table.identity.in_(sorted(identities))))
+                rows: Iterable[Any] = self._session.scalars(_rows_of(table), {"identities": sorted(identities)})
                 self._known |= {(table, row.identity): row for row in rows}
 
     def existing_id(self, given: UUID | OrganisationInput | FacilityInput) -> UUID | None:
@@ -176,19 +177,25 @@ class Directory:
         return FORMS[type(row)].model_validate(details).model_dump(mode="json")
 
     def _one(self, table: type[Row], identity: str, details: dict[str, Any], *, listed: bool) -> Row:
-        query = select(table).where(table.identity == identity)
+        query, params = _rows_of(table), {"identities": [identity]}
         if (table, identity) not in self._known:
-            self._known[table, identity] = self._session.scalar(query)
+            self._known[table, identity] = self._session.scalar(query, params)
         row: Row | None = self._known[table, identity]
         if row is None:
             values = {"id": uuid4(), "identity": identity, "listed": listed, **details}
             insert_if_absent(self._session.connection(), table, values)
-            row = self._known[table, identity] = self._session.scalars(query).one()
+            row = self._known[table, identity] = self._session.scalars(query, params).one()
         if listed and not row.listed:
             # What cases said of it stays theirs: it is listed as whoever lists it knows it.
             for name, value in {**details, "listed": True}.items():
                 setattr(row, name, value)
         return row
+
+
+@cache
+def _rows_of(table: type[Row]) -> Select[tuple[Row]]:
+    """The rows of the identities in the list parameter `identities`."""
+    return select(table).where(table.identity.in_(bindparam("identities", expanding=True)))
 
 
 def _identity_of_organisation(data: OrganisationInput) -> str:

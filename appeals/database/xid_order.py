@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-)
+from sqlalchemy import BigInteger
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -13,7 +10,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from appeals.database.sql_functions import arguments
 
 
-class current_xid(ColumnElement[int]):  # noqa: N801 - reads as the SQL function it is
+class current_xid(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
     """The number of the transaction that runs: those that begin later have a higher one.
 
     Where there is one writer at a time it is 0, as they commit in the order of what they write.
@@ -23,14 +20,14 @@ class current_xid(ColumnElement[int]):  # noqa: N801 - reads as the SQL function
     inherit_cache = True
 
 
-class snapshot_xmin(ColumnElement[int]):  # noqa: N801
+class snapshot_xmin(FunctionElement[int]):  # noqa: N801
     """Below this number every transaction has ended: what they wrote is seen, or will never be."""
 
     type = BigInteger()
     inherit_cache = True
 
 
-class snapshot_xmax(ColumnElement[int]):  # noqa: N801
+class snapshot_xmax(FunctionElement[int]):  # noqa: N801
     """The number that no transaction has had yet: what carries it or a higher one was numbered elsewhere."""
 
     type = BigInteger()

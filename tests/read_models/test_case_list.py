@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy import text as sql
+from sqlalchemy.engine.interfaces import CacheStats
 
 from appeals.accounts.authentication import authenticate
 from appeals.read_models.case_list import CaseQuery, list_statement
@@ -356,6 +357,23 @@ def test_a_write_asks_the_database_no_more_than_it_has_to(world: World) -> None:
     with statements(world) as params:
         world.take(reference, "engagement")
     assert len(params) <= 15, [statement for statement, *_ in params]
+
+
+def test_a_write_compiles_no_statement_that_ran_before(world: World) -> None:
+    """A statement without a cache key is compiled each time, which takes as long as ten that have one."""
+    world.take(world.case_in("accepted"), "engagement")
+    reference = world.case_in("accepted")
+    compiled = list[str]()
+
+    def note(_: Connection, __: Any, statement: str, ___: Any, context: Any, ____: bool) -> None:
+        if context.compiled is not None and context.cache_hit is not CacheStats.CACHE_HIT:
+            compiled.append(statement)
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    world.case()
+    world.take(reference, "engagement")
+    event.remove(world.database.engine, "before_cursor_execute", note)
+    assert compiled == []
 
 
 def test_no_write_reads_through_a_table(world: World) -> None:

@@ -8,7 +8,6 @@ a case they may not see speaks of it: not from its details, and not from its id,
 import hashlib
 import re
 from collections.abc import Iterable
-from functools import cache
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -138,7 +137,7 @@ class Directory:
         for table, identities in ((Organisation, organisations), (Facility, facilities)):
             if identities:
                 self._known |= dict.fromkeys((table, identity) for identity in identities)
-                rows: Iterable[Any] = self._session.scalars(_rows_of(table), {"identities": sorted(identities)})
+                rows: Iterable[Any] = self._session.scalars(_OF_IDENTITIES[table], {"identities": sorted(identities)})
                 self._known |= {(table, row.identity): row for row in rows}
 
     def existing_id(self, given: UUID | OrganisationInput | FacilityInput) -> UUID | None:
@@ -177,7 +176,7 @@ class Directory:
         return FORMS[type(row)].model_validate(details).model_dump(mode="json")
 
     def _one(self, table: type[Row], identity: str, details: dict[str, Any], *, listed: bool) -> Row:
-        query, params = _rows_of(table), {"identities": [identity]}
+        query, params = _OF_IDENTITIES[table], {"identities": [identity]}
         if (table, identity) not in self._known:
             self._known[table, identity] = self._session.scalar(query, params)
         row: Row | None = self._known[table, identity]
@@ -192,10 +191,11 @@ class Directory:
         return row
 
 
-@cache
-def _rows_of(table: type[Row]) -> Select[tuple[Row]]:
-    """The rows of the identities in the list parameter `identities`."""
-    return select(table).where(table.identity.in_(bindparam("identities", expanding=True)))
+_OF_IDENTITIES: dict[type[Base], Select[Any]] = {
+    table: select(table).where(table.identity.in_(bindparam("identities", expanding=True)))
+    for table in (Organisation, Facility)
+}
+"""The rows of the identities in the list parameter `identities`."""
 
 
 def _identity_of_organisation(data: OrganisationInput) -> str:

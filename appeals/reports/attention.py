@@ -7,11 +7,11 @@ list is never out of date.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, String, and_, cast, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from appeals.access.roles import COORDINATION
@@ -72,6 +72,13 @@ class AttentionItem(Model):
     record_id: UUID | None
 
 
+Since = date | datetime | str | None
+"""As a column gives it, by its type."""
+CaseColumns = tuple[str, str, bool, str | None, str, Since, UUID]
+CaseStatement = Select[*CaseColumns]
+"""The reference, title, danger, risk and priority of a case, since when a reason holds, and the id of the record."""
+
+
 @dataclass(frozen=True)
 class AttentionQuery:
     """The parameters of an attention list: the caller and the day."""
@@ -79,18 +86,24 @@ class AttentionQuery:
     caller: Caller
     today: date
 
-    def of_cases(self, since: Any, *conditions: ColumnElement[bool], record: Any = None) -> Select[Any]:
+    def of_cases(
+        self,
+        since: SQLColumnExpression[Since],
+        *conditions: ColumnElement[bool],
+        record: SQLColumnExpression[UUID] = Case.id,
+    ) -> CaseStatement:
         """Return a statement over open cases that the caller works on: their columns, the day since which the reason
         holds, and the id of the record.
         """
-        number = record if record is not None else Case.id
-        return select(*_CASE, since.label("since"), number.label("record")).where(
-            work_view_filter(self.caller), Case.status.not_in(ENDED), *conditions
-        )
+        return _statement(since, record).where(work_view_filter(self.caller), Case.status.not_in(ENDED), *conditions)
 
 
-_CASE = (Case.reference, Case.title, Case.danger, Case.risk, Case.priority)
-Query = Callable[[AttentionQuery], Iterable[Select[Any]]]
+Queries = Callable[[AttentionQuery], Iterable[CaseStatement]]
+
+
+def _statement(since: SQLColumnExpression[Since], record: SQLColumnExpression[UUID]) -> CaseStatement:
+    case = (Case.reference, Case.title, Case.danger, Case.risk, Case.priority)
+    return select(*case, since.label("since"), record.label("record"))
 
 
 def attention(session: Session, caller: Caller) -> list[AttentionItem]:
@@ -105,7 +118,7 @@ def attention(session: Session, caller: Caller) -> list[AttentionItem]:
     return sorted(attention_items, key=urgency_key)
 
 
-def _item(reason: AttentionReason, row: Any, noun: str) -> AttentionItem:
+def _item(reason: AttentionReason, row: Row[*CaseColumns], noun: str) -> AttentionItem:
     return AttentionItem(
         reference=row.reference,
         title=row.title,
@@ -126,7 +139,7 @@ def _day(since: date | datetime | str) -> date:
     return since.date() if isinstance(since, datetime) else since
 
 
-def urgency_key(item: AttentionItem) -> tuple[Any, ...]:
+def urgency_key(item: AttentionItem) -> tuple[bool, int, int, int, str, str]:
     """Return the sort key of an item by urgency."""
     risk = list(RiskLevel).index(item.risk) if item.risk else -1
     reason = list(AttentionReason).index(item.reason)
@@ -136,7 +149,7 @@ def urgency_key(item: AttentionItem) -> tuple[Any, ...]:
 # Each reason
 
 
-def _consent_ended(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _consent_ended(a: AttentionQuery) -> Iterable[CaseStatement]:
     """Consents in force have ended. A paused case is left out, since the pause is what should follow, until a
     new yes.
     """
@@ -148,7 +161,7 @@ def _consent_ended(a: AttentionQuery) -> Iterable[Select[Any]]:
     yield a.of_cases(since, Case.status.in_(TAKEN_UP), ended)
 
 
-def _first_action_late(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _first_action_late(a: AttentionQuery) -> Iterable[CaseStatement]:
     for priority, days in FIRST_ACTION_DAYS.items():
         late = Case.received_on < a.today - timedelta(days=days)
         yield a.of_cases(
@@ -160,17 +173,17 @@ def _not(status: Status) -> ColumnElement[bool]:
     return Case.status != status
 
 
-def _hearing_near(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _hearing_near(a: AttentionQuery) -> Iterable[CaseStatement]:
     near = and_(Proceeding.next_on <= a.today + HEARING_WITHIN, Proceeding.stage.not_in(OVER))
     yield a.of_cases(Proceeding.next_on, near, record=Proceeding.id).join(Proceeding, Proceeding.case_id == Case.id)
 
 
-def _commitment_lapsed(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _commitment_lapsed(a: AttentionQuery) -> Iterable[CaseStatement]:
     lapsed = and_(Commitment.due_on < a.today, Commitment.status.in_(OPEN))
     yield a.of_cases(Commitment.due_on, lapsed, record=Commitment.id).join(Commitment, Commitment.case_id == Case.id)
 
 
-def _answer_overdue(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _answer_overdue(a: AttentionQuery) -> Iterable[CaseStatement]:
     """An expected answer is overdue, until it comes or the network approaches the same target again."""
     query = select(Response.id).where(Response.action == Action.id, Response.grade != ResponseGrade.NO_RESPONSE)
     again = aliased(Action)
@@ -183,7 +196,7 @@ def _answer_overdue(a: AttentionQuery) -> Iterable[Select[Any]]:
     yield a.of_cases(Action.answer_due_on, overdue, record=Action.id).join(Action, Action.case_id == Case.id)
 
 
-def _information_overdue(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _information_overdue(a: AttentionQuery) -> Iterable[CaseStatement]:
     """Requested information is overdue, by the day that the last request named."""
     entry = aliased(HistoryEntry)
     params = and_(entry.case_id == Case.id, entry.step == "information-request")
@@ -194,18 +207,18 @@ def _information_overdue(a: AttentionQuery) -> Iterable[Select[Any]]:
     yield overdue.join(HistoryEntry, HistoryEntry.case_id == Case.id)
 
 
-def _acknowledgement_due(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _acknowledgement_due(a: AttentionQuery) -> Iterable[CaseStatement]:
     waiting = and_(Case.acknowledged_on.is_(None), Case.received_on < a.today - ACKNOWLEDGED_WITHIN)
     yield a.of_cases(Case.received_on, waiting)
 
 
-def _handover_offered(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _handover_offered(a: AttentionQuery) -> Iterable[CaseStatement]:
     offered = VIA_HANDOVER.condition(a.caller, COORDINATION, Case)
-    query: Any = select(*_CASE, Case.updated_at.label("since"), Case.id.label("record"))
+    query = _statement(Case.updated_at, Case.id)
     yield query.where(visible_filter(a.caller), offered, Case.status.not_in(ENDED))
 
 
-def _risk_stale(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _risk_stale(a: AttentionQuery) -> Iterable[CaseStatement]:
     newest = select(func.max(RiskAssessment.assessed_on)).where(RiskAssessment.case_id == Case.id).scalar_subquery()
     for status in set(Status) - ENDED - {Status.RECEIVED, Status.SUSPENDED}:
         days = RISK_REVIEW_DAYS.get(status, RISK_REVIEW_DAYS_ELSEWHERE)
@@ -213,16 +226,16 @@ def _risk_stale(a: AttentionQuery) -> Iterable[Select[Any]]:
         yield a.of_cases(func.coalesce(newest, Case.received_on), stale, Case.status == status)
 
 
-def _review_due(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _review_due(a: AttentionQuery) -> Iterable[CaseStatement]:
     yield a.of_cases(Case.review_on, Case.review_on <= a.today)
 
 
-def _consent_expiring(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _consent_expiring(a: AttentionQuery) -> Iterable[CaseStatement]:
     soon = and_(Consent.expires_on <= a.today + CONSENT_WITHIN, Consent.expires_on >= a.today, Consent.state.in_(YES))
     yield a.of_cases(Consent.expires_on, soon, record=Consent.id).join(Consent, Consent.case_id == Case.id)
 
 
-def _contact_without_consent(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _contact_without_consent(a: AttentionQuery) -> Iterable[CaseStatement]:
     """An action contacted a target without consent. Ended cases are included, because the network tells targets that it
     stops.
     """
@@ -230,26 +243,26 @@ def _contact_without_consent(a: AttentionQuery) -> Iterable[Select[Any]]:
     lately = or_(
         Action.recorded_at >= a.caller.now - OVERRIDE_SHOWN_FOR, Action.done_on >= a.today - OVERRIDE_SHOWN_FOR
     )
-    query: Any = select(*_CASE, Action.done_on.label("since"), Action.id.label("record"))
+    query = _statement(Action.done_on, Action.id)
     yield query.join(Action, Action.case_id == Case.id).where(
         work_view_filter(a.caller), excused, lately, Action.by == ActedBy.NETWORK
     )
 
 
-def _publication_outdated(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _publication_outdated(a: AttentionQuery) -> Iterable[CaseStatement]:
     """A publication no longer agrees with its case. Ended cases are included."""
     outdated = and_(Publication.taken_down_at.is_(None), Publication.outdated_on.is_not(None))
-    query: Any = select(*_CASE, Publication.outdated_on.label("since"), Publication.id.label("record"))
+    query = _statement(Publication.outdated_on, Publication.id)
     yield query.join(Publication, Publication.case_id == Case.id).where(work_view_filter(a.caller), outdated)
 
 
-def _shared_without_consent(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _shared_without_consent(a: AttentionQuery) -> Iterable[CaseStatement]:
     """A case is visible in the whole network without consent, because it was so before consent was required."""
     without = or_(Case.share_until.is_(None), Case.share_until < a.today)
     yield a.of_cases(Case.received_on, Case.visibility == Visibility.NETWORK, without)
 
 
-def _guard_overridden(a: AttentionQuery) -> Iterable[Select[Any]]:
+def _guard_overridden(a: AttentionQuery) -> Iterable[CaseStatement]:
     overridden = cast(HistoryEntry.overrides, String) != "{}"
     lately = and_(overridden, HistoryEntry.recorded_at >= a.caller.now - OVERRIDE_SHOWN_FOR)
     yield a.of_cases(HistoryEntry.recorded_at, lately).join(HistoryEntry, HistoryEntry.case_id == Case.id)
@@ -259,7 +272,7 @@ def _guard_overridden(a: AttentionQuery) -> Iterable[Select[Any]]:
 class ReasonQueries:
     """The queries of a reason, and the kind of record it is about; None if it is about the case."""
 
-    queries: Query
+    queries: Queries
     noun: str = ""
 
 

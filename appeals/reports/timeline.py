@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -17,8 +17,21 @@ from sqlalchemy.orm import Session
 from appeals.access.past import as_it_was, readable_since
 from appeals.access.visibility import is_on_team, sees
 from appeals.accounts.caller import Caller
+from appeals.cases.action import Action
 from appeals.cases.case import Case
+from appeals.cases.commitment import Commitment
+from appeals.cases.consent import Consent
+from appeals.cases.demand import Demand
+from appeals.cases.history import HistoryEntry
+from appeals.cases.outcome import Outcome
+from appeals.cases.payment import Payment
+from appeals.cases.proceeding import Proceeding
+from appeals.cases.publication import Publication
+from appeals.cases.response import Response
 from appeals.cases.revision import States, states_of
+from appeals.cases.risk import RiskAssessment
+from appeals.cases.tally import Tally
+from appeals.cases.violation import Violation
 from appeals.fields import Model
 from appeals.vocabulary import (
     ActionKind,
@@ -37,6 +50,9 @@ from appeals.vocabulary import (
     View,
     ViolationCode,
 )
+
+Dated = TypeVar("Dated")
+"""A record or a history entry."""
 
 
 class TimelineItem(Model):
@@ -123,45 +139,45 @@ def _items(case: Case, states: States, *, of_team: bool) -> Iterator[TimelineIte
 
 
 def _later_facts(
-    facts: Callable[[Any], Iterator[TimelineFact]], states: list[tuple[datetime, Any]]
+    facts: Callable[[Dated], Iterator[TimelineFact]], states: list[tuple[datetime, Dated]]
 ) -> dict[TimelineFact, datetime]:
     """Return the time of each fact that a change of the record added."""
     return {item: at for (_, before), (at, state) in pairwise(states) for item in {*facts(state)} - {*facts(before)}}
 
 
-def _step(entry: Any) -> Iterator[TimelineFact]:
+def _step(entry: HistoryEntry) -> Iterator[TimelineFact]:
     yield TimelineFact(entry.occurred_on, entry.occurred_precision, entry.step, entry.says)
 
 
-def _violation(violation: Any) -> Iterator[TimelineFact]:
+def _violation(violation: Violation) -> Iterator[TimelineFact]:
     yield TimelineFact(violation.since, Precision.EXACT, violation.code, ViolationCode(violation.code).definition)
 
 
-def _tally(count: Any) -> Iterator[TimelineFact]:
+def _tally(count: Tally) -> Iterator[TimelineFact]:
     many = str(count.low) if count.low == count.high else f"{count.low}–{count.high}"
     yield TimelineFact(count.as_of, count.as_of_precision, count.kind, f"{many}: {TallyKind(count.kind).definition}")
 
 
-def _demand(demand: Any) -> Iterator[TimelineFact]:
+def _demand(demand: Demand) -> Iterator[TimelineFact]:
     yield TimelineFact(
         demand.disposed_on, Precision.EXACT, demand.disposition, Disposition(demand.disposition).definition
     )
 
 
-def _action(action: Any) -> Iterator[TimelineFact]:
+def _action(action: Action) -> Iterator[TimelineFact]:
     on = action.done_on or action.planned_on
     by = "" if action.is_by_network else " by others"
     says = f"{action.status}{by}: {ActionKind(action.kind).definition}"
     yield TimelineFact(on, action.done_precision, action.kind, says)
 
 
-def _response(answer: Any) -> Iterator[TimelineFact]:
+def _response(answer: Response) -> Iterator[TimelineFact]:
     says = ResponseGrade(answer.grade).definition
     yield TimelineFact(answer.received_on, answer.received_precision, answer.grade, says)
     yield TimelineFact(answer.rejoined_on, Precision.EXACT, "rejoinder", "The network answered back.")
 
 
-def _commitment(promise: Any) -> Iterator[TimelineFact]:
+def _commitment(promise: Commitment) -> Iterator[TimelineFact]:
     promised = CommitmentStatus.PROMISED
     yield TimelineFact(promise.promised_on, Precision.EXACT, promised, promised.definition)
     yield TimelineFact(promise.due_on, Precision.EXACT, "due", "A promise is due.")
@@ -169,23 +185,23 @@ def _commitment(promise: Any) -> Iterator[TimelineFact]:
     yield TimelineFact(promise.verified_on, Precision.EXACT, done, done.definition)
 
 
-def _consent(word: Any) -> Iterator[TimelineFact]:
+def _consent(word: Consent) -> Iterator[TimelineFact]:
     state = ConsentState(word.state)
     on, precision = (word.given_on, word.given_precision) if word.is_yes else (word.on, word.on_precision)
     yield TimelineFact(on, precision, state, f"{word.scope}: {state.definition}")
     yield TimelineFact(word.expires_on, Precision.EXACT, "expired", f"{word.scope}: Given until this day")
 
 
-def _risk(assessed: Any) -> Iterator[TimelineFact]:
+def _risk(assessed: RiskAssessment) -> Iterator[TimelineFact]:
     yield TimelineFact(assessed.assessed_on, Precision.EXACT, assessed.level, RiskLevel(assessed.level).definition)
 
 
-def _payment(sum_: Any) -> Iterator[TimelineFact]:
+def _payment(sum_: Payment) -> Iterator[TimelineFact]:
     amount = "confidential" if sum_.amount is None else f"{sum_.currency} {sum_.amount:f}"
     yield TimelineFact(sum_.on, sum_.on_precision, sum_.kind, f"{amount}: {PaymentKind(sum_.kind).definition}")
 
 
-def _proceeding(proceeding: Any) -> Iterator[TimelineFact]:
+def _proceeding(proceeding: Proceeding) -> Iterator[TimelineFact]:
     filed, stage = ProceedingStage.FILED, proceeding.stage
     yield TimelineFact(proceeding.filed_on, proceeding.filed_precision, filed, filed.definition)
     if proceeding.stage_on and stage != filed:
@@ -193,47 +209,43 @@ def _proceeding(proceeding: Any) -> Iterator[TimelineFact]:
     yield TimelineFact(proceeding.next_on, Precision.EXACT, "next", "The next hearing or deadline.")
 
 
-def _outcome(outcome: Any) -> Iterator[TimelineFact]:
+def _outcome(outcome: Outcome) -> Iterator[TimelineFact]:
     says = OutcomeCode(outcome.code).definition
     yield TimelineFact(outcome.happened_on, outcome.happened_precision, outcome.code, says)
 
 
-def _publication(publication: Any) -> Iterator[TimelineFact]:
+def _publication(publication: Publication) -> Iterator[TimelineFact]:
     says = PublicationLevel(publication.level).definition
     yield TimelineFact(publication.recorded_at.date(), Precision.EXACT, publication.level, says)
     down = publication.taken_down_at.date() if publication.taken_down_at else None
     yield TimelineFact(down, Precision.EXACT, "taken_down", "The publication was taken down.")
 
 
-def _responses(case: Case) -> Iterable[Any]:
+def _responses(case: Case) -> Iterable[Response]:
     return [response for action in case.actions for response in action.responses]
 
 
-def _all(place: str) -> Callable[[Case], Iterable[Any]]:
-    return lambda case: getattr(case, place)
-
-
 @dataclass(frozen=True)
-class FactSource:
+class FactSource(Generic[Dated]):
     """The records of a timeline kind, the facts of a record, and whether the status view shows them too."""
 
-    records: Callable[[Case], Iterable[Any]]
-    facts: Callable[[Any], Iterator[TimelineFact]]
+    records: Callable[[Case], Iterable[Dated]]
+    facts: Callable[[Dated], Iterator[TimelineFact]]
     public: bool = True
 
 
-FACTS: dict[TimelineKind, FactSource] = {
-    TimelineKind.STEP: FactSource(records=_all("history"), facts=_step),
-    TimelineKind.VIOLATION: FactSource(records=_all("violations"), facts=_violation),
-    TimelineKind.TALLY: FactSource(records=_all("tallies"), facts=_tally),
-    TimelineKind.DEMAND: FactSource(records=_all("demands"), facts=_demand),
-    TimelineKind.ACTION: FactSource(records=_all("actions"), facts=_action),
-    TimelineKind.RESPONSE: FactSource(records=_responses, facts=_response),
-    TimelineKind.COMMITMENT: FactSource(records=_all("commitments"), facts=_commitment),
-    TimelineKind.CONSENT: FactSource(records=_all("consents"), facts=_consent, public=False),
-    TimelineKind.RISK_ASSESSMENT: FactSource(records=_all("risk_assessments"), facts=_risk, public=False),
-    TimelineKind.PAYMENT: FactSource(records=_all("payments"), facts=_payment, public=False),
-    TimelineKind.PROCEEDING: FactSource(records=_all("proceedings"), facts=_proceeding, public=False),
-    TimelineKind.OUTCOME: FactSource(records=_all("outcomes"), facts=_outcome, public=False),
-    TimelineKind.PUBLICATION: FactSource(records=_all("publications"), facts=_publication, public=False),
+FACTS: dict[TimelineKind, FactSource[Any]] = {
+    TimelineKind.STEP: FactSource(lambda case: case.history, _step),
+    TimelineKind.VIOLATION: FactSource(lambda case: case.violations, _violation),
+    TimelineKind.TALLY: FactSource(lambda case: case.tallies, _tally),
+    TimelineKind.DEMAND: FactSource(lambda case: case.demands, _demand),
+    TimelineKind.ACTION: FactSource(lambda case: case.actions, _action),
+    TimelineKind.RESPONSE: FactSource(_responses, _response),
+    TimelineKind.COMMITMENT: FactSource(lambda case: case.commitments, _commitment),
+    TimelineKind.CONSENT: FactSource(lambda case: case.consents, _consent, public=False),
+    TimelineKind.RISK_ASSESSMENT: FactSource(lambda case: case.risk_assessments, _risk, public=False),
+    TimelineKind.PAYMENT: FactSource(lambda case: case.payments, _payment, public=False),
+    TimelineKind.PROCEEDING: FactSource(lambda case: case.proceedings, _proceeding, public=False),
+    TimelineKind.OUTCOME: FactSource(lambda case: case.outcomes, _outcome, public=False),
+    TimelineKind.PUBLICATION: FactSource(lambda case: case.publications, _publication, public=False),
 }

@@ -6,7 +6,6 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from re import fullmatch
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
@@ -18,8 +17,10 @@ from appeals.cases.case import Case
 from appeals.cases.case_reading import WITH_ENTITIES
 from appeals.cases.case_rows import case_row
 from appeals.database.statement_cache import statement_cache
+from appeals.database.types import AnySelect
 from appeals.errors import Forbidden, NotFound
 from appeals.fields import CASE_REFERENCE
+from appeals.json_types import Json
 from appeals.transaction import Transaction
 from appeals.vocabulary import View
 
@@ -139,7 +140,7 @@ def _seen_of(authorization: AuthorizationContext, references: Set[str]) -> set[s
     return set(authorization.session.scalars(query))
 
 
-def _without(data: Any, unseen: Set[str]) -> Any:
+def _without(data: Json, unseen: Set[str]) -> Json:
     """What stands for itself goes from its list; what is told beside others becomes null."""
     if isinstance(data, list):
         return [_without(item, unseen) for item in data if not _names(item, unseen)]
@@ -151,7 +152,7 @@ def _without(data: Any, unseen: Set[str]) -> Any:
     return data
 
 
-def _names(item: Any, unseen: Set[str]) -> bool:
+def _names(item: Json, unseen: Set[str]) -> bool:
     return isinstance(item, dict) and any(item.get(name) in unseen for name in _ITSELF)
 
 
@@ -176,6 +177,6 @@ def _locked_case(tx: Transaction, caller: Caller, reference: str, policy: Condit
     return tx.lock(query, reference=reference, now=caller.now)
 
 
-def _one_locked_case(caller: Caller, policy: Condition) -> Select[Any]:
+def _one_locked_case(caller: Caller, policy: Condition) -> AnySelect:
     query = case_row(Case.reference == bindparam("reference"), policy(caller))
     return query.with_for_update(of=Case)

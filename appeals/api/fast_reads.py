@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from fastapi import Request, Response
-from sqlalchemy import Select, select, true
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,9 +23,10 @@ from appeals.access.access_log import AccessEvent, AccessLogWriter
 from appeals.accounts.api_key import keyed_hash
 from appeals.accounts.caller import Caller
 from appeals.accounts.entity import NetworkState, auth_version
-from appeals.api.prepared_read import VARY, PreparedRead, ReadParams, ReadResult, tags_of
+from appeals.api.prepared_read import VARY, Parameters, PreparedRead, ReadParams, ReadResult, Render, tags_of
 from appeals.database.failures import Unavailable
 from appeals.database.raw_reads import CompiledQuery, RawReader, ReadUnavailable
+from appeals.database.types import AnySelect
 from appeals.errors import CursorExpired, Invalid
 from appeals.fields import CASE_REFERENCE
 from appeals.vocabulary import Logged
@@ -42,8 +42,8 @@ class CachedPlan:
     """
 
     query: CompiledQuery
-    parameters: Callable[[ReadParams], dict[str, Any]]
-    render: Callable[[list[Any], ReadParams], ReadResult | None]
+    parameters: Callable[[ReadParams], Parameters]
+    render: Render
     waits: bool
     operation: str
     caller: Caller
@@ -66,7 +66,7 @@ class FastReads:
         self._hash = keyed_hash("a plan", pepper)
         self._plans: OrderedDict[bytes, CachedPlan] = OrderedDict()
         self._lock = Lock()  # operations learn in threads
-        self._compiled: WeakKeyDictionary[Select[Any], CompiledQuery] = WeakKeyDictionary()
+        self._compiled: WeakKeyDictionary[AnySelect, CompiledQuery] = WeakKeyDictionary()
 
     def clear(self) -> None:
         """Forget every plan: another database is served now."""

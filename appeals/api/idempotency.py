@@ -4,8 +4,9 @@ Kept without end: a request that was lost on a bad line may be sent again days l
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Connection, ForeignKey, Table, bindparam, update
@@ -17,6 +18,7 @@ from appeals.database.declarative import Base
 from appeals.database.failures import Busy, failure_from
 from appeals.database.types import Document
 from appeals.errors import FieldError, KeyReused, StillRunning
+from appeals.json_types import JsonObject
 
 
 class IdempotentResponse(Base):
@@ -33,7 +35,7 @@ class IdempotentResponse(Base):
     status: Mapped[int]
     headers: Mapped[dict[str, str]] = mapped_column(Document)
     body: Mapped[bytes]
-    logged: Mapped[list[dict[str, Any]]] = mapped_column(Document)
+    logged: Mapped[list[JsonObject]] = mapped_column(Document)
     recorded_at: Mapped[datetime]
 
     def require_same(self, print_: bytes) -> None:
@@ -72,7 +74,7 @@ def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: date
     return session.get_one(IdempotentResponse, (account_id, key))
 
 
-def store_response(connection: Connection, account_id: UUID, key: str, response: dict[str, Any]) -> None:
+def store_response(connection: Connection, account_id: UUID, key: str, response: Mapping[str, object]) -> None:
     """Keep the answer to a key claimed in this transaction: its status, headers, body, and what was logged of it."""
     connection.execute(_KEEP, {"of": account_id, "under": key, **response})
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 import anyio
 from fastapi import Request, Response
@@ -16,7 +15,7 @@ from sqlalchemy import select
 
 from appeals.api.fast_reads import CachedPlan, FastReads
 from appeals.api.prepared_read import ReadParams, ReadResult
-from appeals.database.raw_reads import RawReader, ReadUnavailable
+from appeals.database.raw_reads import FetchedRow, RawReader, ReadUnavailable
 from appeals.errors import CursorExpired, Invalid
 from appeals.read_models.change_feed import head_position
 
@@ -30,7 +29,7 @@ class ChangeWatcher:
 
     def __init__(self, reader: RawReader) -> None:
         self._reader = reader
-        self._head: Any = None
+        self._head: list[FetchedRow] | None = None
         self._waiting = 0
         self._watch: asyncio.Task[None] | None = None
         self.moved = asyncio.Event()
@@ -121,7 +120,7 @@ class SharedReads:
     def __init__(self, fast_reads: FastReads) -> None:
         self._fast_reads = fast_reads
         self._moved: asyncio.Event | None = None
-        self._reads: dict[tuple[Any, ...], _SharedRead] = {}
+        self._reads: dict[tuple[object, ...], _SharedRead] = {}
 
     async def after(self, request: Request, place: str, moved: asyncio.Event) -> ReadResult | None:
         """The events after a place; None where only the route can answer."""

@@ -7,15 +7,15 @@ parameters (`refusal_responses`).
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
 from appeals.api.openapi_events import event_schemas, webhook_operations
 from appeals.api.problems import MEDIA_TYPE, Problem
 from appeals.fields import REFERENCE_TEXT
+from appeals.json_types import JsonObject
 
-Responses = dict[int | str, dict[str, Any]]
+Responses = dict[int | str, JsonObject]
 """Responses by status, as FastAPI takes them."""
 
 DESCRIPTION = """Cases of labour-rights urgent appeals: guarded steps, readable history, consent enforced.
@@ -88,7 +88,7 @@ SHOWN_BY_EXAMPLE = ("application/json", "text/event-stream")
 TABLE_FORMATS = {"text/csv": {"schema": {"type": "string"}}, "application/x-ndjson": {"schema": {"type": "string"}}}
 
 
-def header_refs(*names: str) -> dict[str, Any]:
+def header_refs(*names: str) -> JsonObject:
     """References to the headers of an answer; each has a request id."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "X-Request-Id")}
 
@@ -119,7 +119,7 @@ def complete_document(app: FastAPI) -> None:
     """Have the application's document say what FastAPI does not know: the form of problems, and the needed header."""
     generate = app.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> JsonObject:
         if app.openapi_schema:
             return app.openapi_schema
         document = generate()
@@ -145,7 +145,7 @@ def complete_document(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _declare_streams(document: dict[str, Any]) -> None:
+def _declare_streams(document: JsonObject) -> None:
     """Declare a stream as text: FastAPI gives the form of an event by `itemSchema`, which OpenAPI 3.1 does not have."""
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         for response in operation["responses"].values():
@@ -154,7 +154,7 @@ def _declare_streams(document: dict[str, Any]) -> None:
                     content["schema"] = {"type": "string"}
 
 
-def _describe_members(document: dict[str, Any]) -> None:
+def _describe_members(document: JsonObject) -> None:
     """Describe each property and parameter whose model does not: the same name means the same thing everywhere.
 
     The texts are in `openapi_texts.json`; `Schema.property` stands before the name alone.
@@ -169,7 +169,7 @@ def _describe_members(document: dict[str, Any]) -> None:
             _describe(parameter, texts["parameters"].get(parameter["name"]))
 
 
-def _describe(part: dict[str, Any], text: str | None) -> None:
+def _describe(part: JsonObject, text: str | None) -> None:
     """Describe a part: its own words first, then those of its value, then the common ones.
 
     Of a reference to a record the common words say which record, and its own how to name it.
@@ -182,7 +182,7 @@ def _describe(part: dict[str, Any], text: str | None) -> None:
         part["description"] = (own or [text])[0]
 
 
-def _give_examples(document: dict[str, Any]) -> None:
+def _give_examples(document: JsonObject) -> None:
     """Show a call of each operation, as it was made: `openapi_examples.json` holds them."""
     calls = _calls()
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
@@ -195,7 +195,7 @@ def _give_examples(document: dict[str, Any]) -> None:
                     content["example"] = call[part]
 
 
-def _calls() -> dict[str, dict[str, Any]]:
+def _calls() -> dict[str, JsonObject]:
     """The calls by operationId, each with its `answer` and, where it has a body, its `request`; and one `refusal`."""
-    calls: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "openapi_examples.json").read_text())
+    calls: dict[str, JsonObject] = json.loads((Path(__file__).parent / "openapi_examples.json").read_text())
     return calls

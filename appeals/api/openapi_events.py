@@ -1,9 +1,11 @@
 """The events that the service sends to webhooks, as the OpenAPI document declares them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from appeals.json_types import JsonObject
 
 SIGNATURE_HEADERS = {
     "webhook-id": "The id of the event. The same event always has the same id, however often it is sent.",
@@ -62,16 +64,16 @@ class FeedResetEvent(_Event):
 
 _AT = "2026-03-02T08:15:00Z"
 _REFERENCE = "UA-BGD-2026-7QK3M"
-_EVENTS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
+_EVENTS: dict[str, tuple[type[BaseModel], JsonObject]] = {
     "case.changed": (CaseChangedEvent, {"reference": _REFERENCE, "version": 4}),
     "case.removed": (CaseRemovedEvent, {"reference": _REFERENCE, "version": None}),
     "feed.begin_anew": (FeedResetEvent, {}),
 }
 
 
-def event_schemas() -> dict[str, Any]:
+def event_schemas() -> JsonObject:
     """The schemas of the events, by name."""
-    schemas: dict[str, Any] = {}
+    schemas: JsonObject = {}
     for model, _ in _EVENTS.values():
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs")
@@ -79,12 +81,12 @@ def event_schemas() -> dict[str, Any]:
     return schemas
 
 
-def webhook_operations() -> dict[str, Any]:
+def webhook_operations() -> JsonObject:
     """The `webhooks` of the document, by the type of the event."""
     return {kind: {"post": _operation(kind, model, data)} for kind, (model, data) in _EVENTS.items()}
 
 
-def _operation(kind: str, model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
+def _operation(kind: str, model: type[BaseModel], data: JsonObject) -> JsonObject:
     summary, *_ = (model.__doc__ or "").split(". ")
     return {
         "operationId": kind.replace(".", "_"),

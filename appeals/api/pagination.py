@@ -6,21 +6,34 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Request, Response
 from pydantic import BaseModel
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement, Select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from appeals.api import cursor
 from appeals.api.snapshot import Snapshot
 from appeals.fields import Model
+from appeals.json_types import Json, JsonObject
 from appeals.read_models.case_list import PageQuery
 from appeals.vocabulary import Logged
 
 Item = TypeVar("Item", bound=BaseModel)
+
+
+class WithId(Protocol):
+    """A row with an id that says when it was made."""
+
+    @property
+    def id(self) -> UUID:
+        """The id."""
+
+
+Row = TypeVar("Row", bound=WithId)
 
 
 class Page(Model, Generic[Item]):
@@ -30,12 +43,12 @@ class Page(Model, Generic[Item]):
     next: str | None
 
 
-def decode_cursor(tx: Snapshot, query: PageQuery) -> list[Any] | None:
+def decode_cursor(tx: Snapshot, query: PageQuery) -> list[Json] | None:
     """The place in the list that the caller's cursor stands for. Raises: Invalid."""
     return cursor.decode(query.cursor, _list_key(tx.request), tx.context.pepper) if query.cursor else None
 
 
-def page(tx: Snapshot, form: type[Item], rows: Iterable[Any], after: list[Any] | None) -> Response:
+def page(tx: Snapshot, form: type[Item], rows: Iterable[object], after: list[Json] | None) -> Response:
     """A page of rows in their wire form, as the caller accepts it; `after` is where the next page begins."""
     items = [form.model_validate(row) for row in rows]
     media_type = negotiate_format(tx.request)
@@ -53,17 +66,17 @@ class Paging:
     link: str
     pepper: bytes
 
-    def page(self, lines: Sequence[bytes], after: list[Any] | None) -> tuple[bytes, dict[str, str]]:
+    def page(self, lines: Sequence[bytes], after: list[Json] | None) -> tuple[bytes, dict[str, str]]:
         """A page as JSON: its content and its headers."""
         next_cursor = self.encode_cursor(after)
         content = b'{"items":[%s],"next":%s}' % (b",".join(lines), json.dumps(next_cursor).encode())
         return content, self.headers(next_cursor)
 
-    def encode_cursor(self, after: list[Any] | None) -> str | None:
+    def encode_cursor(self, after: list[Json] | None) -> str | None:
         """The cursor of the next page."""
         return cursor.encode(after, self.list_key, self.pepper) if after else None
 
-    def decode_cursor(self, text: str) -> list[Any]:
+    def decode_cursor(self, text: str) -> list[Json]:
         """The place that a cursor stands for. Raises: Invalid."""
         return cursor.decode(text, self.list_key, self.pepper)
 
@@ -85,7 +98,7 @@ def negotiate_format(request: Request) -> str:
 
 
 def page_as_table(
-    tx: Snapshot, form: type[Item], items: Sequence[Item], after: list[Any] | None, media_type: str
+    tx: Snapshot, form: type[Item], items: Sequence[Item], after: list[Json] | None, media_type: str
 ) -> Response:
     """A page as CSV or NDJSON; the access log names every case in it."""
     headers = paging(tx).headers(paging(tx).encode_cursor(after))
@@ -96,7 +109,7 @@ def page_as_table(
 
 
 def as_table(
-    tx: Snapshot, columns: Sequence[str], rows: Iterable[dict[str, Any]], media_type: str, **headers: str
+    tx: Snapshot, columns: Sequence[str], rows: Iterable[JsonObject], media_type: str, **headers: str
 ) -> Response:
     """Rows as CSV or NDJSON, whichever is accepted."""
     if media_type == "text/csv":
@@ -106,18 +119,18 @@ def as_table(
 
 
 def page_by_id(
-    tx: Snapshot, query: PageQuery, table: Any, statement: Select[Any]
-) -> tuple[list[Any], list[str] | None]:
+    tx: Snapshot, query: PageQuery, ids: ColumnElement[UUID] | InstrumentedAttribute[UUID], statement: Select[Row]
+) -> tuple[list[Row], list[str] | None]:
     """A page of rows in the order of their ids, and where the next begins."""
     after = decode_cursor(tx, query)
     if after is not None:
-        statement = statement.where(table.id > UUID(after[0]))
-    rows = list(tx.session.scalars(statement.order_by(table.id).limit(query.limit + 1)))
+        statement = statement.where(ids > UUID(after[0]))
+    rows = list(tx.session.scalars(statement.order_by(ids).limit(query.limit + 1)))
     shown = rows[: query.limit]
     return shown, [str(shown[-1].id)] if len(rows) > len(shown) else None
 
 
-def page_of_records(tx: Snapshot, query: PageQuery, form: type[Item], records: Iterable[Any]) -> Response:
+def page_of_records(tx: Snapshot, query: PageQuery, form: type[Item], records: Iterable[WithId]) -> Response:
     """A page of the records of one case, in the order of their ids."""
     after = decode_cursor(tx, query)
     rest = sorted((row for row in records if not after or str(row.id) > after[0]), key=lambda row: row.id)
@@ -126,7 +139,11 @@ def page_of_records(tx: Snapshot, query: PageQuery, form: type[Item], records: I
 
 
 def page_in_order(
-    tx: Snapshot, query: PageQuery, form: type[Item], items: Iterable[Item], key: Callable[[Item], tuple[Any, ...]]
+    tx: Snapshot,
+    query: PageQuery,
+    form: type[Item],
+    items: Iterable[Item],
+    key: Callable[[Item], tuple[str | int, ...]],
 ) -> Response:
     """A page of items that lie in the order of a key, of which no two are alike but those that are the same."""
     after = decode_cursor(tx, query)
@@ -168,7 +185,7 @@ def _list_key(request: Request) -> str:
 _PAGING = {"cursor", "limit"}
 
 
-def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
+def _csv(columns: Sequence[str], rows: Iterable[JsonObject]) -> bytes:
     """A table with a header line; what is nested stands as JSON in its cell.
 
     Every cell is quoted (RFC 4180): where a spreadsheet splits at semicolons, none becomes a cell of its own.
@@ -181,7 +198,7 @@ def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
     return out.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Json) -> str:
     """A value as a cell that no spreadsheet takes for a formula."""
     if value is None:
         return ""

@@ -5,7 +5,6 @@ Printed as `docs/access.md`. An operation without a line stops the start. Source
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from appeals.access.record_writers import IMMUTABLE_RECORDS, PROTECTIVE_RECORDS, RECORD_WRITERS
 from appeals.access.roles import CASE_ROLES, CASEWORK, COORDINATION, FIELD_WORK, INTAKE_ROLES, TEAM_ROLES
@@ -58,9 +57,17 @@ class Policy:
         return not self.public and (asks or bool(self.roles) or self.view is View.WORK)
 
 
-def _write_policy(operation: str, roles: frozenset[Role], view: View | None = View.WORK, **more: Any) -> Policy:
+def _write_policy(
+    operation: str,
+    roles: frozenset[Role],
+    view: View | None = View.WORK,
+    *,
+    acting: Callable[[Caller, Case], frozenset[Role]] = roles_on,
+    protects: bool = False,
+    logged: Logged | None = Logged.VIEW,
+) -> Policy:
     """A line of casework: its answer shows the case, so that it is logged as a view."""
-    return Policy(operation, roles, view, Scope.WRITE, **{"logged": Logged.VIEW, **more})
+    return Policy(operation, roles, view, Scope.WRITE, logged, acting, protects=protects)
 
 
 def _manage_policy(

@@ -3,12 +3,13 @@ through the driver (`fast_reads.py`).
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import select
 
+from appeals.database.raw_reads import FetchedRow
+from appeals.database.types import AnyColumn, AnySelect
 from appeals.vocabulary import Logged
 
 VARY = "Accept, Authorization"
@@ -39,6 +40,11 @@ class ReadParams:
     tags: tuple[str, ...] = ()
 
 
+Parameters = Mapping[str, object]
+"""The values that a statement is run with, by the names of its parameters."""
+Render = Callable[[Sequence[FetchedRow], ReadParams], ReadResult | None]
+
+
 @dataclass(frozen=True)
 class PreparedRead:
     """A statement with the policy in it, its parameters, and the rendering of its rows as an answer.
@@ -49,14 +55,14 @@ class PreparedRead:
     leaves the request to it. A read that is not `is_repeatable` is not remembered.
     """
 
-    statement: Select[Any]
-    parameters: Callable[[ReadParams], dict[str, Any]]
-    render: Callable[[list[Any], ReadParams], ReadResult | None]
-    snapshot_columns: tuple[ColumnElement[Any], ...] = ()
+    statement: AnySelect
+    parameters: Callable[[ReadParams], Parameters]
+    render: Render
+    snapshot_columns: tuple[AnyColumn, ...] = ()
     waits: bool = False
     is_repeatable: bool = True
 
-    def snapshot_query(self) -> Select[Any]:
+    def snapshot_query(self) -> AnySelect:
         """The snapshot columns by themselves."""
         return select(*self.snapshot_columns)
 
@@ -78,6 +84,6 @@ def matches_tag(tag: str, known: tuple[str, ...]) -> bool:
     return tag.removeprefix("W/") in known or known == ("*",)
 
 
-def or_not_modified(content: bytes, tag: str, params: ReadParams, **more: Any) -> ReadResult:
+def or_not_modified(result: ReadResult, params: ReadParams) -> ReadResult:
     """The answer, without its content where the caller has it."""
-    return ReadResult(None if matches_tag(tag, params.tags) else content, tag, **more)
+    return replace(result, content=None) if matches_tag(result.tag, params.tags) else result

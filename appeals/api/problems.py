@@ -1,10 +1,10 @@
 """Problems: what HTTP makes of each refusal, as `application/problem+json` (RFC 9457)."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +16,7 @@ from appeals import errors
 from appeals.api.request_body import parsed_body, pointer
 from appeals.database.failures import Busy, Full, Unavailable, Unreachable
 from appeals.fields import SAYS_OF_PATTERN, Model
+from appeals.json_types import Json, JsonObject
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -76,7 +77,7 @@ class Problem(Model):
     resume_to: Annotated[str | None, Field(description="409 to a resumption: the state that is offered.")] = None
 
 
-def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None, **facts: Any) -> Response:
+def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None, **facts: Json) -> Response:
     """A problem as an answer; only the facts that are given appear."""
     body = {
         "type": "about:blank",
@@ -93,7 +94,7 @@ def from_refusal(_: Request, refusal: Exception) -> Response:
     """The answer to a refusal of ours."""
     if not isinstance(refusal, errors.Refusal):
         raise refusal
-    facts: dict[str, Any] = {}
+    facts: JsonObject = {}
     if isinstance(refusal, errors.Invalid):
         facts["errors"] = [asdict(error) for error in refusal.faults]
     if isinstance(refusal, errors.StepRefused | errors.ChangeRefused):
@@ -147,7 +148,7 @@ ANOTHER_FORM = {
 """What pydantic says where a whole form is missed, and what we say of it where that is clearer."""
 
 
-def _place(values: dict[str, Any], body: Any) -> str:
+def _place(values: Mapping[str, Json], body: Json) -> str:
     where, *path = values["loc"]
     if where == "query":
         return "?" + (str(path[0]) if path and values["type"] != "extra_forbidden" else "")
@@ -158,9 +159,9 @@ def _place(values: dict[str, Any], body: Any) -> str:
     return _pointer(path, body, missing=values["type"] == "missing")
 
 
-def _pointer(path: Sequence[str | int], body: Any, *, missing: bool) -> str:
+def _pointer(path: Sequence[str | int], body: Json, *, missing: bool) -> str:
     """A JSON pointer to what the body really holds: tags of unions and names of unknown members left out."""
-    at: Any = body
+    at: Json = body
     steps: list[str | int] = []
     for index, part in enumerate(path):
         last = index == len(path) - 1
@@ -172,13 +173,13 @@ def _pointer(path: Sequence[str | int], body: Any, *, missing: bool) -> str:
     return pointer(steps)
 
 
-def _holds(value: Any, part: str | int) -> bool:
+def _holds(value: Json, part: str | int) -> bool:
     if isinstance(value, dict):
         return part in value
     return isinstance(value, list) and isinstance(part, int) and part < len(value)
 
 
-def _says(values: dict[str, Any]) -> str:
+def _says(values: Mapping[str, Json]) -> str:
     if values["type"] == "extra_forbidden":
         return "has a member that is not known here"
     pattern = values.get("ctx", {}).get("pattern")
@@ -223,7 +224,8 @@ def from_http_exception(_: Request, raised: Exception) -> Response:
     return problem(raised.status_code, code, str(raised.detail), dict(raised.headers or {}))
 
 
-HANDLERS: dict[type[Exception], Any] = {
+Handler = Callable[[Request, Exception], Response]
+HANDLERS: dict[type[Exception], Handler] = {
     errors.Refusal: from_refusal,
     RequestValidationError: from_validation_error,
     HTTPException: from_http_exception,
@@ -234,5 +236,4 @@ HANDLERS: dict[type[Exception], Any] = {
 def answer_to(request: Request, refusal: Exception) -> Response:
     """The answer to a refusal that was raised before any route was looked for."""
     handler = next(HANDLERS[kind] for kind in type(refusal).__mro__ if kind in HANDLERS)
-    response: Response = handler(request, refusal)
-    return response
+    return handler(request, refusal)

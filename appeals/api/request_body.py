@@ -6,13 +6,13 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from itertools import takewhile
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from appeals.errors import FieldError, Invalid, NotJson, TooLarge
 from appeals.fields import CONTROLS, Model
+from appeals.json_types import Json, JsonObject
 
 ANONYMOUS_LIMIT = 16_384
 """The largest body taken from somebody without a key, where none is asked for, in bytes."""
@@ -44,7 +44,7 @@ def raw_body(request: Request) -> bytes:
     return getattr(request, "_body", b"")
 
 
-def parsed_body(request: Request) -> Any:
+def parsed_body(request: Request) -> Json:
     """The body that was read, as JSON; None where there was none."""
     return getattr(request, "_json", None)
 
@@ -68,7 +68,7 @@ async def _raw(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def parse(raw: bytes) -> Any:
+def parse(raw: bytes) -> Json:
     """JSON in UTF-8, each member once, no NaN, within the bounds, no forbidden characters. Raises: Invalid.
 
     It takes time in proportion to the size of the body, whatever stands in it.
@@ -86,7 +86,7 @@ def parse(raw: bytes) -> Any:
     return value
 
 
-def _each_member_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _each_member_once(pairs: list[tuple[str, Json]]) -> JsonObject:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member is given twice")
@@ -112,7 +112,7 @@ class Inspection:
         self._values = self._unknown_names = 0
         self._path: list[str | int] = []
 
-    def look(self, container: list[Any] | dict[str, Any]) -> None:
+    def look(self, container: list[Json] | JsonObject) -> None:
         """Look at everything in a list or object. Raises: Invalid, where it is no use to look further."""
         self._values += len(container)
         if self._values > MAX_VALUES:
@@ -130,7 +130,7 @@ class Inspection:
                 self.look(value)
                 self._path.pop()
 
-    def _look_at_names(self, members: dict[str, Any]) -> None:
+    def _look_at_names(self, members: JsonObject) -> None:
         self._unknown_names += len(members.keys() - _our_names())
         if self._unknown_names > MAX_UNKNOWN_NAMES:  # each would be a fault of its own
             raise Invalid([FieldError("", "has members that are not known here")])

@@ -32,8 +32,9 @@ from appeals.api.transaction import Access, Replayed
 from appeals.database.engine import MAX_TRIES
 from appeals.database.failures import Busy, Deadlock
 from appeals.errors import FieldError, Forbidden, Invalid, KeyEnded, NotFound, NotJson, TooLarge, Unauthenticated
+from appeals.json_types import JsonObject
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Handler = Callable[[Request], Coroutine[object, object, Response]]
 
 
 class Route(APIRoute):
@@ -42,9 +43,9 @@ class Route(APIRoute):
     Nothing leaves before it is on the access log. Raises MissingPolicy where no policy has the name of the route.
     """
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+    def __init__(self, path: str, endpoint: Callable[..., object], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        calls: Iterator[Any] = (inner.call for inner in self.dependant.dependencies)
+        calls: Iterator[object] = (inner.call for inner in self.dependant.dependencies)
         self.access: Access = next(call for call in calls if isinstance(call, Access))
         (self.method,) = self.methods or {"GET"}
         self.writes = self.method != "GET"
@@ -72,8 +73,8 @@ class Route(APIRoute):
         return sorted(statuses)
 
     @property
-    def _declared_headers(self) -> dict[str, Any]:
-        headers: dict[str, Any] = self.responses.get(self.status_code or 200, {}).get("headers", {})
+    def _declared_headers(self) -> JsonObject:
+        headers: JsonObject = self.responses.get(self.status_code or 200, {}).get("headers", {})
         return headers
 
     def _success(self, declared: Responses) -> Responses:
@@ -184,13 +185,13 @@ async def _expire(request: Request) -> None:
         await run_in_threadpool(expire)
 
 
-def _query_types(dependant: Dependant) -> Iterator[Any]:
+def _query_types(dependant: Dependant) -> Iterator[object]:
     yield from (field.field_info.annotation for field in dependant.query_params)
     for inner in dependant.dependencies:
         yield from _query_types(inner)
 
 
-def _model(types: Iterator[Any]) -> type[BaseModel] | None:
+def _model(types: Iterator[object]) -> type[BaseModel] | None:
     return next((kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 

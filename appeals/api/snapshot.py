@@ -16,6 +16,7 @@ from appeals.api.permissions import policy_of
 from appeals.api.prepared_read import VARY, PreparedRead, ReadParams, ReadResult, matches_tag, tag_of, tags_of
 from appeals.api.request_log import LogEntry, access_events, operation_of, state_of
 from appeals.cases.case import Case
+from appeals.database.raw_reads import FetchedRow
 from appeals.vocabulary import Logged
 
 Subject = TypeVar("Subject", default=Any)
@@ -81,7 +82,7 @@ class Snapshot(Authorized[Subject]):
         state_of(self.request).events = access_events(self.request, self.logged, 200, media_type)
         return Response(content, 200, sent, media_type)
 
-    def rows(self, read: PreparedRead, params: ReadParams) -> list[Any]:
+    def rows(self, read: PreparedRead, params: ReadParams) -> list[FetchedRow]:
         """The rows of a prepared read, each after the columns of its snapshot. Raises: Invalid, CursorExpired."""
         values = {"now": self.now, **read.parameters(params)}
         rows = self.session.execute(read.statement, values).all()

@@ -16,12 +16,13 @@ from typing import Any
 
 import asyncpg
 from anyio import to_thread
-from sqlalchemy import URL, Dialect, Select
+from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from appeals.database.engine import CONNECT_TIMEOUT_S, LOG_EVERY_S, Database
 from appeals.database.failures import Unavailable
+from appeals.database.types import AnySelect
 
 log = logging.getLogger("appeals")
 QUERY_TIMEOUT_S = 10
@@ -54,6 +55,8 @@ class ReadUnavailable(Exception):
     """The question cannot be put this way at the moment; the usual way answers it."""
 
 
+FetchedRow = tuple[Any, ...]
+"""A row as the driver gives it: the columns in the order of the statement."""
 Processor = Callable[[Any], Any] | None
 _NO_POSITIONS: tuple[Processor, list[int]] = (None, [])
 
@@ -65,7 +68,7 @@ class CompiledQuery:
     The statement itself is kept only where the driver cannot take it.
     """
 
-    statement: Select[Any] | None
+    statement: AnySelect | None
     text: str
     defaults: tuple[Any, ...]
     positions: Mapping[str, tuple[Processor, list[int]]]
@@ -81,7 +84,7 @@ class CompiledQuery:
                 values[place] = put
         return values
 
-    def read(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    def read(self, rows: Sequence[Sequence[Any]]) -> list[FetchedRow]:
         """Rows as the columns' types have them."""
         if not any(self.columns):
             return [tuple(row) for row in rows]
@@ -107,7 +110,7 @@ class RawReader:
         self._connects_at = 0.0
         self._logs_at = 0.0
 
-    def compile(self, statement: Select[Any]) -> CompiledQuery:
+    def compile(self, statement: AnySelect) -> CompiledQuery:
         """The statement as a question."""
         dialect: Dialect = sqlite.dialect() if self._database.embedded else postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
         compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
@@ -131,7 +134,7 @@ class RawReader:
             return bool(url.database) and not str(url.database).startswith((":memory:", "file:"))
         return not set(url.query) - SUPPORTED_PARAMETERS
 
-    async def fetch(self, question: CompiledQuery, **values: Any) -> list[tuple[Any, ...]]:
+    async def fetch(self, question: CompiledQuery, **values: Any) -> list[FetchedRow]:
         """The rows. Raises: ReadUnavailable."""
         url = self._database.engine.url
         if url is not self._url:
@@ -151,7 +154,7 @@ class RawReader:
             raise ReadUnavailable from error
         raise ReadUnavailable  # it could not connect
 
-    def _fetch_by_session(self, statement: Select[Any], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def _fetch_by_session(self, statement: AnySelect, values: Mapping[str, Any]) -> list[FetchedRow]:
         """Where a database is reached in a way that the driver does not know, the question is put as all others are."""
         with self._database.reading() as session:
             return [tuple(row) for row in session.execute(statement, values)]

@@ -10,15 +10,22 @@ from uuid import UUID
 from sqlalchemy import (
     JSON,
     BigInteger,
+    ColumnElement,
     DateTime,
     Dialect,
     Integer,
+    Select,
     String,
     Text,
     Uuid,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+AnySelect = Select[*tuple[Any, ...]]
+"""A statement whose columns are known to who reads its rows."""
+AnyColumn = ColumnElement[Any]
+"""A column or expression of whatever type."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -20,7 +20,7 @@ LAYERS = (
     "accounts",
     "settings",
     "database fields process",
-    "errors vocabulary",
+    "errors json_types vocabulary",
 )
 """From the top down. A folder knows those below it; not those above, not those beside it."""
 HEIGHT_OF = {name: -depth for depth, names in enumerate(LAYERS) for name in names.split()}

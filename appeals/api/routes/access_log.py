@@ -1,8 +1,8 @@
 """The route of the access log, for auditors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -71,7 +71,7 @@ def list_access_log(query: Annotated[AccessQuery, Query()], read: Read) -> Respo
         return page(tx, AccessOutput, _outputs(audit, tx.session, shown), following)
 
 
-def _outputs(audit: Audit, session: Session, entries: Sequence[AccessEntry]) -> list[dict[str, Any]]:
+def _outputs(audit: Audit, session: Session, entries: Sequence[AccessEntry]) -> list[dict[str, object]]:
     columns = [name for name in AccessOutput.model_fields if name != "subjects"]
     subjects = audit.subjects(session, entries)
     return [{**{name: getattr(entry, name) for name in columns}, "subjects": subjects[entry.id]} for entry in entries]
@@ -80,11 +80,11 @@ def _outputs(audit: Audit, session: Session, entries: Sequence[AccessEntry]) -> 
 def _conditions(audit: Audit, params: AccessQuery) -> list[ColumnElement[bool]]:
     numbers = [row_id for name in params.account if (row_id := as_uuid(name))]
     named = select(Account.id).where(or_(Account.name.in_(params.account), Account.id.in_(numbers)))
-    given: list[tuple[Any, Any]] = [
+    conditions: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
         (params.account, lambda: AccessEntry.account_id.in_(named)),
         (params.kind, lambda: AccessEntry.kind.in_(params.kind)),
         (params.subject, lambda: or_(*(audit.is_about(named) for named in params.subject))),
         (params.at_from, lambda: AccessEntry.at >= params.at_from),
         (params.at_to, lambda: AccessEntry.at < params.at_to),
     ]
-    return [condition() for value, condition in given if value]
+    return [condition() for value, condition in conditions if value]

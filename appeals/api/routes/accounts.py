@@ -4,7 +4,7 @@ Nobody changes their own account: an admin sees no case content. How a role is c
 `keys.py`.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -49,7 +49,7 @@ class Nothing(Model):
 # What the path names
 
 
-def known_account(authorization: AuthorizationContext, _: Any) -> Account:
+def known_account(authorization: AuthorizationContext, _: object) -> Account:
     """The account in the path, also a disabled one. Raises: NotFound."""
     account_id = as_uuid(authorization.params["id"])
     account = account_of(authorization.session, account_id, lock=authorization.writes) if account_id else None
@@ -65,7 +65,7 @@ def account_of(session: Session, account_id: UUID, *, lock: bool) -> Account | N
     return session.scalar(query, execution_options={"populate_existing": True})
 
 
-def governed_account(authorization: AuthorizationContext, _: Any) -> Account:
+def governed_account(authorization: AuthorizationContext, _: object) -> Account:
     """The account in the path, for an admin of all that it holds. Raises: NotFound, Forbidden."""
     account = known_account(authorization, _)
     if not accounts.administers(authorization.session, authorization.caller, account):
@@ -73,7 +73,7 @@ def governed_account(authorization: AuthorizationContext, _: Any) -> Account:
     return account
 
 
-def adoptable_account(authorization: AuthorizationContext, _: Any) -> Account:
+def adoptable_account(authorization: AuthorizationContext, _: object) -> Account:
     """The account in the path, if the caller may propose a role for it. Raises: NotFound, Forbidden."""
     account = known_account(authorization, _)
     if not role_confirmation.belongs_to(authorization.session, authorization.caller, account):
@@ -93,7 +93,7 @@ def known_membership(authorization: AuthorizationContext) -> Membership:
     return membership
 
 
-def governed_membership(authorization: AuthorizationContext, _: Any) -> Membership:
+def governed_membership(authorization: AuthorizationContext, _: object) -> Membership:
     """The membership in the path, for an admin of its entity; what is proposed also for its coordinators.
 
     Raises: NotFound, Forbidden.
@@ -124,7 +124,7 @@ def list_entities(query: Annotated[PageQuery, Query()], read: Read) -> Response:
     An entity lies below another; a role in an entity is valid for all entities below it.
     """
     with read.snapshot() as tx:
-        rows, after = page_by_id(tx, query, Entity, select(Entity))
+        rows, after = page_by_id(tx, query, Entity.id, select(Entity))
         return page(tx, EntityOutput, entities.entity_outputs(tx.session, rows), after)
 
 
@@ -158,7 +158,7 @@ def list_accounts(query: Annotated[PageQuery, Query()], read: Read) -> Response:
     The answer is a page of accounts with their roles.
     """
     with read.snapshot() as tx:
-        rows, after = page_by_id(tx, query, Account, select(Account).where(Account.active))
+        rows, after = page_by_id(tx, query, Account.id, select(Account).where(Account.active))
         return page(tx, AccountOutput, [account_output(tx.session, row) for row in rows], after)
 
 

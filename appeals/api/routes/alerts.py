@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence, Set
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -55,8 +55,11 @@ def list_alerts(query: Annotated[AlertQuery, Query()], read: Read) -> Response:
     An alert tells of an act that others should know of, such as broken glass or a role that was given.
     """
     with read.snapshot() as tx:
-        rows, after = page_by_id(tx, query, Alert, alerts_for(tx.caller.account_id, query.kind))
+        rows, after = page_by_id(tx, query, Alert.id, alerts_for(tx.caller.account_id, query.kind))
         return page(tx, AlertOutput, _alert_outputs(tx.session, rows), after)
+
+
+Row = TypeVar("Row", Account, Case, Entity, Membership, TeamMember)
 
 
 def _alert_outputs(session: Session, alerts: Sequence[Alert]) -> list[AlertOutput]:
@@ -116,6 +119,6 @@ ALERT_TEXTS = {
 }
 
 
-def _by_id(session: Session, table: Any, ids: Set[UUID | None]) -> dict[UUID | None, Any]:
+def _by_id(session: Session, table: type[Row], ids: Set[UUID | None]) -> dict[UUID | None, Row]:
     """The rows of these ids."""
     return {row.id: row for row in session.scalars(select(table).where(table.id.in_(ids - {None})))}

@@ -1,7 +1,5 @@
 """The route that changes a case itself: title, summary, priority, assignee, visibility; never its status."""
 
-from typing import Any
-
 from fastapi import Response
 
 from appeals.access.visibility import roles_on
@@ -14,6 +12,7 @@ from appeals.api.routing import new_router
 from appeals.api.transaction import WriteTransaction
 from appeals.cases.sharing import NOT_AGREED, may_have
 from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid
+from appeals.json_types import JsonObject
 from appeals.lifecycle import transition as steps
 from appeals.lifecycle.attempt import Attempt
 from appeals.lifecycle.case_inputs import CaseChange
@@ -43,7 +42,7 @@ def amend_case(ref: CaseReference, body: CaseChange, write: CurrentWrite) -> Res
         return tx.respond(shown.view, ETag=shown.tag)
 
 
-def _understood(tx: WriteTransaction, body: CaseChange) -> dict[str, Any]:
+def _understood(tx: WriteTransaction, body: CaseChange) -> JsonObject:
     """The columns to set, by name; `assignee_id` is an account that exists. Raises: Forbidden, Invalid."""
     values = {name: getattr(body, name) for name in body.model_fields_set}
     if values.keys() & COORDINATORS_ONLY and Role.COORDINATOR not in roles_on(tx.caller, tx.case):
@@ -56,7 +55,7 @@ def _understood(tx: WriteTransaction, body: CaseChange) -> dict[str, Any]:
     return values
 
 
-def amend(tx: WriteTransaction, body: CaseChange, values: dict[str, Any]) -> None:
+def amend(tx: WriteTransaction, body: CaseChange, values: JsonObject) -> None:
     """Set what differs from what is on record, and let what follows from it follow. Raises: ChangeRefused, Invalid."""
     case = tx.case
     if "assignee_id" in values:
@@ -87,7 +86,7 @@ def _require_shareable(tx: WriteTransaction, visibility: Visibility | None) -> N
     raise ChangeRefused(case.status, [NOT_AGREED], steps.open_nouns(tx.caller, case))
 
 
-def _name_responsible(tx: WriteTransaction, changed: dict[str, Any]) -> None:
+def _name_responsible(tx: WriteTransaction, changed: JsonObject) -> None:
     """Name on the team who is given the case, and who seals it: they would lose sight of it themselves."""
     writing = tx.write_context
     if "assignee_id" in changed:

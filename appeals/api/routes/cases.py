@@ -1,6 +1,8 @@
 """Routes of the case itself: intake, the list, one case, its history."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import Field, RootModel
@@ -19,7 +21,7 @@ from appeals.api.pagination import (
     paging,
 )
 from appeals.api.parameters import CaseReference
-from appeals.api.prepared_read import PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
+from appeals.api.prepared_read import Parameters, PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
 from appeals.api.problems import UnmetOutput
 from appeals.api.routing import new_router
 from appeals.api.snapshot import Authorized, Snapshot
@@ -27,6 +29,7 @@ from appeals.api.transaction import WriteRequest
 from appeals.cases.case import Case
 from appeals.cases.case_reading import load_case
 from appeals.cases.sharing import NOT_AGREED
+from appeals.database.raw_reads import FetchedRow
 from appeals.database.statement_cache import statement_cache
 from appeals.errors import FieldError, Forbidden, Invalid, NotFound
 from appeals.fields import Instant, Model
@@ -107,12 +110,12 @@ def get_case(ref: CaseReference, query: Annotated[ViewQuery, Query()], read: Rea
 
 
 def case_read(tx: Snapshot, query: ViewQuery) -> PreparedRead:
-    """Any case in the same view, as it is stored."""
+    """A case in the same view, as it is stored."""
 
-    def parameters(params: ReadParams) -> dict[str, Any]:
+    def parameters(params: ReadParams) -> Parameters:
         return {"reference": params.reference, "known": params.tags[0] if params.tags else ""}
 
-    def render(rows: list[Any], params: ReadParams) -> ReadResult | None:
+    def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult | None:
         is_work, tag, content, survivor, *_ = rows[0]
         if tag is None:
             return None
@@ -123,7 +126,7 @@ def case_read(tx: Snapshot, query: ViewQuery) -> PreparedRead:
         if survivor or links:
             content = insert_links(insert_survivor(content, survivor), links)
             tag = views.tag_of(int(tag[1:].partition("-")[0]), content)
-        return or_not_modified(content, tag, params, logged=logged)
+        return or_not_modified(ReadResult(content, tag, logged=logged), params)
 
     return PreparedRead(
         cached_statement(statement_cache(tx.session), tx.caller, snapshot_statement, query.view), parameters, render
@@ -175,12 +178,12 @@ def case_list_read(tx: Snapshot, query: CaseQuery) -> PreparedRead:
     pages, place = paging(tx), decode_cursor(tx, query)
     is_repeatable = query.q is None
 
-    def parameters(params: ReadParams) -> dict[str, Any]:
+    def parameters(params: ReadParams) -> Parameters:
         return next_cursor(query, pages.decode_cursor(params.cursor)) if place and is_repeatable else {}
 
-    def render(rows: list[Any], params: ReadParams) -> ReadResult:
+    def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult:
         content, headers = pages.page(*page_of([row for row in rows if row[-2] is not None], query.limit))
-        return or_not_modified(content, tag_of(content), params, headers=headers)
+        return or_not_modified(ReadResult(content, tag_of(content), headers), params)
 
     statement = list_statement(tx.session, tx.caller, query, place)
     return PreparedRead(statement, parameters, render, is_repeatable=is_repeatable)
@@ -206,7 +209,7 @@ def create_case(
         return tx.respond(content, Location=f"/v1/cases/{case.reference}", ETag=shown.tag)
 
 
-def log_publication(tx: Authorized, published_before: set[Any]) -> None:
+def log_publication(tx: Authorized, published_before: set[UUID]) -> None:
     """Log a view of the case, and a publication where others are public than before."""
     tx.log(Logged.VIEW)
     if tx.case.publications_up != published_before:

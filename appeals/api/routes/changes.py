@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
@@ -15,11 +15,12 @@ from appeals.api.dependencies import Read
 from appeals.api.fast_reads import response_of
 from appeals.api.long_polling import poll_until_news, wait_for
 from appeals.api.openapi import with_headers
-from appeals.api.prepared_read import PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
+from appeals.api.prepared_read import Parameters, PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
 from appeals.api.routing import new_router
 from appeals.api.snapshot import Snapshot
 from appeals.api.transaction import ReadRequest
 from appeals.database.failures import Unavailable
+from appeals.database.raw_reads import FetchedRow
 from appeals.errors import Refusal
 from appeals.fields import Model
 from appeals.read_models.change_feed import (
@@ -84,17 +85,17 @@ def changes_read(tx: Snapshot, query: FeedQuery) -> PreparedRead:
     """The same page from any place on."""
     cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
 
-    def render(rows: list[Any], params: ReadParams) -> ReadResult:
+    def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult:
         changes = [row[2:] for row in rows if row[2] is not None]
         content, tag, headers = _page(cursors, query, _range_read(cursors, params), changes, rows[0][:2])
-        return or_not_modified(content, tag, params, headers=headers, is_news=bool(changes))
+        return or_not_modified(ReadResult(content, tag, headers, is_news=bool(changes)), params)
 
     statement = changes_for(tx.caller, FROM_START, query.limit)
     return PreparedRead(statement, _after(cursors), render, head_position(), waits=query.wait > 0)
 
 
 def _page(
-    cursors: FeedCursor, query: FeedQuery, read: ReadRange, rows: Sequence[Any], head: Sequence[int | None]
+    cursors: FeedCursor, query: FeedQuery, read: ReadRange, rows: Sequence[FetchedRow], head: Sequence[int | None]
 ) -> tuple[bytes, str, dict[str, str]]:
     """A page as JSON, its tag, and its headers.
 
@@ -117,7 +118,7 @@ def _read_on(read: ReadRange, after: FeedPosition, head: Sequence[int | None]) -
     return ReadRange(after, position_from(head) if read is FROM_START else read.began)
 
 
-def _after(cursors: FeedCursor) -> Callable[[ReadParams], dict[str, Any]]:
+def _after(cursors: FeedCursor) -> Callable[[ReadParams], Parameters]:
     return lambda params: parameters(_range_read(cursors, params))
 
 
@@ -173,7 +174,7 @@ def events_read(tx: Snapshot) -> PreparedRead:
     """The events after any place; the tag of the result is the place after them."""
     cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
 
-    def render(rows: list[Any], params: ReadParams) -> ReadResult:
+    def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult:
         changes, began = [row[2:] for row in rows if row[2] is not None], _range_read(cursors, params).began
         items = zip(changes, items_from(changes, EVENTS_AT_ONCE), strict=False)
         events = tuple((cursors.encode(ReadRange((row[0], row[1]), began)), item) for row, item in items)

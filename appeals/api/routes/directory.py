@@ -1,6 +1,6 @@
 """Routes of the directories: organisations, facilities, code lists."""
 
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -25,6 +25,7 @@ from appeals.read_models.case_list import PageQuery
 from appeals.vocabulary import VOCABULARIES, Code
 
 router = new_router("directories")
+Listed = TypeVar("Listed", Organisation, Facility)
 
 
 class CodeOutput(Model):
@@ -81,20 +82,20 @@ def add_facility(body: directory.FacilityInput, write: Write) -> Response:
 def _directory(
     tx: Snapshot,
     query: PageQuery,
-    table: type[Organisation] | type[Facility],
+    table: type[Listed],
     key: ColumnElement[UUID | None],
 ) -> Response:
     """What is listed openly, and what the cases name that the caller works on, in the words of those cases."""
     named = own_parties(tx.caller).where(key.is_not(None))
     statement = select(table).where(or_(table.listed.is_(true()), table.id.in_(named.with_only_columns(key))))
-    rows, after = page_by_id(tx, query, table, statement)
+    rows, after = page_by_id(tx, query, table.id, statement)
     unlisted = [row.id for row in rows if not row.listed]
     parties = tx.session.scalars(named.where(key.in_(unlisted)).order_by(Party.id.desc()))
     words = {party.named["id"]: party.named for party in parties}
     return page(tx, FORMS[table], [words.get(str(row.id), row) for row in rows], after)
 
 
-def codes_in_path(authorization: AuthorizationContext, _: Any) -> type[Code]:
+def codes_in_path(authorization: AuthorizationContext, _: object) -> type[Code]:
     """The code list of this name. Raises: NotFound."""
     codes = VOCABULARIES.get(authorization.params["name"])
     if codes is None:

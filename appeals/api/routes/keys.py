@@ -5,7 +5,7 @@ How a first key is made: `role_confirmation.py`.
 
 from datetime import datetime
 from re import fullmatch
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -31,7 +31,7 @@ from appeals.vocabulary import Scope
 router = new_router("network")
 
 
-def own_account(authorization: AuthorizationContext, _: Any) -> Account:
+def own_account(authorization: AuthorizationContext, _: object) -> Account:
     """The account in the path, if it is the caller's own. Raises: NotFound, KeyForAnother."""
     account = known_account(authorization, _)
     if account.id != authorization.caller.account_id:
@@ -39,7 +39,7 @@ def own_account(authorization: AuthorizationContext, _: Any) -> Account:
     return account
 
 
-def own_key(authorization: AuthorizationContext, _: Any) -> Key:
+def own_key(authorization: AuthorizationContext, _: object) -> Key:
     """The key in the path, if it is the caller's. Raises: NotFound, Forbidden."""
     key = _key(authorization)
     if key.account_id != authorization.caller.account_id:
@@ -48,7 +48,7 @@ def own_key(authorization: AuthorizationContext, _: Any) -> Key:
     return key
 
 
-def governed_key(authorization: AuthorizationContext, _: Any) -> Key:
+def governed_key(authorization: AuthorizationContext, _: object) -> Key:
     """The key in the path, if it is the caller's or of an account they administer. Raises: NotFound, Forbidden."""
     key = _key(authorization)
     if key.account_id != authorization.caller.account_id:
@@ -60,7 +60,7 @@ def governed_key(authorization: AuthorizationContext, _: Any) -> Key:
 
 
 def _require_manage(authorization: AuthorizationContext, key: Key) -> None:
-    """Any other key than the one that is shown is touched with `manage` alone. Raises: Forbidden."""
+    """Another key than the one that is shown is touched with `manage` alone. Raises: Forbidden."""
     if key.id != authorization.caller.key_id and Scope.MANAGE not in authorization.caller.scopes:
         raise Forbidden
 

@@ -1,7 +1,7 @@
 """Routes of what is published: by the team of a case, and to outsiders, who need no key."""
 
 from re import fullmatch
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 from pydantic import Field
@@ -97,7 +97,7 @@ def list_published(query: Annotated[PageQuery, Query()], read: PublicRead) -> Re
         return page(tx, PublicCase, shown, [shown[-1].token] if len(rows) > len(shown) else None)
 
 
-def published_in_path(authorization: AuthorizationContext, _: Any) -> Publication:
+def published_in_path(authorization: AuthorizationContext, _: object) -> Publication:
     """The publication of the token in the path, while it may be read. Raises: NotFound."""
     token = authorization.params["token"]
     query = select(Publication).where(Publication.token == token, readable(authorization.now.date()))

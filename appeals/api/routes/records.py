@@ -1,7 +1,7 @@
 """Routes of the records under a case: for each kind a list, one record, adding, and changing where that is allowed."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 
@@ -14,6 +14,7 @@ from appeals.api.routes.cases import log_publication
 from appeals.api.routing import new_router
 from appeals.api.transaction import ReadRequest, SubjectFinder, WriteRequest, WriteTransaction
 from appeals.cases.case import Case
+from appeals.cases.record import Record, RecordInput
 from appeals.cases.response import ResponseBody, ResponseInput
 from appeals.cases.team import TeamMemberOutput
 from appeals.errors import ChangeRefused, Forbidden, NotFound
@@ -39,13 +40,13 @@ class Confirmation(Model):
     """Nothing has to be said."""
 
 
-def record_of(kind: Kind) -> SubjectFinder[Any]:
+def record_of(kind: Kind) -> SubjectFinder[Record]:
     """Finds the record in the path. Raises: NotFound."""
 
-    def find(authorization: AuthorizationContext, case: Case | None) -> Any:
+    def find(authorization: AuthorizationContext, case: Case | None) -> Record:
         row_id = as_uuid(authorization.params["id"])
         readable = record_references.readable(authorization.caller, case, kind) if case and row_id else []
-        record = next((record for record in readable if record.id == row_id), None)
+        record: Record | None = next((record for record in readable if record.id == row_id), None)
         if record is None:
             raise NotFound
         return record
@@ -79,7 +80,7 @@ def add_route(kind: Kind) -> Callable[..., Response]:
     return add_record
 
 
-def _add(tx: WriteTransaction, kind: Kind, body: Any) -> Response:
+def _add(tx: WriteTransaction, kind: Kind, body: RecordInput) -> Response:
     if not record_writing.may_write(tx.write_context, kind, body):
         raise Forbidden
     record = steps.add(tx.write_context, kind, body)

@@ -2,7 +2,7 @@
 halves.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 from sqlalchemy import select
@@ -30,7 +30,7 @@ from appeals.vocabulary import Logged, Role
 router = new_router("network")
 
 
-def confirmable_membership(authorization: AuthorizationContext, _: Any) -> Membership:
+def confirmable_membership(authorization: AuthorizationContext, _: object) -> Membership:
     """The membership in the path, for admins and coordinators over its entity. Raises: NotFound, Forbidden."""
     membership = known_membership(authorization)
     entity = authorization.session.get_one(Entity, membership.entity_id)
@@ -39,7 +39,7 @@ def confirmable_membership(authorization: AuthorizationContext, _: Any) -> Membe
     return membership
 
 
-def enrollable_account(authorization: AuthorizationContext, _: Any) -> Account:
+def enrollable_account(authorization: AuthorizationContext, _: object) -> Account:
     """The account in the path, for who is admin, or coordinator, over all it has to do with. Raises: NotFound,
     Forbidden.
     """
@@ -63,7 +63,7 @@ def list_confirmations(query: Annotated[PageQuery, Query()], read: Read) -> Resp
             .join(Account, Account.id == Membership.account_id)
             .where(role_confirmation.unconfirmed(tx.now), role_confirmation.within_reach_of(tx.caller), Account.active)
         )
-        rows, after = page_by_id(tx, query, Membership, statement)
+        rows, after = page_by_id(tx, query, Membership.id, statement)
         items = [role_confirmation.confirmation_output(tx.session, membership) for membership in rows]
         return page(tx, ConfirmationOutput, items, after)
 

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Query, Response
 from pydantic import Field
-from sqlalchemy import Select
 
 from appeals.api.dependencies import Read
 from appeals.api.openapi import AS_TABLE
@@ -15,6 +14,8 @@ from appeals.api.pagination import as_table, negotiate_format
 from appeals.api.prepared_read import PreparedRead, ReadParams, ReadResult, or_not_modified, tag_of
 from appeals.api.routing import new_router
 from appeals.api.snapshot import Snapshot
+from appeals.database.raw_reads import FetchedRow
+from appeals.database.types import AnySelect
 from appeals.errors import FieldError, Invalid
 from appeals.fields import Model, NameOrId
 from appeals.read_models.statistic_counts import DIMENSIONS, Dated, Dimension, Every
@@ -77,19 +78,19 @@ class Table:
         return [self.every, *self.by[1:]] if self.every else [*self.by]
 
     @property
-    def statement(self) -> Select[Any]:
+    def statement(self) -> AnySelect:
         """What is asked of the database."""
         return asked_for(self.paths, self.by, exact=self.exact)
 
-    def rows(self, found: Iterable[Any]) -> list[dict[str, StatisticValue]]:
+    def rows(self, rows: Iterable[FetchedRow]) -> list[dict[str, StatisticValue]]:
         """The rows of the answer, from what the statement gives."""
-        counts = table_of(found, self.paths, self.by, exact=self.exact)
+        counts = table_of(rows, self.paths, self.by, exact=self.exact)
         counts = over_time(counts, self.every) if self.every else counts
         return rows_of(counts, self.columns, self.names, exact=self.exact)
 
-    def content(self, found: Iterable[Any]) -> bytes:
+    def content(self, rows: Iterable[FetchedRow]) -> bytes:
         """The answer as JSON."""
-        values = {"fives": not self.exact, "items": self.rows(found)}
+        values = {"fives": not self.exact, "items": self.rows(rows)}
         return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -148,8 +149,8 @@ def _respond(tx: Snapshot, table: Table) -> Response:
 def statistics_read(table: Table) -> PreparedRead:
     """The same table again, while the network is the same: names, roles and entities are those of the first time."""
 
-    def render(rows: list[Any], params: ReadParams) -> ReadResult:
+    def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult:
         content = table.content(rows)
-        return or_not_modified(content, tag_of(content), params)
+        return or_not_modified(ReadResult(content, tag_of(content)), params)
 
     return PreparedRead(table.statement, lambda _: {}, render)

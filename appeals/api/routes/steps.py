@@ -1,7 +1,7 @@
 """Routes of the steps: every step as the caller could take it now, and a route for each row of the table of steps."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Response
 from pydantic import Field
@@ -19,11 +19,13 @@ from appeals.api.routing import new_router
 from appeals.api.snapshot import Snapshot
 from appeals.api.transaction import WriteTransaction
 from appeals.cases.case import Case
+from appeals.cases.history import HistoryEntry
 from appeals.errors import ChangeRefused, Forbidden
 from appeals.fields import Model
 from appeals.lifecycle import transition
 from appeals.lifecycle.attempt import Attempt
 from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
+from appeals.lifecycle.step_inputs import StepInput
 from appeals.lifecycle.steps import STEPS, Step
 from appeals.read_models import history_view
 from appeals.read_models.history_view import HistoryOutput
@@ -134,7 +136,7 @@ def step_route(step: Step) -> Callable[..., Response]:
     return take_step
 
 
-def _take(tx: WriteTransaction, step: Step, body: Any) -> Any:
+def _take(tx: WriteTransaction, step: Step, body: StepInput) -> HistoryEntry:
     """Take the step, or refuse it. Raises: Invalid, StepRefused, PreconditionRequired, PreconditionFailed."""
     role = role_at(step.operation, tx.caller, tx.case)
     if role is None:

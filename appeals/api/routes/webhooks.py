@@ -1,6 +1,6 @@
 """Routes of webhooks. They are their account's own: to everybody else there are none."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 from pydantic import Field
@@ -30,7 +30,7 @@ class DeliveryQuery(PageQuery):
     state: Annotated[DeliveryState | None, Field(description="Only those in this state.")] = None
 
 
-def own_webhook(authorization: AuthorizationContext, _: Any) -> Webhook:
+def own_webhook(authorization: AuthorizationContext, _: object) -> Webhook:
     """The webhook in the path, if it is the caller's; locked when it is about to be changed. Raises: NotFound."""
     row_id = as_uuid(authorization.params["id"])
     query = select(Webhook).where(Webhook.id == row_id, Webhook.account_id == authorization.caller.account_id)
@@ -41,7 +41,7 @@ def own_webhook(authorization: AuthorizationContext, _: Any) -> Webhook:
     return row
 
 
-def own_delivery(authorization: AuthorizationContext, _: Any) -> tuple[Webhook, Delivery]:
+def own_delivery(authorization: AuthorizationContext, _: object) -> tuple[Webhook, Delivery]:
     """The delivery in the path, and its webhook. Raises: NotFound."""
     of, row_id = own_webhook(authorization, _), as_uuid(authorization.params["delivery"])
     delivery = authorization.session.get(Delivery, row_id) if row_id else None
@@ -58,7 +58,7 @@ def list_webhooks(query: Annotated[PageQuery, Query()], read: Read) -> Response:
     """
     with read.snapshot() as tx:
         own = select(Webhook).where(Webhook.account_id == tx.caller.account_id)
-        rows, after = page_by_id(tx, query, Webhook, own)
+        rows, after = page_by_id(tx, query, Webhook.id, own)
         return page(tx, WebhookOutput, [WebhookOutput.of(row) for row in rows], after)
 
 
@@ -150,7 +150,7 @@ def list_deliveries(
     with read.snapshot() as tx:
         statement = select(Delivery).where(Delivery.webhook_id == tx.subject.id)
         statement = statement.where(Delivery.state == query.state) if query.state else statement
-        rows, after = page_by_id(tx, query, Delivery, statement)
+        rows, after = page_by_id(tx, query, Delivery.id, statement)
         return page(tx, DeliveryOutput, webhook_delivery.delivery_outputs(tx.session, tx.caller, rows), after)
 
 

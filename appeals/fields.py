@@ -18,6 +18,7 @@ import pycountry
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 from typing_extensions import TypeAliasType
 
+from appeals.json_types import Json, JsonObject
 from appeals.vocabulary import Precision
 
 CONTROLS = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
@@ -84,7 +85,7 @@ A_YEAR = timedelta(days=365)
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
 
-def _iso_day(value: Any) -> Any:
+def _iso_day(value: object) -> object:
     """Only what spells a day: Pydantic would take 0 for a day of 1970, and midnight for its day."""
     try:
         return date.fromisoformat(value) if isinstance(value, str) and _ISO_DAY.fullmatch(value) else _a_day(value)
@@ -92,13 +93,13 @@ def _iso_day(value: Any) -> Any:
         raise ValueError("must be a day of the calendar, as YYYY-MM-DD") from error
 
 
-def _a_day(value: Any) -> date:
+def _a_day(value: object) -> date:
     if type(value) is not date:
         raise ValueError("no day")
     return value
 
 
-def _rfc_3339(value: Any) -> Any:
+def _rfc_3339(value: object) -> object:
     if isinstance(value, str) and _RFC_3339.fullmatch(value):
         return value
     raise ValueError("must be a time as YYYY-MM-DDThh:mm:ss with Z or its offset from UTC")
@@ -210,13 +211,13 @@ def span(day: date, precision: str) -> tuple[date, date]:
     return (day, day) if precision == Precision.ESTIMATE else (earliest(day, precision), latest(day, precision))
 
 
-def _in_order(value: Any) -> Any:
+def _in_order(value: Json) -> Json:
     if isinstance(value, dict):
         return {name: _in_order(value[name]) for name in sorted(value)}
     return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
-Document = Annotated[dict[str, Any], AfterValidator(_in_order)]
+Document = Annotated[JsonObject, AfterValidator(_in_order)]
 """What is kept as JSON, told in one order of its members: a database may give them back in another."""
 
 

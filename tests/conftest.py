@@ -51,10 +51,10 @@ def _build_document_once() -> None:
     """Have the OpenAPI document built once in a process: it takes half a second, and every application has the same."""
     build, built = FastAPI.openapi, list[dict[str, Any]]()
 
-    def openapi(app: FastAPI) -> dict[str, Any]:
+    def openapi(self: FastAPI) -> dict[str, Any]:
         if not built:
-            built.append(build(app))
-        app.openapi_schema = built[0]
+            built.append(build(self))
+        self.openapi_schema = built[0]
         return built[0]
 
     pytest.MonkeyPatch().setattr(FastAPI, "openapi", openapi)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from anyio import to_thread
@@ -104,7 +103,7 @@ def write_events(connection: Connection, events: Sequence[AccessEvent]) -> None:
 _INSERT_ENTRY, _INSERT_SUBJECT = insert(AccessEntry), insert(AccessSubject)
 
 
-def _row(entry_id: UUID, event: AccessEvent) -> dict[str, Any]:
+def _row(entry_id: UUID, event: AccessEvent) -> dict[str, object]:
     return {
         "id": entry_id,
         "at": event.at,

@@ -22,7 +22,7 @@ def own_parties(caller: Caller, *, lasting: bool = False) -> Select[Party]:
 
 def directory_entry_for(
     session: Session, caller: Caller, table: type[Organisation | Facility], row_id: UUID, *, lasting: bool = False
-) -> dict[str, Any] | None:
+) -> dict[str, object] | None:
     """Return a directory row in the words by which the caller may know it, or None.
 
     Listed rows are known to all. Another is known only in the words of a case that names it and that the caller works

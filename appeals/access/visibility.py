@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Executable, Exists, and_, false, or_
@@ -104,7 +104,7 @@ def visible_filter(caller: Caller, of: VisibilityTable = Case) -> ColumnElement[
     return _any_rule(caller, VISIBILITY_RULES, of)
 
 
-def cached_statement(cache: StatementCache, caller: Caller, make: Callable[..., Statement], *of: Any) -> Statement:
+def cached_statement(cache: StatementCache, caller: Caller, make: Callable[..., Statement], *of: object) -> Statement:
     """`make(caller, *of)`, cached by its database per account and roles: building a statement is slow.
 
     Run it with `now=caller.now`, or members of a team for a limited time lose sight of the case.
@@ -114,7 +114,7 @@ def cached_statement(cache: StatementCache, caller: Caller, make: Callable[..., 
 
 
 def _build_statement(
-    account_id: UUID, grants: tuple[RoleGrant, ...], make: Callable[..., Statement], of: tuple[Any, ...]
+    account_id: UUID, grants: tuple[RoleGrant, ...], make: Callable[..., Statement], of: tuple[object, ...]
 ) -> Statement:
     return make(Caller(account_id=account_id, name="", grants=grants, now=datetime.max.replace(tzinfo=UTC)), *of)
 

@@ -5,7 +5,6 @@ The recipients are chosen when it happens, and remain even if they leave later.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, Select, select
@@ -44,7 +43,7 @@ class AlertRecipient(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), primary_key=True)
 
 
-def raise_alert(session: Session, kind: AlertKind, recipients: Iterable[UUID], **facts: Any) -> Alert:
+def raise_alert(session: Session, kind: AlertKind, recipients: Iterable[UUID], **facts: object) -> Alert:
     """Alert these accounts, in the transaction of the act itself. `facts` are columns of the alert."""
     alert = Alert(id=new_id(), kind=kind, **facts)
     session.add(alert)

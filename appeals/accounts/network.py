@@ -24,7 +24,7 @@ Row = TypeVar("Row", Entity, Account)
 class Network:
     """Entities, accounts and roles, read on a connection unless they are `known` already."""
 
-    def __init__(self, connection: Connection, known: dict[Any, Any]) -> None:
+    def __init__(self, connection: Connection, known: dict[object, Any]) -> None:
         self._connection, self._known = connection, known
 
     def entity(self, row_id: UUID) -> Entity:

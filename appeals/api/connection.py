@@ -15,10 +15,12 @@ import struct
 import termios
 from collections import OrderedDict, deque
 from contextlib import suppress
-from typing import Any, cast
+from typing import NotRequired, TypedDict, Unpack, cast
 
 import httptools
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from appeals.api.connection_limits import Limits, Phase
 from appeals.api.middleware import with_strict_headers
@@ -36,6 +38,15 @@ HEADERS_TOO_LARGE = 431, "headers.too_large", "The headers are larger than this 
 log = logging.getLogger("appeals")
 
 
+class _OfServer(TypedDict):
+    """What uvicorn makes a connection with."""
+
+    config: Config
+    server_state: ServerState
+    app_state: dict[str, object]
+    _loop: NotRequired[asyncio.AbstractEventLoop | None]
+
+
 class Connections:
     """All connections of a process, in the order in which they became what they are.
 
@@ -49,8 +60,8 @@ class Connections:
         self._is_sweeping = False
         self._complained_at = -math.inf
 
-    def __call__(self, **values: Any) -> "HttpConnection":
-        return HttpConnection(self, **values)
+    def __call__(self, **of_server: Unpack[_OfServer]) -> "HttpConnection":
+        return HttpConnection(self, **of_server)
 
     def __len__(self) -> int:
         return len(self._unfinished) + len(self._answering)
@@ -103,8 +114,8 @@ class MalformedRequest(Exception):
 class HttpConnection(HttpToolsProtocol):
     """One connection, within the limits."""
 
-    def __init__(self, connections: Connections, **values: Any) -> None:
-        super().__init__(**values)
+    def __init__(self, connections: Connections, **of_server: Unpack[_OfServer]) -> None:
+        super().__init__(**of_server)
         self._connections, self._limits = connections, connections.limits
         self._phase, self._since = Phase.HEADERS, self.loop.time()
         self._received = self._header_size = 0

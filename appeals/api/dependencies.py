@@ -3,15 +3,14 @@
 They open nothing. `reading(find)` and `writing(find)` are for routes about something other than the case in the path.
 """
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from appeals.api.authorization import AuthorizationContext
-from appeals.api.snapshot import Subject
-from appeals.api.transaction import Access, ReadRequest, ReplayPolicy, SubjectFinder, WriteRequest
+from appeals.api.snapshot import Subject_co
+from appeals.api.transaction import Access, Preparation, ReadRequest, ReplayPolicy, SubjectFinder, WriteRequest
 from appeals.cases.case import Case
 
 BEARER = HTTPBearer(auto_error=False, description="A key: `ua_<id>_<secret><checksum>`.")
@@ -43,37 +42,37 @@ def path_case(_: AuthorizationContext, case: Case | None) -> Case | None:
     return case
 
 
-class ReadAccess(Access[Subject]):
+class ReadAccess(Access[Subject_co]):
     """Of a route that reads."""
 
     async def __call__(
         self, request: Request, credentials: Credentials, if_none_match: IfNoneMatch = None
-    ) -> ReadRequest[Subject]:
+    ) -> ReadRequest[Subject_co]:
         """Give the route its request."""
         return ReadRequest(request, self)
 
 
-class PublicReadAccess(Access[Subject]):
+class PublicReadAccess(Access[Subject_co]):
     """Of a route that reads and asks for no key."""
 
     public = True
 
-    async def __call__(self, request: Request, if_none_match: IfNoneMatch = None) -> ReadRequest[Subject]:
+    async def __call__(self, request: Request, if_none_match: IfNoneMatch = None) -> ReadRequest[Subject_co]:
         """Give the route its request."""
         return ReadRequest(request, self)
 
 
-class WriteAccess(Access[Subject]):
+class WriteAccess(Access[Subject_co]):
     """Of a route that writes."""
 
     async def __call__(
         self, request: Request, credentials: Credentials, idempotency_key: IdempotencyKey = None
-    ) -> WriteRequest[Subject]:
+    ) -> WriteRequest[Subject_co]:
         """Give the route its request."""
         return WriteRequest(request, self)
 
 
-class CurrentWriteAccess(Access[Subject]):
+class CurrentWriteAccess(Access[Subject_co]):
     """Of a route that changes the case itself, as its caller last read it."""
 
     needs_if_match = True
@@ -84,17 +83,17 @@ class CurrentWriteAccess(Access[Subject]):
         credentials: Credentials,
         if_match: IfMatch = None,
         idempotency_key: IdempotencyKey = None,
-    ) -> WriteRequest[Subject]:
+    ) -> WriteRequest[Subject_co]:
         """Give the route its request."""
         return WriteRequest(request, self)
 
 
-class PublicWriteAccess(Access[Subject]):
+class PublicWriteAccess(Access[Subject_co]):
     """Of a route that writes and asks for no key."""
 
     public = True
 
-    async def __call__(self, request: Request) -> WriteRequest[Subject]:
+    async def __call__(self, request: Request) -> WriteRequest[Subject_co]:
         """Give the route its request."""
         return WriteRequest(request, self)
 
@@ -107,21 +106,21 @@ PublicWrite = Annotated[WriteRequest, Depends(PublicWriteAccess(path_case))]
 """For routes about the case in the path, or about nothing in particular."""
 
 
-def reading(find: SubjectFinder[Any] = path_case) -> Any:
+def reading(find: SubjectFinder[object] = path_case) -> object:
     """For `Annotated[ReadRequest[…], reading(find)]`: a route that reads what `find` finds."""
     return Depends(ReadAccess(find))
 
 
-def reading_public(find: SubjectFinder[Any]) -> Any:
+def reading_public(find: SubjectFinder[object]) -> object:
     """The same for a route that asks for no key."""
     return Depends(PublicReadAccess(find))
 
 
 def writing(
-    find: SubjectFinder[Any] = path_case,
+    find: SubjectFinder[object] = path_case,
     *,
     replay_policy: ReplayPolicy | None = None,
-    prepare: Callable[[AuthorizationContext, Any], Any] | None = None,
-) -> Any:
+    prepare: Preparation | None = None,
+) -> object:
     """For `Annotated[WriteRequest[…], writing(find)]`: a route that writes to what `find` finds."""
     return Depends(WriteAccess(find, replay_policy, prepare))

@@ -7,7 +7,6 @@ along in its own transaction.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from fastapi import Request
 
@@ -42,7 +41,7 @@ class RequestState:
     use_logged: bool = False
     events: list[AccessEvent] = field(default_factory=list)
     waits_until: float = 0.0
-    prepared: Any = None
+    prepared: object = None
 
 
 def state_of(request: Request) -> RequestState:

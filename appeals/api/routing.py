@@ -130,7 +130,7 @@ class Route(APIRoute):
         waits_until = time.monotonic() + context_of(request).database.lock_timeout_s
         await write_noted_events(request)
         if self.body_model and self.access.prepare:
-            await run_in_threadpool(self.access.prepare_write, request, self.body_model)
+            await run_in_threadpool(self.access.prepare_write, request)
         async with _write_turn(request, waits_until):
             try:
                 for _ in range(MAX_TRIES - 1):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic
+from typing import Generic
 
 from fastapi import Request, Response
 from pydantic import BaseModel
@@ -19,13 +19,13 @@ from appeals.cases.case import Case
 from appeals.database.raw_reads import FetchedRow
 from appeals.vocabulary import Logged
 
-Subject = TypeVar("Subject", default=Any)
+Subject_co = TypeVar("Subject_co", default=object, covariant=True)
 PUBLIC_HEADERS = {"Vary": "Accept", "Cache-Control": "public, no-cache"}
 """Caches may keep what is published, but have to ask each time: it may be taken down at any moment."""
 
 
 @dataclass
-class Authorized(Generic[Subject]):
+class Authorized(Generic[Subject_co]):
     """An open transaction whose caller may do what they ask for: `case` is the one in the path, `subject` what the
     route is about.
     """
@@ -34,7 +34,7 @@ class Authorized(Generic[Subject]):
     caller: Caller
     authorization: AuthorizationContext
     path_case: Case | None
-    subject: Subject
+    subject: Subject_co
     logged: list[LogEntry] = field(default_factory=list)
 
     @property
@@ -68,7 +68,7 @@ class Authorized(Generic[Subject]):
 
 
 @dataclass
-class Snapshot(Authorized[Subject]):
+class Snapshot(Authorized[Subject_co]):
     """An open reading."""
 
     def respond(self, view: BaseModel | bytes, *, media_type: str = "application/json", **headers: str) -> Response:

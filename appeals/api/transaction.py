@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any, ClassVar, Generic
+from typing import ClassVar, Generic
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -35,16 +35,19 @@ from appeals.api.idempotency import IdempotentResponse, claim, fingerprint, stor
 from appeals.api.permissions import Policy, policy_of
 from appeals.api.request_body import parsed_body, raw_body
 from appeals.api.request_log import access_events, operation_of, state_of
-from appeals.api.snapshot import Authorized, Snapshot, Subject
+from appeals.api.snapshot import Authorized, Snapshot, Subject_co
 from appeals.cases.case import Case
 from appeals.errors import PreconditionFailed, PreconditionRequired, SecretNotKept
+from appeals.json_types import Json
 from appeals.lifecycle.write_context import WriteContext
 from appeals.read_models.case_snapshot import RenderedView
 from appeals.transaction import Transaction, transaction
 from appeals.vocabulary import Logged
 
-SubjectFinder = Callable[[AuthorizationContext, Case | None], Subject]
+SubjectFinder = Callable[[AuthorizationContext, Case | None], Subject_co]
 """Finds what a route is about, given the case in its path. Raises: NotFound, Forbidden."""
+Preparation = Callable[[AuthorizationContext, Json], object]
+"""Computes something of the body of a request. Raises: ValidationError, where the body has another form."""
 STORED_HEADERS = ("Location", "ETag")
 
 
@@ -67,7 +70,7 @@ class Replayed(Exception):
 
 
 @dataclass
-class WriteTransaction(Authorized[Subject]):
+class WriteTransaction(Authorized[Subject_co]):
     """An open write: a `Transaction` of the case and of all else, with the request it is for.
 
     It is committed when its block ends, and rolled back when that raises.
@@ -90,7 +93,7 @@ class WriteTransaction(Authorized[Subject]):
         return WriteContext(self.write, self.case, self.caller, self.now)
 
     @property
-    def prepared(self) -> Any:
+    def prepared(self) -> object:
         """What was computed before the write's turn came; None where that failed or there is nothing."""
         return state_of(self.request).prepared
 
@@ -143,29 +146,29 @@ class WriteTransaction(Authorized[Subject]):
 
 
 @dataclass(frozen=True, eq=False)
-class Access(Generic[Subject]):
+class Access(Generic[Subject_co]):
     """Who may call a route, by the policy of its name, and what the route is about.
 
     `prepare` computes something of the body from a snapshot, before the write waits for its turn.
     """
 
-    find: SubjectFinder[Subject]
+    find: SubjectFinder[Subject_co]
     replay_policy: ReplayPolicy | None = None
-    prepare: Callable[[AuthorizationContext, Any], Any] | None = None
+    prepare: Preparation | None = None
 
     public: ClassVar[bool] = False
     needs_if_match: ClassVar[bool] = False
 
     def open(
         self, request: Request, session: Session | None, caller: Caller, tx: Transaction | None = None
-    ) -> tuple[AuthorizationContext, Case | None, Subject]:
+    ) -> tuple[AuthorizationContext, Case | None, Subject_co]:
         """Let the caller pass, and find what the route is about. Raises: NotFound, Forbidden."""
         context = context_of(request)
         authorization = AuthorizationContext(session, caller, dict(request.path_params), context.now(), tx)
         found = self.authorize(authorization, policy_of(operation_of(request)))
         return replace(authorization, now=context.now()), *found
 
-    def authorize(self, authorization: AuthorizationContext, policy: Policy) -> tuple[Case | None, Subject]:
+    def authorize(self, authorization: AuthorizationContext, policy: Policy) -> tuple[Case | None, Subject_co]:
         """Let the caller pass by a policy, and find what the route is about. Raises: NotFound, Forbidden."""
         case = authorize(authorization, policy)
         subject = self.find(authorization, case)
@@ -179,29 +182,28 @@ class Access(Generic[Subject]):
         with context_of(request).database.reading() as session:
             self.open(request, session, authenticate(request, session.connection()))
 
-    def prepare_write(self, request: Request, body_model: type[BaseModel]) -> None:
+    def prepare_write(self, request: Request) -> None:
         """Do the part of a write that need not keep others waiting. Raises: Unauthenticated, Forbidden, Busy."""
         if self.prepare is None:
             return
         with suppress(ValidationError), context_of(request).database.reading() as session:
             caller = authenticate(request, session.connection())
             authorization, *_ = self.open(request, session, caller)
-            body = body_model.model_validate(parsed_body(request))
-            state_of(request).prepared = self.prepare(authorization, body)
+            state_of(request).prepared = self.prepare(authorization, parsed_body(request))
 
 
 # What a route is given
 
 
 @dataclass(frozen=True)
-class ReadRequest(Generic[Subject]):
+class ReadRequest(Generic[Subject_co]):
     """A request to read, before anything is opened."""
 
     request: Request
-    access: "Access[Subject]"
+    access: "Access[Subject_co]"
 
     @contextmanager
-    def snapshot(self) -> Iterator[Snapshot[Subject]]:
+    def snapshot(self) -> Iterator[Snapshot[Subject_co]]:
         """One snapshot of the database, for a caller who may read it. Raises: Unauthenticated, NotFound, Forbidden."""
         with context_of(self.request).database.reading() as session:
             caller = authenticate(self.request, session.connection())
@@ -209,14 +211,14 @@ class ReadRequest(Generic[Subject]):
 
 
 @dataclass(frozen=True)
-class WriteRequest(Generic[Subject]):
+class WriteRequest(Generic[Subject_co]):
     """A request to write, before anything is opened."""
 
     request: Request
-    access: "Access[Subject]"
+    access: "Access[Subject_co]"
 
     @contextmanager
-    def transaction(self) -> Iterator[WriteTransaction[Subject]]:
+    def transaction(self) -> Iterator[WriteTransaction[Subject_co]]:
         """One transaction that holds the effect, the stored answer and its log entry.
 
         Raises, in this order: Unauthenticated, StillRunning, NotFound, Forbidden, KeyReused, SecretNotKept, Replayed.
@@ -250,7 +252,7 @@ class WriteRequest(Generic[Subject]):
         key, now = self._idempotency_key, context_of(self.request).now()
         return claim(write.session, caller.account_id, key, self._fingerprint, now) if key else None
 
-    def _replay(self, tx: WriteTransaction[Subject], stored: IdempotentResponse) -> Response | None:
+    def _replay(self, tx: WriteTransaction[Subject_co], stored: IdempotentResponse) -> Response | None:
         """The stored answer, as far as the caller may still have it; None where the request is to be done again.
 
         Raises: NotFound, Forbidden, KeyReused, SecretNotKept.

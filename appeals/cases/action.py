@@ -1,7 +1,7 @@
 """Actions and what came of them: pressure, the answer expected, the answer given, the rejoinder."""
 
 from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -15,6 +15,7 @@ from appeals.cases.record import Record, RecordInput, RecordOutput
 from appeals.cases.response import Response, ResponseBody, ResponseInput, ResponseOutput
 from appeals.database.declarative import deferred_fk
 from appeals.fields import Count, Day, Happened, Language, NameOrId, PartyRef, Prose, earliest
+from appeals.json_types import JsonObject
 from appeals.vocabulary import (
     CHANNEL,
     ActedBy,
@@ -91,7 +92,7 @@ class Action(Record):
     reach: Mapped[int | None]
     note: Mapped[str | None]
     result_note: Mapped[str | None]
-    conditions_met: Mapped[list[dict[str, Any]]]
+    conditions_met: Mapped[list[JsonObject]]
     status: Mapped[str]
     responses: Mapped[list[Response]] = relationship(order_by=Response.id, lazy="selectin", viewonly=True)
 

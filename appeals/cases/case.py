@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from functools import cache, partial
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -44,6 +43,7 @@ from appeals.cases.team import TeamMember
 from appeals.cases.violation import Violation
 from appeals.database.declarative import Base, deferred_fk, new_id, partial_index
 from appeals.database.row_shape import shape_of
+from appeals.json_types import JsonObject
 from appeals.vocabulary import (
     GROUP,
     ConsentScope,
@@ -92,7 +92,7 @@ class Case(CaseCounts, Base):
     suspended_from: Mapped[str | None]
     visibility: Mapped[str]
     publication: Mapped[str] = mapped_column(default=PublicationLevel.NONE)
-    translations: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    translations: Mapped[JsonObject] = mapped_column(default=dict)
     risk: Mapped[str | None]
     priority: Mapped[str]
     danger: Mapped[bool]
@@ -110,7 +110,7 @@ class Case(CaseCounts, Base):
     accepted_on: Mapped[date | None]
     take_up_until: Mapped[date | None]
     share_until: Mapped[date | None]
-    share_conditions_met: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    share_conditions_met: Mapped[list[JsonObject]] = mapped_column(default=list)
     review_on: Mapped[date | None]
     closed_on: Mapped[date | None]
     close_reason: Mapped[str | None]

@@ -4,7 +4,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    Select,
     Uuid,
     bindparam,
     exists,
@@ -22,6 +21,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from appeals.accounts.entity import Entity
 from appeals.cases.case import Case
 from appeals.cases.record import Record
+from appeals.database.types import AnySelect
 
 
 def load_case(session: Session, case: Case) -> None:
@@ -49,7 +49,7 @@ def _load_entities(session: Session, case: Case) -> None:
 
 
 @cache
-def _which_lists_exist() -> Select[*tuple[Any, ...]]:
+def _which_lists_exist() -> AnySelect:
     """For each list of a case, whether anything is in it; of the case in the parameter `case_id`."""
     number = bindparam("case_id", type_=Uuid())
     lists = [relation for relation in class_mapper(Case).relationships if relation.uselist]
@@ -68,7 +68,7 @@ _ENTITIES = select(Entity).where(Entity.id.in_(bindparam("numbers", expanding=Tr
 
 
 @cache
-def _list_of(name: str) -> Select[Any]:
+def _list_of(name: str) -> AnySelect:
     """A list of a case, of the one in the parameter `case_id`. Made once: to make it takes as long as to run it."""
     relation: RelationshipProperty[Any] = class_mapper(Case).relationships[name]
     ((_, there),) = relation.local_remote_pairs

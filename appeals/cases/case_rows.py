@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Uuid, bindparam, select
+from sqlalchemy import Connection, Uuid, bindparam, select
 from sqlalchemy.orm import RelationshipProperty, class_mapper
 from sqlalchemy.orm.util import identity_key
 
@@ -26,6 +26,7 @@ from appeals.cases.response import Response
 from appeals.database.declarative import Base
 from appeals.database.json_rows import json_row, json_rows
 from appeals.database.row_shape import ReadValues, RowShape, Values, read_values, shape_of
+from appeals.database.types import AnySelect
 from appeals.fields import COUNTRIES
 
 
@@ -47,7 +48,7 @@ class CaseList(NamedTuple):
     column: Any
 
 
-def case_row(*conditions: Any) -> Select[*tuple[Any, ...]]:
+def case_row(*conditions: Any) -> AnySelect:
     """The row of the case of which some conditions hold, for `read_case`."""
     return select(json_row(*shape_of(Case).columns.values())).where(*conditions)
 
@@ -55,7 +56,7 @@ def case_row(*conditions: Any) -> Select[*tuple[Any, ...]]:
 CASE_OF_ID = case_row(Case.id == bindparam("case_id", type_=Uuid()))
 
 
-def read_case(connection: Connection, row: list[Any], beside: tuple[Select[Any], ...] = ()) -> CaseRows:
+def read_case(connection: Connection, row: list[object], beside: tuple[AnySelect, ...] = ()) -> CaseRows:
     """The case of a row that `case_row` gave, with all its lists; and `beside` what further statements give of it.
 
     These are of the case in the parameter `case_id`. Of entities and of other cases it knows the ids alone.
@@ -78,9 +79,9 @@ def read_case(connection: Connection, row: list[Any], beside: tuple[Select[Any],
     return CaseRows(case, read, [UUID(row_id) for (row_id,) in merged or ()], tuple(network_version), more)
 
 
-def new_case(**columns: Any) -> Case:
+def new_case(**columns: object) -> Case:
     """A new case of which every list is empty."""
-    relations: dict[str, Any] = {of.key: [] if of.uselist else None for of in class_mapper(Case).relationships}
+    relations: dict[str, object] = {of.key: [] if of.uselist else None for of in class_mapper(Case).relationships}
     case: Case = shape_of(Case).new(**relations | columns)
     return case
 
@@ -106,18 +107,18 @@ def case_lists() -> list[CaseList]:
     lists = []
     for relation in class_mapper(Case).relationships:
         if relation.uselist and relation.key != "merged_here":
-            table: Any = relation.mapper.class_
+            table: type[Base] = relation.mapper.class_
             lists.append(CaseList(relation.key, shape_of(table), _column_of_case(relation)))
     return [*lists, CaseList("responses", shape_of(Response), Response.case_id)]
 
 
-def _column_of_case(relation: RelationshipProperty[Any]) -> Any:
+def _column_of_case(relation: RelationshipProperty[Any]) -> object:
     ((_, column),) = relation.local_remote_pairs or ()
     return column
 
 
 @cache
-def _all_lists(beside: tuple[Select[Any], ...]) -> Select[*tuple[Any, ...]]:
+def _all_lists(beside: tuple[AnySelect, ...]) -> AnySelect:
     case_id = bindparam("case_id", type_=Uuid())
     lists = [
         select(json_rows(json_row(*part.shape.columns.values()))).where(part.column == case_id) for part in case_lists()
@@ -131,7 +132,7 @@ def _all_lists(beside: tuple[Select[Any], ...]) -> Select[*tuple[Any, ...]]:
 
 def _rows_of_json(
     shape: RowShape[Any], rows: Iterable[list[Any]], known: list[ReadValues], read: dict[UUID, Values]
-) -> list[Any]:
+) -> list[object]:
     objects = []
     for values in rows:
         row, as_read = shape.row_of_json(values, known)

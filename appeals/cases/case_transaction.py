@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Executable, Select, bindparam, insert, update
+from sqlalchemy import Connection, Executable, bindparam, insert, update
 from sqlalchemy.orm import Session
 
 from appeals.accounts.network import NETWORK_VERSION, Network
@@ -22,6 +22,7 @@ from appeals.cases.publication import Publication, PublicationConsent
 from appeals.database.declarative import Base
 from appeals.database.engine import Database
 from appeals.database.row_shape import Values, shape_of
+from appeals.database.types import AnySelect
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class CaseChange:
 class CaseTransaction:
     """The cases of one transaction, each once, as they were read and as they are now."""
 
-    READ_BESIDE: tuple[Select[Any], ...] = ()
+    READ_BESIDE: tuple[AnySelect, ...] = ()
     """What else is read of a case, by statements with the parameter `case_id`."""
 
     def __init__(self, database: Database, connection: Connection) -> None:
@@ -65,7 +66,7 @@ class CaseTransaction:
         self._pages: dict[UUID, set[UUID]] = {}
         self._only_seen: dict[UUID, Case] = {}
         self._session: Session | None = None
-        self._network_version: tuple[Any, ...] | None = None
+        self._network_version: tuple[object, ...] | None = None
 
     @property
     def session(self) -> Session:
@@ -96,7 +97,7 @@ class CaseTransaction:
             self._network_version = tuple(self.connection.execute(NETWORK_VERSION).scalar_one())
         return Network(self.connection, self.database.network.at(self._network_version))
 
-    def lock(self, query: Select[Any], **values: Any) -> Case | None:
+    def lock(self, query: AnySelect, **values: object) -> Case | None:
         """The case of a locking `case_row`, to be written to; None where there is none to be had."""
         row = self.connection.execute(query, values).scalar()
         return self._read_locked(row) if row is not None else None
@@ -126,7 +127,7 @@ class CaseTransaction:
         changes += [self._change(read.case, read.values, read.beside) for read in self._read.values()]
         return [change for change in changes if change.rows]
 
-    def _change(self, case: Case, before: dict[UUID, Values], beside: list[Any]) -> CaseChange:
+    def _change(self, case: Case, before: dict[UUID, Values], beside: list[object]) -> CaseChange:
         added, altered = list[Base](), list[ChangedRow]()
         for row in rows_of(case):
             shape = shape_of(type(row))
@@ -140,7 +141,7 @@ class CaseTransaction:
         other_pages = case.publications_up != self._pages.get(case.id, set())
         return CaseChange(case, added, altered, not before, other_pages, beside)
 
-    def _read_locked(self, row: list[Any]) -> Case:
+    def _read_locked(self, row: list[object]) -> Case:
         """A case that was read before its lock is brought up to what it is, where others know it already."""
         read = read_case(self.connection, row, self.READ_BESIDE)
         known = self._read.get(read.case.id)
@@ -235,5 +236,5 @@ def _update(connection: Connection, changed: ChangedRow) -> None:
 def _update_of(table: type[Base], names: tuple[str, ...]) -> Executable:
     """The statement that writes some columns of a row, of the one in the parameter `row_id`."""
     columns = shape_of(table).columns
-    values: dict[str, Any] = {columns[name].key: bindparam(columns[name].key) for name in names}
+    values: dict[str, object] = {columns[name].key: bindparam(columns[name].key) for name in names}
     return update(table.__table__).where(table.__table__.c.id == bindparam("row_id")).values(values)  # type: ignore[arg-type]

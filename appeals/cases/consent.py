@@ -139,7 +139,7 @@ def day_of_no(day: date, precision: Precision, yes: Consent | None) -> tuple[dat
     return yes.given_on, Precision(yes.given_precision)
 
 
-def _as_list(value: Any) -> Any:
+def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 

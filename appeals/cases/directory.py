@@ -165,9 +165,9 @@ class Directory:
 
     def in_the_words_of(
         self, given: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """What was said of a row where it was named in full."""
-        details: dict[str, Any] = {}
+        details: dict[str, object] = {}
         if isinstance(given, OrganisationInput):
             details = {**given.model_dump(), "id": row.id}
         if isinstance(given, FacilityInput):
@@ -175,7 +175,7 @@ class Directory:
             details = {**_details(given, owner), "id": row.id}
         return FORMS[type(row)].model_validate(details).model_dump(mode="json")
 
-    def _one(self, table: type[Row], identity: str, details: dict[str, Any], *, listed: bool) -> Row:
+    def _one(self, table: type[Row], identity: str, details: dict[str, object], *, listed: bool) -> Row:
         query, params = _OF_IDENTITIES[table], {"identities": [identity]}
         if (table, identity) not in self._known:
             self._known[table, identity] = self._session.scalar(query, params)
@@ -216,7 +216,7 @@ def identity_of_workplace(country: str, name: str) -> str:
     return _identity(country, fold(name) or name)
 
 
-def _details(data: FacilityInput, owner: Organisation | None) -> dict[str, Any]:
+def _details(data: FacilityInput, owner: Organisation | None) -> dict[str, object]:
     return {**data.model_dump(exclude={"owner"}), "owner_id": owner.id if owner else None}
 
 

@@ -1,13 +1,13 @@
 """The status history of a case."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from appeals.database.declarative import Base, deferred_fk, new_id
+from appeals.json_types import JsonObject
 
 
 class HistoryEntry(Base):
@@ -30,9 +30,9 @@ class HistoryEntry(Base):
     recorded_at: Mapped[datetime]
     reason: Mapped[str | None]
     says: Mapped[str]
-    input: Mapped[dict[str, Any]]
-    overrides: Mapped[dict[str, Any]]
-    left_open: Mapped[dict[str, Any]]
+    input: Mapped[JsonObject]
+    overrides: Mapped[JsonObject]
+    left_open: Mapped[JsonObject]
 
     @property
     def moved(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -12,6 +12,7 @@ from appeals.cases.directory import Facility, FacilityInput, Organisation, Organ
 from appeals.cases.record import Record, RecordInput, RecordOutput
 from appeals.database.declarative import deferred_fk
 from appeals.fields import Day, Prose, fold
+from appeals.json_types import JsonObject
 from appeals.vocabulary import ConsentScope, PartyRole, SupplyLinkKind, SupplyStrength, TargetKind
 
 TARGET_OF_ROLE = {
@@ -87,7 +88,7 @@ class Party(Record):
     target: Mapped[str | None]
     organisation_id: Mapped[UUID | None] = mapped_column(deferred_fk("organisation.id"), index=True)
     facility_id: Mapped[UUID | None] = mapped_column(deferred_fk("facility.id"), index=True)
-    named: Mapped[dict[str, Any]]
+    named: Mapped[JsonObject]
     link_kind: Mapped[str | None]
     link_from: Mapped[date | None]
     link_to: Mapped[date | None]

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import pycountry
@@ -25,7 +25,7 @@ CURRENCIES = frozenset(currency.alpha_3 for currency in pycountry.currencies)
 MOST_DIGITS, MOST_PLACES = 18, 4
 
 
-def _exact(value: Any) -> Any:
+def _exact(value: object) -> object:
     """A number as it was written: what JSON calls a number is taken by its digits, not by its nearest binary."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Decimal(repr(value))

@@ -10,6 +10,7 @@ from appeals.cases import party, person, violation
 from appeals.cases.case import Case
 from appeals.cases.violation import TRUE_ENOUGH
 from appeals.fields import Model
+from appeals.json_types import JsonObject
 from appeals.vocabulary import (
     HEADING,
     ActionKind,
@@ -115,11 +116,11 @@ FORM_OF_LEVEL: dict[PublicationLevel, type[Anonymised]] = {
 }
 
 
-def shown_at(case: Case, level: PublicationLevel, now: datetime) -> dict[str, Any]:
+def shown_at(case: Case, level: PublicationLevel, now: datetime) -> JsonObject:
     """What a publication of the case at this level would show, as it stands."""
     codes = {violation.code for violation in _true_enough(case)}
     kinds = [code for code in ViolationCode if code in codes]
-    shows: dict[str, Any] = {
+    shows: JsonObject = {
         "level": level,
         "country": case.country,
         "violations": kinds,
@@ -165,7 +166,7 @@ def _people(case: Case, now: datetime) -> list[person.Person]:
     return [who for who in case.people if words.person(who.id, scope, today).words]
 
 
-def _named(case: Case) -> dict[str, Any]:
+def _named(case: Case) -> JsonObject:
     public = [
         action for action in case.actions if action.channel == Channel.PUBLIC and action.status == ActionStatus.DONE
     ]
@@ -182,6 +183,6 @@ def _named(case: Case) -> dict[str, Any]:
     }
 
 
-def _each_once(parties: Iterable[party.Party]) -> list[dict[str, Any]]:
+def _each_once(parties: Iterable[party.Party]) -> list[JsonObject]:
     found = ({"name": party.name, "country": party.named["country"]} for party in parties)
     return list({item["name"]: item for item in found}.values())

@@ -7,7 +7,7 @@ what may not comes down in the same transaction and never goes up by itself. Sou
 
 import secrets
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -18,6 +18,7 @@ from appeals.cases.consent import ConditionMet, ConditionsMet, Consent, Met
 from appeals.cases.record import Record, RecordInput, RecordOutput
 from appeals.database.declarative import Base, deferred_fk, partial_unique
 from appeals.fields import ConsentRef, Document, Flag, Model, Prose
+from appeals.json_types import JsonObject
 from appeals.vocabulary import ApprovalPurpose, PublicationLevel
 
 SIGNED_FOR_DAYS = 14
@@ -29,7 +30,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
-def met_of(conditions_met: list[dict[str, Any]]) -> Met:
+def met_of(conditions_met: list[JsonObject]) -> Met:
     """The conditions that are said to be met, as JSON has them."""
     return frozenset((UUID(condition["consent"]), condition["condition"]) for condition in conditions_met)
 
@@ -43,8 +44,8 @@ class Signable(Record):
 
     __abstract__ = True
 
-    conditions_met: Mapped[list[dict[str, Any]]]
-    voices_left: Mapped[list[dict[str, Any]]]
+    conditions_met: Mapped[list[JsonObject]]
+    voices_left: Mapped[list[JsonObject]]
 
     @property
     def met(self) -> Met:
@@ -68,8 +69,8 @@ class Approval(Signable):
     purpose: Mapped[str] = mapped_column("for")
     level: Mapped[str]
     note: Mapped[str | None]
-    shows: Mapped[dict[str, Any]]
-    shown_records: Mapped[dict[str, Any]]
+    shows: Mapped[JsonObject]
+    shown_records: Mapped[JsonObject]
     no_local_partner: Mapped[bool]
     used_at: Mapped[datetime | None]
 
@@ -98,8 +99,8 @@ class Publication(Signable):
 
     token: Mapped[str] = mapped_column(default=new_token)
     level: Mapped[str]
-    shows: Mapped[dict[str, Any]]
-    shown_records: Mapped[dict[str, Any]]
+    shows: Mapped[JsonObject]
+    shown_records: Mapped[JsonObject]
     no_local_partner: Mapped[str | None]
     approved_by: Mapped[UUID] = mapped_column(deferred_fk("account.id"))
     up_until: Mapped[date | None]

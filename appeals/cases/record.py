@@ -1,7 +1,6 @@
 """What every record of a case has in common: an id, a label, and who recorded it when."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import UniqueConstraint
@@ -24,14 +23,14 @@ class Record(Base):
 
     @declared_attr.directive
     @classmethod
-    def __table_args__(cls) -> tuple[Any, ...]:
+    def __table_args__(cls) -> tuple[object, ...]:
         return (UniqueConstraint("case_id", "label"),)
 
     def contradiction(self) -> tuple[str, str] | None:
         """The member that contradicts another, and how; None when all agree."""
         return None
 
-    def may_become(self, name: str, value: Any) -> bool:
+    def may_become(self, name: str, value: object) -> bool:
         """Whether a member may still be changed to this; the small lifecycle of its state is asked apart."""
         return True
 

@@ -5,9 +5,9 @@ times must not be mixed up: a revision tells since when something was on record,
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Index, func, insert, select
@@ -22,6 +22,7 @@ from appeals.cases.link import Link
 from appeals.cases.record import Record
 from appeals.database.declarative import Base, deferred_fk, new_id
 from appeals.database.row_shape import shape_of
+from appeals.json_types import JsonObject
 
 SEALED = {
     "case": frozenset({"narrative"}),
@@ -44,7 +45,7 @@ class Revision(Base):
     record_id: Mapped[UUID]
     at: Mapped[datetime]
     by: Mapped[UUID] = mapped_column(deferred_fk("account.id"))
-    holds: Mapped[dict[str, Any]]
+    holds: Mapped[JsonObject]
 
 
 def write_revisions(connection: Connection, changes: Iterable[CaseChange], now: datetime, by: UUID) -> None:
@@ -65,13 +66,13 @@ def write_revisions(connection: Connection, changes: Iterable[CaseChange], now: 
 _INSERT = insert(Revision)
 
 
-def _revision(row: Case | Record, at: datetime, by: UUID) -> dict[str, Any]:
+def _revision(row: Case | Record, at: datetime, by: UUID) -> dict[str, object]:
     case_id = row.id if isinstance(row, Case) else row.case_id
     kept = {"case_id": case_id, "kind": row.__tablename__, "record_id": row.id, "at": at, "by": by}
     return {"id": new_id(), **kept, "holds": state_of(row)}
 
 
-def state_of(row: Case | Record) -> dict[str, Any]:
+def state_of(row: Case | Record) -> dict[str, object]:
     """The columns of a row that may be kept, as JSON has them."""
     return shape_of(type(row)).document(row, SEALED.get(row.__tablename__, frozenset()))
 
@@ -115,7 +116,7 @@ def visibility_history(session: Session, case: Case) -> list[tuple[datetime, Cas
     columns = (Revision.holds[name].as_string() for name in VISIBILITY_COLUMNS)
     query = select(Revision.at, *columns).where(Revision.record_id == case.id).order_by(Revision.at, Revision.id)
     rules: list[tuple[datetime, Case]] = []
-    last: Sequence[Any] = ()
+    last: Sequence[object] = ()
     for at, *values in session.execute(query):
         if values != last:
             rules.append((at, _visibility_at(session, dict(zip(VISIBILITY_COLUMNS, values, strict=True)))))
@@ -126,7 +127,7 @@ def visibility_history(session: Session, case: Case) -> list[tuple[datetime, Cas
 VISIBILITY_COLUMNS = ("visibility", "lead_entity_id", "intake_entity_id", "handover_to_id", "region_id")
 
 
-def _visibility_at(session: Session, holds: dict[str, Any]) -> Case:
+def _visibility_at(session: Session, holds: dict[str, object]) -> Case:
     then: Case = _row_of(Case, holds)
     for name in ("lead_entity", "intake_entity", "handover_to"):
         entity_id = getattr(then, f"{name}_id")
@@ -134,7 +135,7 @@ def _visibility_at(session: Session, holds: dict[str, Any]) -> Case:
     return then
 
 
-States = dict[UUID, list[tuple[datetime, Any]]]
+States = dict[UUID, list[tuple[datetime, object]]]
 """Of each record that was changed the states it had, oldest first, and since when each was on record."""
 
 
@@ -144,12 +145,12 @@ def states_of(session: Session, case: Case, until: datetime | None) -> States:
     query = query.where(Revision.case_id == case.id, Revision.record_id != case.id)
     if until is not None:
         query = query.where(Revision.at <= until)
-    found: dict[UUID, list[Any]] = defaultdict(list)
-    for number, *state in session.execute(query.order_by(Revision.at, Revision.id)):
-        found[number].append(state)
+    history: dict[UUID, list[tuple[datetime, str, JsonObject]]] = defaultdict(list)
+    for record_id, since, kind, holds in session.execute(query.order_by(Revision.at, Revision.id)):
+        history[record_id].append((since, kind, holds))
     return {
         row_id: [(at, _row_of(_TABLES[kind], holds)) for at, kind, holds in states]
-        for row_id, states in found.items()
+        for row_id, states in history.items()
         if len(states) > 1
     }
 
@@ -159,7 +160,7 @@ _AS_THEY_ARE: tuple[type[Base], ...] = (HistoryEntry, Link)
 _TABLES = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
 
 
-def _current_state(session: Session, case: Case, at: datetime) -> dict[tuple[str, UUID], dict[str, Any]]:
+def _current_state(session: Session, case: Case, at: datetime) -> dict[tuple[str, UUID], dict[str, object]]:
     """What the case and its records held at that moment, by kind and id.
 
     What was on record before revisions were kept is told as it is.
@@ -175,7 +176,7 @@ def _records_of(case: Case) -> list[Record]:
     return [*records, *(response for action in case.actions for response in action.responses)]
 
 
-def _newest(session: Session, case_id: UUID, at: datetime) -> Iterable[Any]:
+def _newest(session: Session, case_id: UUID, at: datetime) -> Iterable[tuple[str, UUID, JsonObject]]:
     """Kind, id and content of the newest revision of each row of the case up to that moment."""
     newest_first = (Revision.at.desc(), Revision.id.desc())
     turn = func.row_number().over(partition_by=(Revision.kind, Revision.record_id), order_by=newest_first)
@@ -184,6 +185,10 @@ def _newest(session: Session, case_id: UUID, at: datetime) -> Iterable[Any]:
     return session.execute(newest.where(known.c.turn == 1))
 
 
-def _row_of(table: Any, holds: dict[str, Any]) -> Any:
+Row = TypeVar("Row", bound=Base)
+
+
+def _row_of(table: type[Row], holds: Mapping[str, object]) -> Row:
     """A row that belongs to no session."""
-    return shape_of(table).row_of_document(holds)
+    row: Row = shape_of(table).row_of_document(holds)
+    return row

@@ -1,7 +1,6 @@
 """What is sealed of a case: only openings show it."""
 
 from collections.abc import Collection
-from typing import Any
 
 from appeals.cases.case import Case
 from appeals.cases.person import Person, SealedPerson
@@ -9,7 +8,7 @@ from appeals.cases.safe_contact import SafeContactRuleVersion, newest_rule
 from appeals.vocabulary import SealedField
 
 
-def sealed_content(of: Case, field: SealedField) -> Any:
+def sealed_content(of: Case, field: SealedField) -> object:
     """What a sealed field holds, as an opening shows it."""
     match field:
         case SealedField.NARRATIVE:

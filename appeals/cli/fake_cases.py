@@ -8,12 +8,12 @@ that comes late.
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
-from typing import Any
 from uuid import UUID
 
+from appeals.json_types import JsonObject
 from appeals.vocabulary import Priority, ViolationCode, Visibility
 
-Body = dict[str, Any]
+Body = JsonObject
 MOST_BRANDS = 45
 REVIEW_DAYS = 400
 ARRESTS = (ViolationCode.ARBITRARY_ARREST, ViolationCode.JUDICIAL_HARASSMENT)
@@ -171,7 +171,7 @@ def _ministry(s: FakeCase) -> Body:
     return organisation(f"Ministry of Labour ({s.country})", "authority", s.country)
 
 
-def consent(s: FakeCase, scope: str, subject: str = "workers", **more: Any) -> Body:
+def consent(s: FakeCase, scope: str, subject: str = "workers", **more: object) -> Body:
     """Return a consent of that day, in the language of the country."""
     values: Body = {"subject": subject, "scope": scope, "state": "given", "given_on": s.ago(0)}
     return {**values, "method": "union_decision", "language": s.profile.language, **more}

@@ -4,7 +4,7 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pydantic import SecretStr
@@ -119,13 +119,13 @@ service on PostgreSQL and in containers.
 """
 
 
-def _setting(name: str, form: dict[str, Any]) -> str:
+def _setting(name: str, form: dict[str, object]) -> str:
     shown = Settings.model_fields[name].default
     default = "–" if shown is None else f"`{shown}`"
     return f"| `APPEALS_{name.upper()}` | {default} | {form['description']}{_bounds(form)} |"
 
 
-def _bounds(form: dict[str, Any]) -> str:
+def _bounds(form: dict[str, object]) -> str:
     words = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
     bounds = [f"{word} {form[bound]}" for bound, word in words.items() if bound in form]
     return f" Allowed: {' '.join(bounds)}." if bounds else ""

@@ -2,11 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-Json = dict[str, Any]
+from appeals.json_types import JsonObject
 
 
 class Published(StrEnum):
@@ -29,7 +29,7 @@ class CallLine(_Line):
     by: Annotated[Literal["coordinator", "caseworker", "reviewer"], Field(alias="as")]
     to: str
     method: Literal["POST", "PATCH"] = "POST"
-    body: Json
+    body: JsonObject
 
 
 class EventLine(_Line):

@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx2
 from rich.console import Console
 from rich.progress import Progress
 
-from appeals.cli.replay_format import CallLine, CaseLine, Json, Unplayable, read
+from appeals.cli.replay_format import CallLine, CaseLine, Unplayable, read
 from appeals.cli.replay_results import Refused, Result, table, totals
+from appeals.json_types import JsonObject
 from appeals.vocabulary import CloseReason, Status
 
 PATIENCE_S = 60
@@ -119,7 +119,7 @@ class _Play:
             raise Refused(place, noun, "label.unknown")
         return self.ids[label]
 
-    def _all(self, role: str, path: str, place: int) -> Iterable[Json]:
+    def _all(self, role: str, path: str, place: int) -> Iterable[JsonObject]:
         cursor: dict[str, str] = {}
         while True:
             page = self._ask(role, path, place, limit="200", **cursor).json()
@@ -128,10 +128,10 @@ class _Play:
                 return
             cursor = {"cursor": page["next"]}
 
-    def _learn(self, noun: str, records: Iterable[Json]) -> None:
+    def _learn(self, noun: str, records: Iterable[JsonObject]) -> None:
         self.ids |= {f"{noun}#{record['label']}": record["id"] for record in records if record.get("label")}
 
-    def _account(self, value: Any, place: int) -> Any:
+    def _account(self, value: object, place: int) -> object:
         """Return the account id for `@role`, and any other value as it is."""
         if not (isinstance(value, str) and value.removeprefix("@") in self.clients and value.startswith("@")):
             return value
@@ -144,7 +144,7 @@ class _Play:
             raise Refused(place, path, f"unreachable.{type(error).__name__}") from error
         return _accepted(answer, place, path)
 
-    def _note(self, call: CallLine, answer: Json) -> None:
+    def _note(self, call: CallLine, answer: JsonObject) -> None:
         """Store the ids that the answer contains, and count the records that were written."""
         if call.to == "":
             if call.method == "POST":

@@ -11,7 +11,7 @@ from appeals.database.declarative import Base
 from appeals.database.locks import AdvisoryLock, acquire_lock
 
 
-def insert_if_absent(connection: Connection, table: type[Base], values: dict[str, Any]) -> bool:
+def insert_if_absent(connection: Connection, table: type[Base], values: dict[str, object]) -> bool:
     """Insert a row unless one with the same key stands already; True if it was inserted.
 
     Whoever adds such rows does so alone until the end of the transaction: two that add the same rows, each in an
@@ -21,7 +21,7 @@ def insert_if_absent(connection: Connection, table: type[Base], values: dict[str
     return insert_ignore(connection, table, values)
 
 
-def insert_ignore(connection: Connection, table: type[Base], values: dict[str, Any]) -> bool:
+def insert_ignore(connection: Connection, table: type[Base], values: dict[str, object]) -> bool:
     """Insert a row unless one with the same key stands already; True if it was inserted.
 
     Waits for a transaction that is inserting the same key, so that afterwards the row can be read.
@@ -29,7 +29,9 @@ def insert_ignore(connection: Connection, table: type[Base], values: dict[str, A
     return bool(insert_ignore_all(connection, table, [values], next(iter(table.__table__.primary_key))))
 
 
-def insert_ignore_all(connection: Connection, table: type[Base], rows: list[dict[str, Any]], told_by: Any) -> set[Any]:
+def insert_ignore_all(
+    connection: Connection, table: type[Base], rows: list[dict[str, object]], told_by: object
+) -> set[object]:
     """Insert those of some rows of which no key stands already; what the column `told_by` holds in those inserted.
 
     Waits for transactions that are inserting the same keys, so that afterwards their rows can be read.
@@ -39,7 +41,7 @@ def insert_ignore_all(connection: Connection, table: type[Base], rows: list[dict
 
 
 @cache
-def _insert_ignore(dialect: str, table: type[Base], told_by: Any) -> Executable:
+def _insert_ignore(dialect: str, table: type[Base], told_by: object) -> Executable:
     insert: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table.__table__)
     ignoring: Executable = insert.on_conflict_do_nothing().returning(told_by)
     return ignoring
@@ -78,7 +80,9 @@ def bulk_insert(session: Session, table: Table, rows: list[list[Any]]) -> None:
             copy.write_row(row)
 
 
-def upsert_add(session: Session, table: type[Base], column: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def upsert_add(
+    session: Session, table: type[Base], column: str, rows: list[dict[str, object]]
+) -> list[dict[str, object]]:
     """Insert rows; where one with the same key stands, add to its number. Their keys and numbers as they then stand."""
     if not rows:
         return []

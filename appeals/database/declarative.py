@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import uuid_utils
@@ -11,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, MetaData, text
 from sqlalchemy.orm import DeclarativeBase
 
 from appeals.database.types import DecimalText, Document, UtcDateTime
+from appeals.json_types import JsonObject
 
 
 class Base(DeclarativeBase):
@@ -28,9 +28,9 @@ class Base(DeclarativeBase):
     type_annotation_map = {
         datetime: UtcDateTime,
         Decimal: DecimalText,
-        dict[str, Any]: Document,
+        JsonObject: Document,
         list[str]: Document,
-        list[dict[str, Any]]: Document,
+        list[JsonObject]: Document,
     }
 
 

@@ -10,14 +10,14 @@ from sqlalchemy.sql.functions import FunctionElement
 from appeals.database.sql_functions import arguments, call_by_dialect
 
 
-class json_row(FunctionElement[list[Any]]):  # noqa: N801 - reads as the SQL function it is
+class json_row(FunctionElement[list[object]]):  # noqa: N801 - reads as the SQL function it is
     """A JSON array of some columns of a row. Ids, days and times are texts in it."""
 
     type = JSON()
     inherit_cache = True
 
 
-class json_rows(FunctionElement[list[list[Any]]]):  # noqa: N801
+class json_rows(FunctionElement[list[list[object]]]):  # noqa: N801
     """A JSON array of all rows, each a `json_row`, in no order; of no rows it is null or empty."""
 
     type = JSON()
@@ -29,7 +29,7 @@ call_by_dialect(json_rows, postgresql="json_agg", sqlite="json_group_array")
 
 
 @compiles(json_row, "sqlite")
-def _json_array(element: json_row, compiler: SQLCompiler, **options: Any) -> str:
+def _json_array(element: json_row, compiler: SQLCompiler, **options: object) -> str:
     parts = zip(element.clauses, arguments(element, compiler, options), strict=True)
     return f"json_array({', '.join(f'json({sql})' if _is_json(part) else sql for part, sql in parts)})"
 

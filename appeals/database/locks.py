@@ -1,10 +1,11 @@
 """Advisory locks: what one transaction at a time may do."""
 
 from enum import IntEnum
-from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, func, select
 from sqlalchemy.dialects import postgresql
+
+from appeals.database.types import AnySelect
 
 
 class AdvisoryLock(IntEnum):
@@ -32,7 +33,7 @@ def acquire_locks(connection: Connection, keys: list[int]) -> None:
         connection.execute(_LOCK_ALL, {"keys": keys})
 
 
-def _lock_all() -> Select[*tuple[Any, ...]]:
+def _lock_all() -> AnySelect:
     keys = bindparam("keys", type_=postgresql.ARRAY(BigInteger))
     ordered = select(func.unnest(keys).label("key")).order_by("key").subquery()
     return select(func.pg_advisory_xact_lock(ordered.c.key))

@@ -74,7 +74,7 @@ class CompiledQuery:
     positions: Mapping[str, tuple[Processor, list[int]]]
     columns: tuple[Processor, ...]
 
-    def bind(self, given: Mapping[str, Any]) -> list[Any]:
+    def bind(self, given: Mapping[str, object]) -> list[object]:
         """The values of the parameters; those that are not given are what they were when it was written."""
         values = list(self.defaults)
         for name, value in given.items():
@@ -205,7 +205,7 @@ async def _pool(url: URL) -> asyncpg.Pool:
     )
 
 
-def _process(value: Any, process: Processor) -> Any:
+def _process(value: object, process: Processor) -> object:
     return process(value) if process and value is not None else value
 
 

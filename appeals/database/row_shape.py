@@ -17,17 +17,17 @@ from appeals.database.declarative import Base
 from appeals.database.types import DecimalText, UtcDateTime
 
 Row = TypeVar("Row", bound=Base)
-Values = tuple[Any, ...]
+Values = tuple[object, ...]
 
 
-class ReadValues(dict[str, Any]):
+class ReadValues(dict[str, object]):
     """Values by their JSON text; each is made once, as ids and times come again and again."""
 
-    def __init__(self, read: Callable[[str], Any]) -> None:
+    def __init__(self, read: Callable[[str], object]) -> None:
         super().__init__()
         self._read = read
 
-    def __missing__(self, text: str) -> Any:
+    def __missing__(self, text: str) -> object:
         value = self[text] = self._read(text)
         return value
 
@@ -37,7 +37,7 @@ def _moment(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-READERS: tuple[tuple[type[TypeEngine[Any]], Callable[[str], Any]], ...] = (
+READERS: tuple[tuple[type[TypeEngine[Any]], Callable[[str], object]], ...] = (
     (Uuid, UUID),
     (Date, date.fromisoformat),
     (UtcDateTime, _moment),
@@ -62,11 +62,11 @@ class RowShape(Generic[Row]):
         self.columns = {attribute.key: attribute.columns[0] for attribute in attributes}
         self.keys: tuple[str, ...] = tuple(column.key for column in self.columns.values())
         self._readers = [(at, kind) for at, kind in enumerate(map(_reader_of, self.columns.values())) if kind >= 0]
-        self._values: Callable[[Mapping[str, Any]], Values] = itemgetter(*self.names)
+        self._values: Callable[[Mapping[str, object]], Values] = itemgetter(*self.names)
         self._new = manager_of_class(table).new_instance
         self._defaults = [(name, column.default) for name, column in self.columns.items() if column.default is not None]
 
-    def row(self, values: Sequence[Any]) -> Row:
+    def row(self, values: Sequence[object]) -> Row:
         """A row of these values."""
         row: Row = self._new()
         row.__dict__.update(zip(self.names, values, strict=True))
@@ -79,7 +79,7 @@ class RowShape(Generic[Row]):
                 values[at] = known[kind][values[at]]
         return self.row(values), tuple(values)
 
-    def row_of_document(self, document: Mapping[str, Any]) -> Row:
+    def row_of_document(self, document: Mapping[str, object]) -> Row:
         """A row of a document of its columns. One that came after the document was kept has its default."""
         values = {name: default.arg for name, default in self._defaults if default.is_scalar}
         values |= {name: document[name] for name in self.names if name in document}
@@ -90,7 +90,7 @@ class RowShape(Generic[Row]):
         """The values of a row, in order."""
         return self._values(row.__dict__)
 
-    def new(self, **values: Any) -> Row:
+    def new(self, **values: object) -> Row:
         """A new row of these values, by the names of attributes; what is not given has its default, or is null."""
         row: Row = self._new()
         row.__dict__.update(values)
@@ -106,7 +106,7 @@ class RowShape(Generic[Row]):
         for name in self.names:
             values.setdefault(name, None)
 
-    def document(self, row: Row, but: Iterable[str] = ()) -> dict[str, Any]:
+    def document(self, row: Row, but: Iterable[str] = ()) -> dict[str, object]:
         """The columns of a row as JSON has them, `but` for some."""
         values = row.__dict__
         return {name: _plain(values[name]) for name in self.names if name not in but}
@@ -123,7 +123,7 @@ def _reader_of(column: Any) -> int:
     return next((place for place, (kind, _) in enumerate(READERS) if isinstance(column.type, kind)), -1)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     write = _WRITERS.get(type(value))
     return value if write is None else write(value)
 

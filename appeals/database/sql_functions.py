@@ -8,7 +8,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
-def arguments(element: FunctionElement[Any], compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
+def arguments(element: FunctionElement[Any], compiler: SQLCompiler, options: dict[str, object]) -> list[str]:
     """The arguments of a function as SQL; `options` are what SQLAlchemy hands to whoever compiles."""
     return [compiler.process(argument, **options) for argument in element.clauses]
 
@@ -19,5 +19,5 @@ def call_by_dialect(function: type[FunctionElement[Any]], **names: str) -> None:
         compiles(function, dialect)(partial(_call, name))
 
 
-def _call(name: str, element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> str:
+def _call(name: str, element: FunctionElement[Any], compiler: SQLCompiler, **options: object) -> str:
     return f"{name}({', '.join(arguments(element, compiler, options))})"

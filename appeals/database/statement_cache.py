@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Executable
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ class StatementCache:
     def __init__(self) -> None:
         self._built = lru_cache(maxsize=STATEMENTS_CACHED)(lambda build, *arguments: build(*arguments))
 
-    def get(self, build: Callable[..., Statement], *arguments: Any) -> Statement:
+    def get(self, build: Callable[..., Statement], *arguments: object) -> Statement:
         """`build(*arguments)`, built once; whatever else the statement depends on must not change."""
         statement: Statement = self._built(build, *arguments)
         return statement

@@ -104,7 +104,7 @@ class IntegerArray(TypeDecorator[list[int]]):
         array = postgresql.ARRAY(BigInteger) if dialect.name == "postgresql" else Text()
         return dialect.type_descriptor(array)
 
-    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> object:
         return value if value is None or dialect.name == "postgresql" else json.dumps(value)
 
 

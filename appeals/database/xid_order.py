@@ -1,7 +1,5 @@
 """The order of commits: transaction numbers, positions among them, and which are settled."""
 
-from typing import Any
-
 from sqlalchemy import BigInteger
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -50,13 +48,13 @@ class below_xmin(FunctionElement[bool]):  # noqa: N801
 
 
 @compiles(after_position, "postgresql")
-def _after_position(element: after_position, compiler: SQLCompiler, **options: Any) -> str:
+def _after_position(element: after_position, compiler: SQLCompiler, **options: object) -> str:
     transaction, number, after, after_number = arguments(element, compiler, options)
     return f"(({transaction}, {number}) > ({after}, {after_number}))"
 
 
 @compiles(below_xmin, "postgresql")
-def _below_xmin(element: below_xmin, compiler: SQLCompiler, **options: Any) -> str:
+def _below_xmin(element: below_xmin, compiler: SQLCompiler, **options: object) -> str:
     (transaction,) = arguments(element, compiler, options)
     return f"({transaction} < {compiler.process(snapshot_xmin(), **options)})"
 
@@ -66,7 +64,7 @@ def _below_xmin(element: below_xmin, compiler: SQLCompiler, **options: Any) -> s
 
 
 @compiles(after_position, "sqlite")
-def _after_number(element: after_position, compiler: SQLCompiler, **options: Any) -> str:
+def _after_number(element: after_position, compiler: SQLCompiler, **options: object) -> str:
     transaction, number, after, after_number = arguments(element, compiler, options)
     return f"({transaction} = {after} AND {number} > {after_number})"
 

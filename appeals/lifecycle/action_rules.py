@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import date
 from functools import partial
-from typing import Any
 
 from sqlalchemy import select
 
@@ -26,6 +25,7 @@ from appeals.fields import (
     fold,
     span,
 )
+from appeals.json_types import JsonObject
 from appeals.lifecycle.party_rules import require_known
 from appeals.lifecycle.record_references import find, require_conditions
 from appeals.lifecycle.write_context import WriteContext
@@ -38,16 +38,16 @@ from appeals.vocabulary import (
 )
 
 
-def action_columns(writing: WriteContext, data: action.ActionInput, at: str) -> dict[str, Any]:
+def action_columns(writing: WriteContext, data: action.ActionInput, at: str) -> dict[str, object]:
     require_conditions(writing.case, data.conditions_met, f"{at}/conditions_met")
     met = [condition.model_dump(mode="json") for condition in data.conditions_met]
     return {**_acted_by(writing, data.by, f"{at}/by"), "responses": [], "conditions_met": met}
 
 
-def _acted_by(writing: WriteContext, by: str | OrganisationInput | None, at: str) -> dict[str, Any]:
+def _acted_by(writing: WriteContext, by: str | OrganisationInput | None, at: str) -> dict[str, object]:
     """Return the columns that say who acted. Raises: Invalid, if the caller may not know whom the input names."""
     case, directory = writing.case, writing.tx.directory
-    columns: dict[str, Any] = {"by": ActedBy.NETWORK, "by_entity": case.lead_entity.id}
+    columns: dict[str, object] = {"by": ActedBy.NETWORK, "by_entity": case.lead_entity.id}
     columns |= dict.fromkeys(("by_party", "by_organisation", "by_name"))
     acting = find(case, "parties", by) if isinstance(by, str) else None
     if acting is not None:
@@ -64,7 +64,7 @@ def _acted_by(writing: WriteContext, by: str | OrganisationInput | None, at: str
     return columns | {"by": _whose(writing, named), "by_organisation": row.id, "by_name": named["name"]}
 
 
-def _whose(writing: WriteContext, named: dict[str, Any]) -> ActedBy:
+def _whose(writing: WriteContext, named: dict[str, object]) -> ActedBy:
     """Return whether the actor with these words is the network: a member of it, or somebody with the name of
     an entity.
     """
@@ -78,11 +78,11 @@ def _whose(writing: WriteContext, named: dict[str, Any]) -> ActedBy:
     return ActedBy.NETWORK if names & _names(named) else ActedBy.OTHERS
 
 
-def _names(named: dict[str, Any]) -> set[str]:
+def _names(named: JsonObject) -> set[str]:
     return {fold(name) for name in (named["name"], named.get("name_local")) if name}
 
 
-def changed_actor(writing: WriteContext, data: action.ActionChange) -> dict[str, Any]:
+def changed_actor(writing: WriteContext, data: action.ActionChange) -> dict[str, object]:
     return _acted_by(writing, data.by, "/by") if "by" in data.model_fields_set else {}
 
 

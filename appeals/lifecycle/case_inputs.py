@@ -1,6 +1,6 @@
 """The inputs about a case as a whole: an intake, a change, and records sent along."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
@@ -33,6 +33,7 @@ from appeals.fields import (
     Prose,
     SealedProse,
 )
+from appeals.json_types import JsonObject
 from appeals.vocabulary import (
     IntakeChannel,
     Precision,
@@ -102,7 +103,7 @@ class Intake(Model):
     records: Records = Records()
 
 
-def _never_null(schema: dict[str, Any]) -> None:
+def _never_null(schema: JsonObject) -> None:
     """Describe members that may be omitted but must not be null."""
     for member in schema["properties"].values():
         if "anyOf" not in member:

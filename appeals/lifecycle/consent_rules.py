@@ -1,6 +1,5 @@
 """The rules of consents: whose consent it is, what a change of state records, and which refusals follow a merger."""
 
-from typing import Any
 from uuid import UUID
 
 from appeals.cases import (
@@ -22,9 +21,9 @@ from appeals.vocabulary import (
 )
 
 
-def consent_columns(writing: WriteContext, body: consent.ConsentInput, at: str) -> dict[str, Any]:
+def consent_columns(writing: WriteContext, body: consent.ConsentInput, at: str) -> dict[str, object]:
     """Return the columns that say whose consent it is, and the day of a refusal, by default today. Raises: Invalid."""
-    columns: dict[str, Any] = {"of_party": None, "of_person": None}
+    columns: dict[str, object] = {"of_party": None, "of_person": None}
     if body.subject is ConsentSubject.PERSON:
         if body.of is None and body.state in consent.YES:
             raise Invalid([FieldError(f"{at}/of", "is missing; name the person who says it")])

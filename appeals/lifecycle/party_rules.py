@@ -19,12 +19,12 @@ from appeals.errors import FieldError, Invalid
 from appeals.lifecycle.write_context import WriteContext
 
 
-def party_columns(writing: WriteContext, data: party.PartyInput, at: str) -> dict[str, Any]:
+def party_columns(writing: WriteContext, data: party.PartyInput, at: str) -> dict[str, object]:
     session, directory = writing.session, writing.tx.directory
     usual = party.TARGET_OF_ROLE.get(data.role)
     if data.target and (usual is None or not party.are_alike(usual, data.target)):
         raise Invalid([FieldError(f"{at}/target", "is not a kind of target for this role")])
-    columns: dict[str, Any] = {"organisation_id": None, "facility_id": None, "target": data.target or usual}
+    columns: dict[str, object] = {"organisation_id": None, "facility_id": None, "target": data.target or usual}
     if data.organisation is not None:
         values = require_known(session, writing.caller, Organisation, data.organisation, f"{at}/organisation")
         row = directory.organisation(data.organisation)

@@ -20,11 +20,11 @@ Adds = Callable[[WriteContext, Any, str], dict[str, Any]]
 Refuses = Callable[[WriteContext, Any], list[Unmet]]
 
 
-def adds_nothing(_: WriteContext, __: Any, ___: str) -> dict[str, Any]:
+def adds_nothing(_: WriteContext, __: object, ___: str) -> dict[str, object]:
     return {}
 
 
-def refuses_nothing(_: WriteContext, __: Any) -> list[Unmet]:
+def refuses_nothing(_: WriteContext, __: object) -> list[Unmet]:
     return []
 
 

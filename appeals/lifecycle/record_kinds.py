@@ -1,7 +1,5 @@
 """The table of the kinds of record that a case holds."""
 
-from typing import Any
-
 from sqlalchemy import select
 
 from appeals.access.visibility import lasting_visible_filter, links
@@ -47,7 +45,7 @@ from appeals.vocabulary import (
 )
 
 
-def _of_demand(writing: WriteContext, data: demand.DemandInput, at: str) -> dict[str, Any]:
+def _of_demand(writing: WriteContext, data: demand.DemandInput, at: str) -> dict[str, object]:
     if data.revises is None:
         return {"disposition": Disposition.ACTIVE}
     replaced: demand.Demand = referred(writing.case, "demands", data.revises, f"{at}/revises")
@@ -61,7 +59,7 @@ def _note_risk(writing: WriteContext, _made: risk.RiskAssessment) -> None:
     writing.case.risk = newest.level if newest else None
 
 
-def _of_approval(writing: WriteContext, body: publication.ApprovalInput, at: str) -> dict[str, Any]:
+def _of_approval(writing: WriteContext, body: publication.ApprovalInput, at: str) -> dict[str, object]:
     """Return the columns of an approval. They hold what would be shown, and nothing else is published on this
     signature.
     """
@@ -126,7 +124,7 @@ def _not_inside(writing: WriteContext, made: tally.Tally) -> list[Unmet]:
     return [Unmet("tally.never_inside", says)]
 
 
-def _of_link(writing: WriteContext, data: link.LinkInput, at: str) -> dict[str, Any]:
+def _of_link(writing: WriteContext, data: link.LinkInput, at: str) -> dict[str, object]:
     seen = select(Case.id).where(Case.reference == data.other, lasting_visible_filter(writing.caller))
     other = writing.session.scalar(seen)
     if other is None or other == writing.case.id:

@@ -7,6 +7,7 @@ from appeals.cases import (
     consent,
 )
 from appeals.cases.case import Case
+from appeals.cases.record import Record
 from appeals.errors import FieldError, Invalid
 from appeals.fields import (
     as_uuid,
@@ -23,15 +24,15 @@ def require_conditions(case: Case, conditions_met: list[consent.ConditionMet], a
         met.consent = str(given.id)
 
 
-def records_of(case: Case, noun: str) -> list[Any]:
+def records_of(case: Case, noun: str) -> list[Record]:
     """Return the records of a kind, oldest first."""
     if noun == "responses":
         return [response for action in case.actions for response in action.responses]
-    records: list[Any] = getattr(case, noun.replace("-", "_"))
+    records: list[Record] = getattr(case, noun.replace("-", "_"))
     return records
 
 
-def readable(caller: Caller, case: Case, kind: Kind) -> list[Any]:
+def readable(caller: Caller, case: Case, kind: Kind) -> list[Record]:
     """Return the records of a kind that this caller may read, oldest first."""
     return kind.readable(caller, case) if kind.readable else records_of(case, kind.noun)
 

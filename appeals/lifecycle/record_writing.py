@@ -45,7 +45,7 @@ def may_write(writing: WriteContext, kind: Kind, data: BaseModel) -> bool:
     return bool(roles_protecting(caller, case) & kind.roles) and kind.protects(writing, data)
 
 
-def may_change(writing: WriteContext, kind: Kind, record: Any, data: BaseModel) -> bool:
+def may_change(writing: WriteContext, kind: Kind, record: Record, data: BaseModel) -> bool:
     """Return whether the caller may change this record. Those who act only to protect may change it only by a
     `shorthand`.
     """
@@ -63,7 +63,7 @@ def write(writing: WriteContext, kind: Kind, data: RecordInput, at: str = "") ->
     if data.label is not None and any(record.label == data.label for record in records_of(case, kind.noun)):
         raise Invalid([FieldError(f"{at}/label", f"is the label of another of the case's {kind.noun}")])
     columns = {**_columns(case, data, at), **kind.derive(writing, data, at)}
-    record: Any = shape_of(kind.table).new(
+    record = shape_of(kind.table).new(
         **columns,
         id=new_id(),
         case_id=case.id,
@@ -85,7 +85,7 @@ def _require_sense(record: Record, at: str = "") -> None:
         raise Invalid([FieldError(f"{at}/{member}", says)])
 
 
-def _keep_versions(writing: WriteContext, record: Any, data: BaseModel) -> None:
+def _keep_versions(writing: WriteContext, record: Record, data: BaseModel) -> None:
     for name in annotated_fields(type(data), Versioned):
         rule = getattr(data, name)
         if rule is not None:
@@ -106,9 +106,9 @@ def add_safe_contact_rule(writing: WriteContext, rule: str, person_id: UUID | No
     )
 
 
-def _columns(case: Case, data: BaseModel, at: str) -> dict[str, Any]:
+def _columns(case: Case, data: BaseModel, at: str) -> dict[str, object]:
     """Return the members of an input as columns, with references replaced by ids."""
-    columns: dict[str, Any] = {}
+    columns: dict[str, object] = {}
     references: Mapping[str, RefersTo] = annotated_fields(type(data), RefersTo)
     versioned = annotated_fields(type(data), Versioned)
     for name in type(data).model_fields:
@@ -129,7 +129,7 @@ def _columns(case: Case, data: BaseModel, at: str) -> dict[str, Any]:
     return columns
 
 
-def follow(writing: WriteContext, kind: Kind, record: Any, body: RecordInput) -> tuple[Any, list[Unmet]]:
+def follow(writing: WriteContext, kind: Kind, record: Record, body: RecordInput) -> tuple[Record, list[Unmet]]:
     """Change a record, or write the new one that the change stands for. Returns it, and the rules that forbid it.
 
     Raises: Invalid.
@@ -143,7 +143,7 @@ def follow(writing: WriteContext, kind: Kind, record: Any, body: RecordInput) ->
     return (record, refused) if refused else write(writing, kind, following)
 
 
-def change(writing: WriteContext, kind: Kind, record: Any, data: RecordInput) -> list[Unmet]:
+def change(writing: WriteContext, kind: Kind, record: Record, data: RecordInput) -> list[Unmet]:
     """Change a record as its lifecycle allows, and return the rules that forbid it. Equal values change nothing.
 
     Raises: Invalid.
@@ -172,7 +172,7 @@ def change(writing: WriteContext, kind: Kind, record: Any, data: RecordInput) ->
     return kind.check(writing, record) if changed.keys() - kind.asides else []
 
 
-def _not_next(kind: Kind, record: Any, state: Any) -> list[Unmet]:
+def _not_next(kind: Kind, record: Record, state: object) -> list[Unmet]:
     now = getattr(record, kind.state, None)
     following = kind.transitions.get(now, set())
     if state is None or state in following:
@@ -185,7 +185,7 @@ def _not_next(kind: Kind, record: Any, state: Any) -> list[Unmet]:
     return [Unmet(f"{kind.attribute}.{kind.state}", f"A record that is {now} {may}.")]
 
 
-def _fixed(kind: Kind, record: Any, changed: dict[str, Any]) -> list[Unmet]:
+def _fixed(kind: Kind, record: Record, changed: dict[str, object]) -> list[Unmet]:
     says = "This member cannot be changed; add a new record instead."
     fixed = sorted(name for name, value in changed.items() if not record.may_become(name, value))
     return [Unmet(f"{kind.attribute}.{name}", says) for name in fixed]

@@ -1,7 +1,5 @@
 """The rules of responses to actions, and their record kind."""
 
-from typing import Any
-
 from appeals.cases import (
     action,
 )
@@ -21,7 +19,7 @@ from appeals.vocabulary import (
 )
 
 
-def response_columns(writing: WriteContext, data: ResponseInput, at: str) -> dict[str, Any]:
+def response_columns(writing: WriteContext, data: ResponseInput, at: str) -> dict[str, object]:
     answered: action.Action = referred(writing.case, "actions", data.action, f"{at}/action")
     received = latest(data.received_on, data.received_precision)
     if answered.done_on and received < earliest(answered.done_on, answered.done_precision):

@@ -1,6 +1,5 @@
 """The rules of the team: who may join, who confirms a new member, who stays."""
 
-from typing import Any
 from uuid import UUID
 
 from appeals.access.roles import TEAM_ROLES
@@ -18,7 +17,7 @@ from appeals.vocabulary import (
 )
 
 
-def member_columns(writing: WriteContext, data: team.TeamMemberInput, at: str) -> dict[str, Any]:
+def member_columns(writing: WriteContext, data: team.TeamMemberInput, at: str) -> dict[str, object]:
     """Return the columns of a new member. Break-glass access only proposes members, for as long as the access lasts."""
     account = writing.network.existing_account(data.account, f"{at}/account")
     if roles_on(writing.caller, writing.case):

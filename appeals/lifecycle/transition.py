@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -15,6 +14,7 @@ from appeals.cases.case import Case
 from appeals.cases.history import HistoryEntry
 from appeals.cases.public_content import shown_at
 from appeals.cases.publication import Publication
+from appeals.cases.record import Record, RecordInput
 from appeals.cases.sharing import shared_until, sharing_ended
 from appeals.database.declarative import new_id
 from appeals.errors import ChangeRefused, FieldError, Forbidden, Invalid, StepRefused, Unmet
@@ -125,7 +125,7 @@ def _entry(attempt: Attempt, role: Role, overridden: dict[str, str]) -> HistoryE
     )
 
 
-def _left_open(case: Case) -> dict[str, Any]:
+def _left_open(case: Case) -> dict[str, object]:
     """Return the numbers of what a closing leaves open, without zeros."""
     counts = {
         "demands": sum(not demand.disposed for demand in case.demands_now),
@@ -136,7 +136,7 @@ def _left_open(case: Case) -> dict[str, Any]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _shown(data: BaseModel) -> dict[str, Any]:
+def _shown(data: BaseModel) -> dict[str, object]:
     """Return the input as the history stores it: without sealed members, and without records, which have their own
     rows.
     """
@@ -164,9 +164,10 @@ def write_records(writing: WriteContext, brought: case_inputs.Records, at: str) 
 # Consequences of a write
 
 
-def add(writing: WriteContext, kind: record_kind.Kind, body: Any) -> Any:
+def add(writing: WriteContext, kind: record_kind.Kind, body: RecordInput) -> Record:
     """Add a record to a case, and do what follows from it. Raises: Invalid, ChangeRefused."""
     record_writing.not_ahead(body, writing.now)
+    record: Record
     record, refused = record_writing.write(writing, kind, body)
     if refused:
         raise ChangeRefused(writing.case.status, refused, open_nouns(writing.caller, writing.case))
@@ -175,7 +176,7 @@ def add(writing: WriteContext, kind: record_kind.Kind, body: Any) -> Any:
     return record
 
 
-def change(writing: WriteContext, kind: record_kind.Kind, record: Any, body: Any) -> Any:
+def change(writing: WriteContext, kind: record_kind.Kind, record: Record, body: RecordInput) -> Record:
     """Change a record, and do what follows from it. Returns the record, or the new one that the change stands for.
 
     Raises: Invalid, ChangeRefused.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
@@ -21,7 +21,10 @@ from appeals.cases.link import Link, LinkOutput
 from appeals.cases.party import BUYERS, Party
 from appeals.cases.violation import Violation
 from appeals.database.full_text import FullTextMatch
+from appeals.database.raw_reads import FetchedRow
+from appeals.database.types import AnyColumn, AnySelect
 from appeals.fields import Country, Day, Instant, Model, NameOrId, as_uuid
+from appeals.json_types import Json
 from appeals.read_models.case_snapshot import CaseSnapshot, insert_survivor
 from appeals.read_models.search import search_matches
 from appeals.read_models.tokenizer import words_in
@@ -84,7 +87,7 @@ class CaseQuery(PageQuery):
     sort: Sort = "received_on"
 
 
-def list_statement(session: Session, caller: Caller, params: CaseQuery, after: list[Any] | None) -> Select[Any]:
+def list_statement(session: Session, caller: Caller, params: CaseQuery, after: list[Json] | None) -> AnySelect:
     """One more than a page of the cases the caller may see, newest or most pressing first, from a place on.
 
     Columns: what they are ordered by, the line as it is kept, and the case it was merged into if the caller may see
@@ -107,12 +110,12 @@ def list_statement(session: Session, caller: Caller, params: CaseQuery, after: l
     return query.order_by(*(key.desc() for key in order)).limit(params.limit + 1)
 
 
-def next_cursor(params: CaseQuery, place: list[Any]) -> dict[str, Any]:
+def next_cursor(params: CaseQuery, place: list[Json]) -> dict[str, Json]:
     """A place in the list as the parameters of its statement, where nothing is searched for."""
     return _after_key(_order(params.sort, None), place)
 
 
-def _after_key(order: list[ColumnElement[Any]], place: list[Any]) -> dict[str, Any]:
+def _after_key(order: list[AnyColumn], place: list[Json]) -> dict[str, Json]:
     return {
         f"after_{number}": _decode_value(key, value)
         for number, (key, value) in enumerate(zip(order, place, strict=True))
@@ -133,13 +136,13 @@ def survivor_column(
     return seen.correlate_except(survivor).scalar_subquery()
 
 
-def page_of(rows: Sequence[Any], limit: int) -> tuple[list[bytes], list[Any] | None]:
+def page_of(rows: Sequence[FetchedRow], limit: int) -> tuple[list[bytes], list[Json] | None]:
     """The lines of a page out of the rows of `list_statement`, and the place where the next begins."""
     lines = [insert_survivor(line, survivor) for *_, line, survivor in rows[:limit]]
     return lines, list(map(_encode_value, rows[limit - 1][:-2])) if len(rows) > limit else None
 
 
-def snapshot_statement(caller: Caller, view: View | None) -> Select[Any]:
+def snapshot_statement(caller: Caller, view: View | None) -> AnySelect:
     """A case as it is kept, in a view or the fullest one the caller has of it; no row where they have none.
 
     Columns: whether it is the work view, its tag, the view unless its tag is the parameter `known`, the case it was
@@ -161,7 +164,7 @@ def snapshot_statement(caller: Caller, view: View | None) -> Select[Any]:
     return query if isinstance(works, False_) else _with_links(query, caller, case)
 
 
-def _with_links(query: Select[Any], caller: Caller, case: CTE) -> Select[Any]:
+def _with_links(query: AnySelect, caller: Caller, case: CTE) -> AnySelect:
     made_here = (Link.case_id == case.c.id).label("made_here")
     far_end = sql_case((made_here, Link.other), else_=Link.case_id)
     other = aliased(Case)
@@ -174,7 +177,7 @@ def _with_links(query: Select[Any], caller: Caller, case: CTE) -> Select[Any]:
 _OF_LINK = ("id", "label", "recorded_at", "recorded_by", "kind", "note")
 
 
-def links_in(rows: Iterable[Any], reference: str) -> list[LinkOutput]:
+def links_in(rows: Iterable[FetchedRow], reference: str) -> list[LinkOutput]:
     """The links in rows of `snapshot_statement` the case of this reference, in the order in which the case has them."""
     linked = [row[4:] for row in rows if len(row) > 4 and row[5] is not None]
     told = [(here, far, dict(zip(_OF_LINK, link, strict=True))) for here, far, *link in linked]
@@ -185,7 +188,7 @@ def links_in(rows: Iterable[Any], reference: str) -> list[LinkOutput]:
     ]
 
 
-def _order(sort: Sort, found: FullTextMatch | None) -> list[ColumnElement[Any]]:
+def _order(sort: Sort, found: FullTextMatch | None) -> list[AnyColumn]:
     """What the list is ordered by; its last key tells any two cases apart."""
     if found is not None and sort == "received_on":
         return [found.place]  # the same order, in which the index yields what it finds
@@ -194,20 +197,20 @@ def _order(sort: Sort, found: FullTextMatch | None) -> list[ColumnElement[Any]]:
     return [getattr(Case, sort), _ID]
 
 
-_ID: Any = Case.id
+_ID: AnyColumn = Case.id.expression
 
 
-def _encode_value(value: Any) -> Any:
+def _encode_value(value: object) -> int | str:
     """A value of a key, as the cursor holds it."""
     return value if isinstance(value, int) else str(value)
 
 
-def _decode_value(key: Any, value: Any) -> Any:
+def _decode_value(key: AnyColumn, value: int | str) -> object:
     """A value of a key, as the cursor held it."""
-    return value if isinstance(value, int) else _VALUE_CODECS[key.key](value)
+    return value if isinstance(value, int) else _VALUE_CODECS[str(key.key)](value)
 
 
-_VALUE_CODECS: dict[str, Callable[[str], Any]] = {
+_VALUE_CODECS: dict[str, Callable[[str], object]] = {
     "received_on": date.fromisoformat,
     "updated_at": datetime.fromisoformat,
     "id": UUID,
@@ -218,7 +221,7 @@ def _filters(caller: Caller, params: CaseQuery) -> list[ColumnElement[bool]]:
     statuses = {*params.status, *(state for state in Status if GROUP[state] in params.group)}
     if params.status and params.group:
         statuses = {state for state in params.status if GROUP[state] in params.group}
-    plain: list[tuple[Any, ColumnElement[bool]]] = [
+    plain: list[tuple[object, ColumnElement[bool]]] = [
         (params.status or params.group, Case.status.in_(statuses)),
         (params.country, Case.country.in_(params.country)),
         (params.risk, Case.risk.in_(params.risk)),

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -29,6 +29,7 @@ from appeals.database.declarative import Base, deferred_fk
 from appeals.database.engine import Database
 from appeals.database.json_rows import json_row
 from appeals.database.xid_order import current_xid
+from appeals.json_types import JsonObject
 from appeals.read_models import name_similarity, search, statistic_counts, views
 from appeals.read_models.name_similarity import BlockingKey
 from appeals.vocabulary import TeamStatus, View
@@ -51,8 +52,8 @@ class CaseSnapshot(Base):
     work_tag: Mapped[str]
     status_line: Mapped[bytes] = mapped_column(LargeBinary)
     work_line: Mapped[bytes] = mapped_column(LargeBinary)
-    visibility_key: Mapped[dict[str, Any]]
-    counted: Mapped[dict[str, Any] | None]
+    visibility_key: Mapped[JsonObject]
+    counted: Mapped[JsonObject | None]
     status_view: Mapped[bytes] = mapped_column(LargeBinary)
     work_view: Mapped[bytes] = mapped_column(LargeBinary)
     indexed: Mapped[str | None]
@@ -70,8 +71,8 @@ class RenderedView:
 class SnapshotKeys(NamedTuple):
     """What of a snapshot the next write of its case is compared with; the views are written, not read."""
 
-    visibility_key: dict[str, Any]
-    counted: dict[str, Any] | None
+    visibility_key: JsonObject
+    counted: JsonObject | None
     indexed: str | None
 
 
@@ -82,7 +83,7 @@ SELECT_KEYS = select(json_row(_TABLE.c.visibility_key, _TABLE.c.counted, _TABLE.
 """The `SnapshotKeys` of the case in the parameter `case_id`, as a JSON array."""
 
 
-def write_snapshot(connection: Connection, case_id: UUID, snapshot: dict[str, Any], *, is_new: bool) -> None:
+def write_snapshot(connection: Connection, case_id: UUID, snapshot: dict[str, object], *, is_new: bool) -> None:
     """Keep the views of a case as it stands."""
     if is_new:
         connection.execute(_INSERT_SNAPSHOT, {"case_id": case_id, **snapshot})
@@ -109,7 +110,7 @@ def log_change(connection: Connection, case: Case, now: datetime) -> int:
 _INSERT_CHANGE = insert(Change).values(transaction_id=current_xid()).returning(Change.id)
 
 
-def log_previous_visibility(connection: Connection, change: int, values: dict[str, Any]) -> None:
+def log_previous_visibility(connection: Connection, change: int, values: JsonObject) -> None:
     """Keep what decided who saw the case before a change, of which the visibility key was this."""
     columns = {name: UUID(value) if value and name != "visibility" else value for name, value in values["case"].items()}
     connection.execute(_INSERT_VISIBILITY, {"change_id": change, **columns})
@@ -125,7 +126,7 @@ _INSERT_VISIBILITY, _INSERT_TEAM = insert(PreviousVisibility), insert(PreviousTe
 VISIBILITY_COLUMNS = tuple(column.name for column in PreviousVisibility.__table__.columns if not column.primary_key)
 
 
-def visibility_key(case: Case) -> dict[str, Any]:
+def visibility_key(case: Case) -> JsonObject:
     """What decides who sees the case, as JSON has it."""
     members = {
         str(member.account): member.until and member.until.isoformat()
@@ -136,12 +137,12 @@ def visibility_key(case: Case) -> dict[str, Any]:
     return {"case": {name: value and str(value) for name, value in columns.items()}, "team": members}
 
 
-def snapshot_of(case: Case) -> dict[str, Any]:
+def snapshot_of(case: Case) -> JsonObject:
     """What is kept of a case, as it stands; of the words it is found by another part writes the digest."""
     return snapshot_columns(case, {view: render(case, view) for view in View})
 
 
-def snapshot_columns(case: Case, rendered: Mapping[View, RenderedView]) -> dict[str, Any]:
+def snapshot_columns(case: Case, rendered: Mapping[View, RenderedView]) -> JsonObject:
     """The columns of what is kept of a case, of which the views are rendered."""
     status, work = rendered[View.STATUS], rendered[View.WORK]
     return {
@@ -162,7 +163,7 @@ def render(case: Case, view: View) -> RenderedView:
     return RenderedView(views.tag_of(case.version, whole), whole[: whole.index(_AFTER_LINE)] + b"}", whole)
 
 
-_VIEWS: dict[View, TypeAdapter[Any]] = {
+_VIEWS: dict[View, TypeAdapter[object]] = {
     View.STATUS: TypeAdapter(views.StatusView),
     View.WORK: TypeAdapter(views.WorkView),
 }
@@ -238,7 +239,7 @@ def rebuild(database: Database, *, all_of_them: bool) -> int:
         done, last = done + len(cases), cases[-1].id
 
 
-def all_counted_cases(session: Session) -> Iterator[dict[str, Any]]:
+def all_counted_cases(session: Session) -> Iterator[JsonObject]:
     """How every case is counted that is, as the statistics keep it."""
     query = select(CaseSnapshot.counted).where(CaseSnapshot.counted.is_not(None)).execution_options(yield_per=1000)
     return (counted for counted in session.scalars(query) if counted is not None)

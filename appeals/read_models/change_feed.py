@@ -11,11 +11,24 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID, uuid4
 
 from pydantic import Field
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, not_, null, or_, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Label,
+    and_,
+    bindparam,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy import case as sql_case
 from sqlalchemy.orm import Session, aliased
 
@@ -25,6 +38,8 @@ from appeals.accounts.encryption import Cipher, NotGenuine
 from appeals.accounts.entity import NetworkState
 from appeals.cases.case import Case
 from appeals.cases.change_log import Change, PreviousVisibility
+from appeals.database.raw_reads import FetchedRow
+from appeals.database.types import AnySelect
 from appeals.database.xid_order import after_position, below_xmin, snapshot_xmax
 from appeals.errors import CursorExpired, FieldError, Invalid
 from appeals.fields import Model
@@ -80,7 +95,7 @@ class Changes(Model):
     next: str
 
 
-def changes_for(caller: Caller, reading: ReadRange, limit: int) -> Select[Any]:
+def changes_for(caller: Caller, reading: ReadRange, limit: int) -> AnySelect:
     """One more than a page of the changes that the caller may hear of, after where they have read.
 
     Of a case that they only follow, none from before it was last hidden from their roles: that is the past of those who
@@ -127,7 +142,7 @@ def _parameters(name: str, place: FeedPosition) -> dict[str, int]:
     return {f"{name}_transaction": place[0], f"{name}_id": place[1]}
 
 
-def head_position() -> tuple[Any, Any]:
+def head_position() -> tuple[Label[int | None], Label[int | None]]:
     """The place of the last change that is settled, as two columns: null before there is one."""
     last = select(Change.transaction_id, Change.id).where(below_xmin(Change.transaction_id))
     last = last.order_by(Change.transaction_id.desc(), Change.id.desc()).limit(1)
@@ -157,12 +172,12 @@ def reset_feed(session: Session) -> None:
     session.execute(update(NetworkState).values(epoch=uuid4(), auth_version=NetworkState.auth_version + 1))
 
 
-def items_from(rows: Sequence[Any], limit: int) -> list[bytes]:
+def items_from(rows: Sequence[FetchedRow], limit: int) -> list[bytes]:
     """The items of a page, each as JSON, out of the rows of `changes_for`."""
     return [_item(*row[2:]) for row in rows[:limit]]
 
 
-def next_position(rows: Sequence[Any], limit: int, now: Sequence[int | None]) -> FeedPosition:
+def next_position(rows: Sequence[FetchedRow], limit: int, now: Sequence[int | None]) -> FeedPosition:
     """Where the page after this one begins: after its last item where more follow, else after all that is settled."""
     if len(rows) > limit:
         transaction, number, *_ = rows[limit - 1]

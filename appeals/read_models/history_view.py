@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,6 +12,7 @@ from appeals.accounts.caller import Caller
 from appeals.cases.case import Case
 from appeals.cases.history import HistoryEntry
 from appeals.fields import Model
+from appeals.json_types import JsonObject
 from appeals.vocabulary import (
     Precision,
     Role,
@@ -35,7 +35,7 @@ class HistoryOutput(Model):
     occurred_precision: Precision
     recorded_at: datetime
     reason: str | None
-    input: dict[str, Any] | None
+    input: JsonObject | None
     overrides: dict[str, str] | None
     left_open: dict[str, int]
 
@@ -56,7 +56,7 @@ def of_entry(
     """
     output = HistoryOutput.model_validate(entry)
     if not is_on_team(caller, case):
-        hidden: dict[str, Any] = dict.fromkeys(HISTORY_FOR_WORK)
+        hidden: dict[str, object] = dict.fromkeys(HISTORY_FOR_WORK)
         return output.model_copy(update={**hidden, "recorded_at": since(entry.recorded_at)})
     if output.input and "survivor" in output.input and not _sees_survivor(session, caller, entry):
         return output.model_copy(update={"input": {**output.input, "survivor": None}})

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from anyascii import anyascii
@@ -23,6 +23,7 @@ from appeals.cases.case import Case
 from appeals.database.bulk import insert_ignore_all
 from appeals.database.declarative import WITHOUT_ROWID, Base, deferred_fk
 from appeals.fields import fold
+from appeals.json_types import Json
 from appeals.vocabulary import PartyRole
 
 COMPARED_ROLES = {
@@ -61,7 +62,7 @@ class PartyNames(NamedTuple):
     os_id: str | None = None
 
 
-def names_of_party(role: str, named: Mapping[str, Any]) -> PartyNames:
+def names_of_party(role: str, named: Mapping[str, Json]) -> PartyNames:
     """A party as a case names it."""
     return PartyNames(role, tuple(filter(None, (named["name"], named["name_local"]))), named.get("os_id"))
 

@@ -17,12 +17,13 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, String, null, select, type_coerce, union_all
+from sqlalchemy import String, null, select, type_coerce, union_all
 from sqlalchemy.orm import Session
 
 from appeals.access.visibility import COUNTING_ROLES, LEADING_ROLES
 from appeals.accounts.caller import Caller
 from appeals.accounts.entity import Entity, entity_named
+from appeals.database.types import AnySelect
 from appeals.errors import FieldError, Invalid
 from appeals.read_models.public_statistics import MIN_CELL
 from appeals.read_models.statistic_counts import (
@@ -70,7 +71,7 @@ def exact_for(caller: Caller, paths: Iterable[str]) -> bool:
     return all(caller.roles_over(path) & LEADING_ROLES for path in paths)
 
 
-def asked_for(paths: Collection[str], by: Sequence[Dimension], *, exact: bool) -> Select[Any]:
+def asked_for(paths: Collection[str], by: Sequence[Dimension], *, exact: bool) -> AnySelect:
     """The cells of a table over these entities, and the deltas that are not folded yet: rows for `table_of`.
 
     Not `exact`, only of cases that are widely visible.
@@ -87,7 +88,9 @@ def asked_for(paths: Collection[str], by: Sequence[Dimension], *, exact: bool) -
     return select(union_all(cells, deltas).subquery())
 
 
-def table_of(rows: Iterable[Any], paths: Iterable[str], by: Sequence[Dimension], *, exact: bool) -> Counter[Values]:
+def table_of(
+    rows: Iterable[Sequence[Any]], paths: Iterable[str], by: Sequence[Dimension], *, exact: bool
+) -> Counter[Values]:
     """The count of each combination of values, in the order of `by`; some may be 0."""
     entities = {entities_on(path)[-1] for path in paths}
     order = sorted(by, key=DIMENSIONS.index)

@@ -124,7 +124,7 @@ def _add(session: Session, change: Counter[Cell]) -> None:
             session.execute(delete(Statistic).filter_by(**cell))
 
 
-def _row(cell: Cell, cases: int) -> dict[str, Any]:
+def _row(cell: Cell, cases: int) -> dict[str, object]:
     entity, by, widely_visible, first, second = cell
     values = {"widely_visible": widely_visible, "first": first, "second": second}
     return {"entity_id": UUID(entity), "by": by, **values, "cases": cases}

@@ -7,7 +7,7 @@
 
 import hashlib
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -234,7 +234,7 @@ def survivor_reference(caller: Caller, case: Case) -> str | None:
     return survivor.reference if survivor and sees(caller, survivor) else None
 
 
-def _read(case: Case, names: tuple[str, ...]) -> dict[str, Any]:
+def _read(case: Case, names: tuple[str, ...]) -> dict[str, object]:
     return {name: getattr(case, name) for name in names}
 
 

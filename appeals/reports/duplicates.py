@@ -13,7 +13,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import chain
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select
@@ -32,6 +31,7 @@ from appeals.database.id_lists import array_of, elements_of_parameter
 from appeals.database.json_rows import json_row, json_rows
 from appeals.database.locks import acquire_locks
 from appeals.database.statement_cache import StatementCache, statement_cache
+from appeals.database.types import AnySelect
 from appeals.database.xid_order import after_position
 from appeals.fields import Model
 from appeals.lifecycle.case_inputs import Intake
@@ -132,7 +132,7 @@ def _candidates(
     return sorted(shared, key=lambda case_id: (shared[case_id], case_id), reverse=True)[:COMPARED]
 
 
-def _nearest_of_each_key(caller: Caller) -> Select[*tuple[Any, ...]]:
+def _nearest_of_each_key(caller: Caller) -> AnySelect:
     """For each key the nearest cases received until the day, and the nearest received after it: two lists of ids."""
     key = elements_of_parameter("keys")
     query = (
@@ -227,7 +227,7 @@ _CASES = select(Case.id, Case.reference, Case.received_on).where(Case.id.in_(_NU
 _VIOLATIONS = select(Violation.case_id, Violation.code, Violation.since).where(Violation.case_id.in_(_NUMBERS))
 
 
-def _first_parties() -> Select[*tuple[Any, ...]]:
+def _first_parties() -> AnySelect:
     """The first parties of cases in each role that is compared: case, role, row of the directory, names."""
     rank = func.row_number().over(partition_by=(Party.case_id, Party.role), order_by=Party.id)
     row = func.coalesce(Party.facility_id, Party.organisation_id)
@@ -239,7 +239,7 @@ def _first_parties() -> Select[*tuple[Any, ...]]:
     return select(*columns).where(ranked.rank <= COMPARED_PARTIES)
 
 
-def _all_features() -> Select[*tuple[Any, ...]]:
+def _all_features() -> AnySelect:
     """Cases, their first parties and their violations, each as JSON, from one statement."""
     parts = (_CASES.subquery("cases"), _first_parties().subquery("parties"), _VIOLATIONS.subquery("violations"))
     return select(*(select(json_rows(json_row(*part.c))).scalar_subquery() for part in parts))

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import date
 from enum import StrEnum
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -157,7 +157,7 @@ def _promise(commitment: Commitment, reference: str) -> Promise:
     return Promise(reference=reference, commitment_id=commitment.id, kind=kind, due_on=commitment.due_on, status=status)
 
 
-def _of_approaches(approaches: list[Approach]) -> dict[str, Any]:
+def _of_approaches(approaches: list[Approach]) -> dict[str, object]:
     came = Counter(approach.answer for approach in approaches)
     days = [approach.days for approach in approaches if approach.days is not None]
     return {

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from appeals.accounts.account import Account, grants_of
 from appeals.accounts.caller import Caller
 from appeals.cases.change_log import Change
+from appeals.json_types import JsonObject
 from appeals.read_models.change_feed import (
     BEGINNING,
     FeedPosition,
@@ -112,5 +113,5 @@ def _since(position: FeedPosition) -> ReadRange:
     return ReadRange(position, BEGINNING)
 
 
-def _body(kind: str, at: datetime, data: dict[str, Any]) -> str:
+def _body(kind: str, at: datetime, data: JsonObject) -> str:
     return json.dumps({"type": kind, "timestamp": at.isoformat().replace("+00:00", "Z"), "data": data})

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import anyio
@@ -85,12 +85,15 @@ def _is_unleased(now: datetime) -> Any:
     return or_(Webhook.leased_until.is_(None), Webhook.leased_until <= now)
 
 
+Result = TypeVar("Result")
+
+
 @dataclass(frozen=True)
 class WebhookDispatcher:
     """Sends pending events. Its transactions wait in the queue of writes like all others."""
 
     database: Database
-    turns: AbstractAsyncContextManager[Any]
+    turns: AbstractAsyncContextManager[object]
     pepper: bytes
     client: httpx2.AsyncClient
 
@@ -116,11 +119,11 @@ class WebhookDispatcher:
             return 0
         return sum(outcome.fault is None for outcome in outcomes)
 
-    async def _write(self, work: Any, *arguments: Any) -> Any:
+    async def _write(self, work: Callable[..., Result], *arguments: object) -> Result:
         async with self.turns:
             return await to_thread.run_sync(partial(self._in_a_transaction, work, *arguments))
 
-    def _in_a_transaction(self, work: Any, *arguments: Any) -> Any:
+    def _in_a_transaction(self, work: Callable[..., Result], *arguments: object) -> Result:
         with self.database.writing() as session:
             return work(session, *arguments)
 

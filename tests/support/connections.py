@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from uvicorn import Config
@@ -138,7 +138,7 @@ class Server:
         """A new connection."""
         connections = self.connections
         arguments: dict[str, Any] = {"config": self._config, "server_state": self._state, "app_state": {}}
-        return Client(self, connections(**arguments, _loop=self.clock))
+        return Client(self, connections(**arguments, _loop=cast(asyncio.AbstractEventLoop, self.clock)))
 
     def settle(self) -> None:
         """Let everything happen that can."""

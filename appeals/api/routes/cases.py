@@ -1,7 +1,7 @@
 """Routes of the case itself: intake, the list, one case, its history."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -33,6 +33,7 @@ from appeals.database.raw_reads import FetchedRow
 from appeals.database.statement_cache import statement_cache
 from appeals.errors import FieldError, Forbidden, Invalid, NotFound
 from appeals.fields import Instant, Model
+from appeals.json_types import Json
 from appeals.lifecycle import intake
 from appeals.lifecycle.case_inputs import Intake
 from appeals.read_models import history_view, views
@@ -86,8 +87,8 @@ class CaseView(RootModel[WorkView | StatusView]):
     """A case in one of its views; `view` tells in which."""
 
 
-def compare_before(authorization: AuthorizationContext, body: Intake) -> Comparison:
-    return compare(authorization.session, authorization.caller, body)
+def compare_before(authorization: AuthorizationContext, body: Json) -> Comparison:
+    return compare(authorization.session, authorization.caller, Intake.model_validate(body))
 
 
 @router.get("/v1/cases/{ref}", response_model=CaseView)
@@ -201,7 +202,7 @@ def create_case(
     """
     with write.transaction() as tx:
         case = intake.create_case(tx.write, tx.caller, body, tx.now)
-        duplicates = possible_duplicates(tx.write, tx.caller, case, tx.prepared)
+        duplicates = possible_duplicates(tx.write, tx.caller, case, cast(Comparison, tx.prepared))
         refused = None if case.visibility == body.visibility else UnmetOutput.model_validate(NOT_AGREED)
         beside = _Beside(possible_duplicates=duplicates, visibility_refused=refused).model_dump_json().encode()
         shown = tx.show(case)

@@ -16,7 +16,7 @@ from appeals.api.transaction import ReadRequest, SubjectFinder, WriteRequest, Wr
 from appeals.cases.case import Case
 from appeals.cases.record import Record, RecordInput
 from appeals.cases.response import ResponseBody, ResponseInput
-from appeals.cases.team import TeamMemberOutput
+from appeals.cases.team import TeamMember, TeamMemberOutput
 from appeals.errors import ChangeRefused, Forbidden, NotFound
 from appeals.fields import Model, as_uuid
 from appeals.lifecycle import record_references, record_writing, team_rules
@@ -64,7 +64,7 @@ def list_route(kind: Kind) -> Callable[..., Response]:
 
 def get_route(kind: Kind) -> Callable[..., Response]:
     def get_record(
-        ref: CaseReference, id: RecordId, read: Annotated[ReadRequest, reading(record_of(kind))]
+        ref: CaseReference, id: RecordId, read: Annotated[ReadRequest[Record], reading(record_of(kind))]
     ) -> Response:
         with read.snapshot() as tx:
             return tx.respond(kind.output.model_validate(tx.subject))
@@ -93,7 +93,7 @@ def change_route(kind: Kind) -> Callable[..., Response]:
         ref: CaseReference,
         id: RecordId,
         body: kind.change,  # type: ignore[name-defined]
-        write: Annotated[WriteRequest, writing(record_of(kind))],
+        write: Annotated[WriteRequest[Record], writing(record_of(kind))],
     ) -> Response:
         with write.transaction() as tx:
             published_before = tx.case.publications_up
@@ -143,7 +143,7 @@ def add_response(
     ref: CaseReference,
     id: RecordId,
     body: ResponseBody,
-    write: Annotated[WriteRequest, writing(record_of(KIND_OF_NOUN["actions"]))],
+    write: Annotated[WriteRequest[Record], writing(record_of(KIND_OF_NOUN["actions"]))],
 ) -> Response:
     """Record an answer to an action, or its rejoinder.
 
@@ -159,7 +159,7 @@ def confirm_member(
     ref: CaseReference,
     id: RecordId,
     body: Confirmation,
-    write: Annotated[WriteRequest, writing(record_of(KIND_OF_NOUN["team"]))],
+    write: Annotated[WriteRequest[TeamMember], writing(record_of(KIND_OF_NOUN["team"]))],
 ) -> Response:
     """Name whom another coordinator proposed, where nobody of the team is in service any more.
 

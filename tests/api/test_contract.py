@@ -6,9 +6,14 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import false
 
+from appeals.accounts.caller import Caller
 from appeals.api.routes import cases
 from appeals.database.failures import Busy
+from appeals.database.types import AnySelect
+from appeals.read_models import case_list
+from appeals.vocabulary import View
 from tests.support.answers import a_problem, alike, assert_strict, stale_tag
 from tests.support.cast import CONSENTS, PARTIES, STEP_INPUTS, Body, Person, World, intake, step_input
 from tests.support.standing import ABSENT, DOORS, NOBODY, RECORDS, Standing, standing
@@ -303,6 +308,21 @@ def test_hidden_absent_and_misspelt_get_the_same_answer_byte_for_byte(standing: 
         ]
         assert alike(answers[0])[0] == 404
         assert all(alike(answer) == alike(answers[0]) for answer in answers), operation.path
+
+
+def test_a_case_that_the_stored_view_is_refused_of_is_not_there(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement of the view asks again who sees the case: what it does not give is absent, not a failure."""
+
+    def of_nobody(caller: Caller, view: View | None) -> AnySelect:
+        return case_list.snapshot_statement(caller, view).where(false())
+
+    monkeypatch.setattr(cases, "snapshot_statement", of_nobody)
+    coordinator = standing.world.coordinator
+    refused = coordinator.get(f"/v1/cases/{standing.reference}")
+    assert alike(refused)[0] == 404
+    assert alike(refused) == alike(coordinator.get(f"/v1/cases/{ABSENT}"))
 
 
 def test_a_record_of_another_case_is_not_there(standing: Standing) -> None:

@@ -117,6 +117,8 @@ def case_read(tx: Snapshot, query: ViewQuery) -> PreparedRead:
         return {"reference": params.reference, "known": params.tags[0] if params.tags else ""}
 
     def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult | None:
+        if not rows:  # the statement has the conditions of who sees the case in it, and asks them once more
+            raise NotFound
         is_work, tag, content, survivor, *_ = rows[0]
         if tag is None:
             return None

@@ -284,7 +284,7 @@ def _compared(mark: str) -> str:
 def as_uuid(value: str) -> UUID | None:
     """The UUID a text spells in its canonical form, or None."""
     try:
-        found = UUID(value)
+        parsed = UUID(value)
     except ValueError:
         return None
-    return found if str(found) == value.lower() else None
+    return parsed if str(parsed) == value.lower() else None

@@ -162,8 +162,8 @@ def load_settings() -> Settings:
     """The settings as the environment gives them. Raises: SettingsError, also for a name that is none: it was
     mistyped.
     """
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names)
     mistyped = [f"{name} is no setting" for name in strange if not OTHERS.fullmatch(name)]
     if mistyped:
         raise SettingsError(f"{'; '.join(mistyped)}; docs/configuration.md lists them")

@@ -170,19 +170,19 @@ class AccessLogWriter:
         """Return once the rows are committed; `use` is written only on the first use of its key on a day. Raises:
         Unavailable.
         """
-        told = [self._queue(events)] if events else []
+        futures = [self._queue(events)] if events else []
         if use is not None:
-            told.append(self._first_use(use))
-        for future in told:
+            futures.append(self._first_use(use))
+        for future in futures:
             await self._wait_for(future)
 
     def _first_use(self, use: AccessEvent) -> "asyncio.Future[Exception | None]":
         """Return the future of this key and day. If the last one failed, the next caller tries again."""
         key_id, day = str(use.key_id), use.at.date()
-        known = self._uses.get(key_id)
-        if known is None or known[0] != day or _failed(known[1]):
-            known = self._uses[key_id] = day, self._queue([use], [(key_id, day)])
-        return known[1]
+        use_of_today = self._uses.get(key_id)
+        if use_of_today is None or use_of_today[0] != day or _failed(use_of_today[1]):
+            use_of_today = self._uses[key_id] = day, self._queue([use], [(key_id, day)])
+        return use_of_today[1]
 
     def _queue(
         self, events: Sequence[AccessEvent], used: Sequence[tuple[str, date]] = ()

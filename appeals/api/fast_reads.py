@@ -169,11 +169,11 @@ class FastReads:
 
         None where the question is spelt so that only the operation can say what it means.
         """
-        said = [b"%s:%s" % (name, value) for name, value in scope["headers"] if name in _KEY_HEADERS]
+        headers = [b"%s:%s" % (name, value) for name, value in scope["headers"] if name in _KEY_HEADERS]
         question = _query_without_cursor(scope)
         if question is None:
             return None
-        parts = (_path_template(scope["path"]).encode(), question, *said)
+        parts = (_path_template(scope["path"]).encode(), question, *headers)
         return self._hash(b"".join(b"%d:%s" % (len(part), part) for part in parts))
 
 
@@ -197,10 +197,10 @@ def _query_without_cursor(scope: Scope) -> bytes | None:
         return None
     if varying is None:
         return query
-    found = [match for part in parts if (match := varying.fullmatch(part))]
-    if len(found) > 1:
+    matches = [match for part in parts if (match := varying.fullmatch(part))]
+    if len(matches) > 1:
         return None
-    paged = [b"cursor" for match in found if match[1] == b"cursor"]  # another statement than that of the first page
+    paged = [b"cursor" for match in matches if match[1] == b"cursor"]  # another statement than that of the first page
     return b"&".join([part for part in parts if not varying.fullmatch(part)] + paged)
 
 
@@ -214,7 +214,7 @@ def _path_template(path: str) -> str:
 
 def read_params(scope: Scope) -> ReadParams:
     """What a request asks for that is not in its plan."""
-    found = _CASE.fullmatch(scope["path"])
+    path = _CASE.fullmatch(scope["path"])
     varying = _CURSOR_PARAMETER.get(scope["path"]) if scope["query_string"] else None
     places = [
         match[2].decode()
@@ -222,7 +222,7 @@ def read_params(scope: Scope) -> ReadParams:
         if varying and (match := varying.fullmatch(part))
     ]
     tags = b",".join([value for name, value in scope["headers"] if name == b"if-none-match"]).decode("latin-1")
-    return ReadParams(found[1] if found else "", places[0] if places else "", tags_of(tags))
+    return ReadParams(path[1] if path else "", places[0] if places else "", tags_of(tags))
 
 
 class FastReadMiddleware:

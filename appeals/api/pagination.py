@@ -166,14 +166,14 @@ _QUALITY = re.compile(r"q\s*=\s*(0(\.\d{0,3})?|1(\.0{0,3})?)", re.ASCII)
 
 def _accepted_format(accept: str) -> str:
     """The one of our formats that the caller would rather have, the first of equals; JSON when none is named."""
-    best, wanted = 0.0, "application/json"
-    for told in accept.lower().split(","):
-        media_range, *parameters = (part.strip() for part in told.split(";"))
-        given = [_QUALITY.fullmatch(part) for part in parameters if part.startswith("q")]
-        quality = min((float(match[1]) if match else 0.0 for match in given), default=1.0)
+    best, media_type = 0.0, "application/json"
+    for accepted in accept.lower().split(","):
+        media_range, *parameters = (part.strip() for part in accepted.split(";"))
+        qualities = [_QUALITY.fullmatch(part) for part in parameters if part.startswith("q")]
+        quality = min((float(match[1]) if match else 0.0 for match in qualities), default=1.0)
         if quality > best and media_range in FORMATS:
-            best, wanted = quality, FORMATS[media_range]
-    return wanted
+            best, media_type = quality, FORMATS[media_range]
+    return media_type
 
 
 def _list_key(request: Request) -> str:

@@ -79,9 +79,9 @@ def tags_of(header: str) -> tuple[str, ...]:
     return tuple(tag.strip().removeprefix("W/") for tag in header.split(","))
 
 
-def matches_tag(tag: str, known: tuple[str, ...]) -> bool:
+def matches_tag(tag: str, tags: tuple[str, ...]) -> bool:
     """Whether the caller has what is answered already, by weak comparison (RFC 9110, 13.1.2)."""
-    return tag.removeprefix("W/") in known or known == ("*",)
+    return tag.removeprefix("W/") in tags or tags == ("*",)
 
 
 def or_not_modified(result: ReadResult, params: ReadParams) -> ReadResult:

@@ -121,8 +121,8 @@ def from_validation_error(request: Request, fault: Exception) -> Response:
         # Where one form of several was meant and has faults, that it is not another form tells nothing.
         if not (place in meant and error["type"] in ANOTHER_FORM):
             faults.setdefault(place, []).append(_says(error))
-    told = [{"pointer": place, "says": ", or: ".join(dict.fromkeys(says))} for place, says in faults.items()]
-    return problem(422, errors.Invalid.code, errors.Invalid.detail, errors=told)
+    items = [{"pointer": place, "says": ", or: ".join(dict.fromkeys(says))} for place, says in faults.items()]
+    return problem(422, errors.Invalid.code, errors.Invalid.detail, errors=items)
 
 
 MOST_ERRORS = 200
@@ -188,9 +188,9 @@ def _says(values: Mapping[str, Json]) -> str:
         return plain
     if values["type"] == "missing" and values["loc"] == ("body",):
         return "a body is missing"
-    told = str(values["msg"]).removeprefix("Value error, ")
+    message = str(values["msg"]).removeprefix("Value error, ")
     # What a parser says of a text may quote from it; the first clause does not.
-    return told.partition(",")[0] if values["type"].endswith("_parsing") else told
+    return message.partition(",")[0] if values["type"].endswith("_parsing") else message
 
 
 AGAIN = "Try the same request again"

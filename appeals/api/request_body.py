@@ -51,13 +51,15 @@ def parsed_body(request: Request) -> Json:
 
 def _is_json(content_type: str) -> bool:
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
-    charsets = {told.removeprefix("charset=").strip('"') for told in parameters if told.startswith("charset=")}
+    charsets = {
+        parameter.removeprefix("charset=").strip('"') for parameter in parameters if parameter.startswith("charset=")
+    }
     return media_type == "application/json" and charsets <= {"utf-8"}
 
 
 async def _raw(request: Request, limit: int) -> bytes:
-    told = request.headers.get("content-length", "")
-    if told.isascii() and told.isdigit() and int(told[:20]) > limit:
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and int(length[:20]) > limit:
         raise TooLarge
     chunks, size = [], 0
     async for chunk in request.stream():
@@ -149,8 +151,8 @@ class Inspection:
 
 def pointer(path: Sequence[str | int]) -> str:
     """A JSON pointer that ends at the last name that is ours: another may be anybody's, and is not repeated."""
-    known = takewhile(lambda step: isinstance(step, int) or step in _our_names(), path)
-    return "".join(f"/{step}" for step in known)
+    steps = takewhile(lambda step: isinstance(step, int) or step in _our_names(), path)
+    return "".join(f"/{step}" for step in steps)
 
 
 @cache

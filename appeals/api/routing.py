@@ -197,15 +197,15 @@ def _model(types: Iterator[object]) -> type[BaseModel] | None:
 
 def _check_query(request: Request, query_model: type[BaseModel] | None) -> None:
     """Refuse a parameter that would be ignored, and text that no database keeps. Raises: Invalid."""
-    given = request.query_params.multi_items()
-    if not given:
+    params = request.query_params.multi_items()
+    if not params:
         return
     if query_model is None:
         raise Invalid([FieldError("?", "takes no parameters")])
-    if not _is_utf_8(request.scope["query_string"]) or not all(clean(text) for pair in given for text in pair):
+    if not _is_utf_8(request.scope["query_string"]) or not all(clean(text) for pair in params for text in pair):
         raise Invalid([FieldError("?", "holds a character that is not allowed")])
     single = {name for name, info in query_model.model_fields.items() if get_origin(info.annotation) is not list}
-    names = [name for name, _ in given]
+    names = [name for name, _ in params]
     repeated = sorted(name for name in single if names.count(name) > 1)
     if repeated:
         raise Invalid([FieldError(f"?{name}", "is given more than once") for name in repeated])

@@ -30,10 +30,10 @@ def load_case(session: Session, case: Case) -> None:
     number = {"case_id": case.id}
     there = session.execute(_which_lists_exist(), number).one()
     unloaded = inspect(case).unloaded
-    for name, found in there._mapping.items():
+    for name, has_rows in there._mapping.items():
         if name not in unloaded:
             continue
-        if not found:
+        if not has_rows:
             set_committed_value(case, name, [])
         elif issubclass(class_mapper(Case).relationships[name].mapper.class_, Record):
             set_committed_value(case, name, session.scalars(_list_of(name), number).all())
@@ -42,10 +42,10 @@ def load_case(session: Session, case: Case) -> None:
 def _load_entities(session: Session, case: Case) -> None:
     unloaded = [place.key for place in _ENTITY_RELATIONS if place.key in inspect(case).unloaded]
     numbers = {name: getattr(case, f"{name}_id") for name in unloaded}
-    wanted = {number for number in numbers.values() if number}
-    found = {one.id: one for one in session.scalars(_ENTITIES, {"numbers": list(wanted)})} if wanted else {}
+    ids = {number for number in numbers.values() if number}
+    entities = {one.id: one for one in session.scalars(_ENTITIES, {"numbers": list(ids)})} if ids else {}
     for name, number in numbers.items():
-        set_committed_value(case, name, found.get(number))
+        set_committed_value(case, name, entities.get(number))
 
 
 @cache

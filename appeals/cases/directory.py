@@ -129,9 +129,9 @@ class Directory:
         self._session = session
         self._known: dict[tuple[type[Base], str], Any] = {}
 
-    def look_up(self, given: Iterable[UUID | OrganisationInput | FacilityInput | None]) -> None:
+    def look_up(self, inputs: Iterable[UUID | OrganisationInput | FacilityInput | None]) -> None:
         """Look up at once those that are named in full: each alone would be a statement."""
-        named = list(given)
+        named = list(inputs)
         organisations = {_identity_of_organisation(one) for one in named if isinstance(one, OrganisationInput)}
         facilities = {_identity_of_facility(one) for one in named if isinstance(one, FacilityInput)}
         for table, identities in ((Organisation, organisations), (Facility, facilities)):
@@ -140,39 +140,39 @@ class Directory:
                 rows: Iterable[Any] = self._session.scalars(_OF_IDENTITIES[table], {"identities": sorted(identities)})
                 self._known |= {(table, row.identity): row for row in rows}
 
-    def existing_id(self, given: UUID | OrganisationInput | FacilityInput) -> UUID | None:
+    def existing_id(self, data: UUID | OrganisationInput | FacilityInput) -> UUID | None:
         """The id of a row that was looked up; None where there is none yet."""
-        if isinstance(given, UUID):
-            return given
-        if isinstance(given, OrganisationInput):
-            row = self._known.get((Organisation, _identity_of_organisation(given)))
+        if isinstance(data, UUID):
+            return data
+        if isinstance(data, OrganisationInput):
+            row = self._known.get((Organisation, _identity_of_organisation(data)))
         else:
-            row = self._known.get((Facility, _identity_of_facility(given)))
+            row = self._known.get((Facility, _identity_of_facility(data)))
         return row.id if row else None
 
-    def organisation(self, given: UUID | OrganisationInput, *, listed: bool = False) -> Organisation:
+    def organisation(self, data: UUID | OrganisationInput, *, listed: bool = False) -> Organisation:
         """The organisation of this id, which the caller may know; or of this kind, country and name, even new."""
-        if isinstance(given, UUID):
-            return self._session.get_one(Organisation, given)
-        return self._one(Organisation, _identity_of_organisation(given), given.model_dump(), listed=listed)
+        if isinstance(data, UUID):
+            return self._session.get_one(Organisation, data)
+        return self._one(Organisation, _identity_of_organisation(data), data.model_dump(), listed=listed)
 
-    def facility(self, given: UUID | FacilityInput, *, listed: bool = False) -> Facility:
+    def facility(self, data: UUID | FacilityInput, *, listed: bool = False) -> Facility:
         """The facility of this id, which the caller may know; or of this OS ID, or name and country, even new."""
-        if isinstance(given, UUID):
-            return self._session.get_one(Facility, given)
-        owner = self.organisation(given.owner, listed=listed) if given.owner else None
-        return self._one(Facility, _identity_of_facility(given), _details(given, owner), listed=listed)
+        if isinstance(data, UUID):
+            return self._session.get_one(Facility, data)
+        owner = self.organisation(data.owner, listed=listed) if data.owner else None
+        return self._one(Facility, _identity_of_facility(data), _details(data, owner), listed=listed)
 
     def in_the_words_of(
-        self, given: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
+        self, data: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
     ) -> dict[str, object]:
         """What was said of a row where it was named in full."""
         details: dict[str, object] = {}
-        if isinstance(given, OrganisationInput):
-            details = {**given.model_dump(), "id": row.id}
-        if isinstance(given, FacilityInput):
-            owner = self.organisation(given.owner) if given.owner else None
-            details = {**_details(given, owner), "id": row.id}
+        if isinstance(data, OrganisationInput):
+            details = {**data.model_dump(), "id": row.id}
+        if isinstance(data, FacilityInput):
+            owner = self.organisation(data.owner) if data.owner else None
+            details = {**_details(data, owner), "id": row.id}
         return FORMS[type(row)].model_validate(details).model_dump(mode="json")
 
     def _one(self, table: type[Row], identity: str, details: dict[str, object], *, listed: bool) -> Row:

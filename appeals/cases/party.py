@@ -140,7 +140,7 @@ class Party(Record):
 
 def is_among(parties: Iterable[Party], name: str) -> bool:
     """True when one of the parties goes by this name: rows may differ in kind or country, the name tells."""
-    return fold(name) in {fold(known) for party in parties for known in party.names}
+    return fold(name) in {fold(party_name) for party in parties for party_name in party.names}
 
 
 class SupplyLinkInput(RecordInput):

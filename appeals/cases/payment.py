@@ -163,26 +163,28 @@ def quoted(payments: Iterable[Payment]) -> list[Payment]:
 
     Payments of which one contests another, directly or by others between, speak of the same money.
     """
-    known = {payment.id: payment for payment in payments}
+    by_id = {payment.id: payment for payment in payments}
     same = defaultdict[UUID, list[Payment]](list)
-    for payment in known.values():
-        same[_first(payment, known)].append(payment)
+    for payment in by_id.values():
+        same[_first(payment, by_id)].append(payment)
     grades = list(Reliability)
-    return [max(told, key=lambda p: (-grades.index(Reliability(p.reliability)), p.on, p.id)) for told in same.values()]
+    return [
+        max(reports, key=lambda p: (-grades.index(Reliability(p.reliability)), p.on, p.id)) for reports in same.values()
+    ]
 
 
-def _first(payment: Payment, known: dict[UUID, Payment]) -> UUID:
+def _first(payment: Payment, by_id: dict[UUID, Payment]) -> UUID:
     """The payment that began the dispute: one contests only what was on record before, so that this ends."""
-    while payment.contests is not None and payment.contests in known:
-        payment = known[payment.contests]
+    while payment.contests is not None and payment.contests in by_id:
+        payment = by_id[payment.contests]
     return payment.id
 
 
 def money(payments: Iterable[Payment]) -> list[Money]:
     """The sums of each currency. What is confidential is in none of them, and told beside them."""
-    known = {payment.id: payment for payment in payments}
-    counted = [payment for payment in quoted(known.values()) if payment.currency is not None]
-    disputed = {_first(payment, known) for payment in known.values() if payment.contests}
+    by_id = {payment.id: payment for payment in payments}
+    counted = [payment for payment in quoted(by_id.values()) if payment.currency is not None]
+    disputed = {_first(payment, by_id) for payment in by_id.values() if payment.contests}
     moneys = []
     for currency in sorted({str(payment.currency) for payment in counted}):
         here = [payment for payment in counted if payment.currency == currency]
@@ -194,7 +196,7 @@ def money(payments: Iterable[Payment]) -> list[Money]:
                 currency=currency,
                 **sums,
                 remaining=sums["owed"] - sums["received"],
-                contested=any(_first(payment, known) in disputed for payment in here),
+                contested=any(_first(payment, by_id) in disputed for payment in here),
                 confidential=[kind for kind in PaymentKind if kind in hidden],
                 payers=[PayerSums(payer=who, **_sums(p for p in here if p.payer == who)) for who in payers],
             )

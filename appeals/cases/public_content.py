@@ -144,12 +144,12 @@ def shown_records_at(case: Case, level: PublicationLevel, now: datetime) -> dict
 
 
 def _true_enough(case: Case) -> list[violation.Violation]:
-    return [found for found in case.violations if found.grade in TRUE_ENOUGH]
+    return [row for row in case.violations if row.grade in TRUE_ENOUGH]
 
 
 def _workplaces(case: Case) -> list[party.Party]:
     """A requester or union may be named by the place where it sits: that is no workplace."""
-    return [found for found in case.parties if found.facility_id and found.target in party.OWN_HOUSE]
+    return [workplace for workplace in case.parties if workplace.facility_id and workplace.target in party.OWN_HOUSE]
 
 
 def _companies(case: Case) -> list[party.Party]:
@@ -172,7 +172,7 @@ def _named(case: Case) -> JsonObject:
     ]
     text = PublicText(language=case.narrative_language, title=case.title, summary=case.public_summary)
     return {
-        "texts": [text, *(PublicText(language=code, **told) for code, told in case.translations.items())],
+        "texts": [text, *(PublicText(language=code, **translation) for code, translation in case.translations.items())],
         "group": case.group,
         "outcomes": [PublicOutcome.model_validate(outcome) for outcome in case.outcomes],
         "workplaces": _each_once(_workplaces(case)),
@@ -184,5 +184,5 @@ def _named(case: Case) -> JsonObject:
 
 
 def _each_once(parties: Iterable[party.Party]) -> list[JsonObject]:
-    found = ({"name": party.name, "country": party.named["country"]} for party in parties)
-    return list({item["name"]: item for item in found}.values())
+    items = ({"name": party.name, "country": party.named["country"]} for party in parties)
+    return list({item["name"]: item for item in items}.values())

@@ -86,9 +86,9 @@ def as_of(session: Session, case: Case, at: datetime) -> Case | None:
         return None
     standing = _current_state(session, case, at)
     then: Case = _row_of(Case, standing.pop((Case.__tablename__, case.id)))
-    held: dict[str, list[Any]] = defaultdict(list)
+    rows: dict[str, list[Any]] = defaultdict(list)
     for (kind, _), holds in sorted(standing.items(), key=lambda kept: kept[0][1]):
-        held[kind].append(_row_of(_TABLES[kind], holds))
+        rows[kind].append(_row_of(_TABLES[kind], holds))
     for relation in class_mapper(Case).relationships:
         value = getattr(case, relation.key)
         if relation.direction is RelationshipDirection.MANYTOONE:
@@ -98,10 +98,10 @@ def as_of(session: Session, case: Case, at: datetime) -> Case | None:
         elif relation.mapper.class_ in _AS_THEY_ARE:
             value = [row for row in value if row.recorded_at <= at]
         else:
-            value = held[relation.mapper.class_.__tablename__]
+            value = rows[relation.mapper.class_.__tablename__]
         set_committed_value(then, relation.key, value)
     for action in then.actions:
-        set_committed_value(action, "responses", [row for row in held["response"] if row.action == action.id])
+        set_committed_value(action, "responses", [row for row in rows["response"] if row.action == action.id])
     resting = {publication.id: publication.relies_on for publication in case.publications}
     for published in then.publications:
         set_committed_value(published, "relies_on", resting[published.id])
@@ -171,7 +171,7 @@ def _current_state(session: Session, case: Case, at: datetime) -> dict[tuple[str
 
 
 def _records_of(case: Case) -> list[Record]:
-    lists = (getattr(case, found.key) for found in class_mapper(Case).relationships if found.uselist)
+    lists = (getattr(case, relation.key) for relation in class_mapper(Case).relationships if relation.uselist)
     records = [row for rows in lists for row in rows if isinstance(row, Record) and row.case_id == case.id]
     return [*records, *(response for action in case.actions for response in action.responses)]
 
@@ -180,9 +180,9 @@ def _newest(session: Session, case_id: UUID, at: datetime) -> Iterable[tuple[str
     """Kind, id and content of the newest revision of each row of the case up to that moment."""
     newest_first = (Revision.at.desc(), Revision.id.desc())
     turn = func.row_number().over(partition_by=(Revision.kind, Revision.record_id), order_by=newest_first)
-    known = select(Revision.id, turn.label("turn")).where(Revision.case_id == case_id, Revision.at <= at).subquery()
-    newest = select(Revision.kind, Revision.record_id, Revision.holds).join(known, known.c.id == Revision.id)
-    return session.execute(newest.where(known.c.turn == 1))
+    revisions = select(Revision.id, turn.label("turn")).where(Revision.case_id == case_id, Revision.at <= at).subquery()
+    newest = select(Revision.kind, Revision.record_id, Revision.holds).join(revisions, revisions.c.id == Revision.id)
+    return session.execute(newest.where(revisions.c.turn == 1))
 
 
 Row = TypeVar("Row", bound=Base)

@@ -56,8 +56,8 @@ class TallyInput(RecordInput):
     def _bounds_agree(self) -> "TallyInput":
         if self.high < self.low:
             raise ValueError("high is below low")
-        told = [part for part in (self.women, self.men, self.other, self.unknown) if part is not None]
-        if sum(told) > self.high:
+        parts = [part for part in (self.women, self.men, self.other, self.unknown) if part is not None]
+        if sum(parts) > self.high:
             raise ValueError("women, men, other and unknown add up to more than high")
         return self
 
@@ -126,19 +126,19 @@ _RANK: dict[str, int] = {grade: rank for rank, grade in enumerate(Reliability)}
 
 def headlines(tallies: Iterable[Tally]) -> list[Headline]:
     """The count of each kind on record, in the order of the vocabulary."""
-    known = list(tallies)
-    return [_told(tally, known) for kind in TallyKind if (tally := headline(known, kind))]
+    all_tallies = list(tallies)
+    return [_headline(tally, all_tallies) for kind in TallyKind if (tally := headline(all_tallies, kind))]
 
 
-def _told(found: Tally, tallies: Iterable[Tally]) -> Headline:
-    others = [tally for tally in tallies if (tally.kind, tally.as_of) == (found.kind, found.as_of)]
+def _headline(main: Tally, tallies: Iterable[Tally]) -> Headline:
+    others = [tally for tally in tallies if (tally.kind, tally.as_of) == (main.kind, main.as_of)]
     return Headline(
-        kind=TallyKind(found.kind),
-        low=found.low,
-        high=found.high,
-        as_of=found.as_of,
-        as_of_precision=Precision(found.as_of_precision),
-        contested=any(other.high < found.low or found.high < other.low for other in others),
+        kind=TallyKind(main.kind),
+        low=main.low,
+        high=main.high,
+        as_of=main.as_of,
+        as_of_precision=Precision(main.as_of_precision),
+        contested=any(other.high < main.low or main.high < other.low for other in others),
     )
 
 
@@ -149,9 +149,9 @@ def detention(tallies: Iterable[Tally]) -> Detention:
     arrested and is not on record as released, bailed or dead is taken to be held. Where counts of several sources
     come to more than were counted as arrested, at least so many were.
     """
-    known = list(tallies)
-    arrested, tally = headline(known, TallyKind.ARRESTED), headline(known, TallyKind.HELD)
-    released, bailed, died = (_least(known, kind) for kind in NO_LONGER_HELD)
+    all_tallies = list(tallies)
+    arrested, tally = headline(all_tallies, TallyKind.ARRESTED), headline(all_tallies, TallyKind.HELD)
+    released, bailed, died = (_least(all_tallies, kind) for kind in NO_LONGER_HELD)
     out = released + bailed + died
     left = max(0, (arrested.high if arrested else 0) - out)
     inside = left if tally is None else tally.high
@@ -165,9 +165,9 @@ def detention(tallies: Iterable[Tally]) -> Detention:
 
 def charges(tallies: Iterable[Tally]) -> Charges:
     """What became of those who were charged, by the headlines: charged, less those whose charges ended in any way."""
-    known = list(tallies)
-    charged = sum(tally.high for kind in CHARGED if (tally := headline(known, kind)))
-    dropped, acquitted, convicted = (_least(known, kind) for kind in CHARGE_ENDED)
+    all_tallies = list(tallies)
+    charged = sum(tally.high for kind in CHARGED if (tally := headline(all_tallies, kind)))
+    dropped, acquitted, convicted = (_least(all_tallies, kind) for kind in CHARGE_ENDED)
     ended = dropped + acquitted + convicted
     pending = max(0, charged - ended)
     return Charges(charged=ended + pending, dropped=dropped, acquitted=acquitted, convicted=convicted, pending=pending)
@@ -183,10 +183,10 @@ class DayCounts(Model):
 
 def day_by_day(tallies: Iterable[Tally]) -> list[DayCounts]:
     """What became of people, on each day as of which somebody counted."""
-    known = list(tallies)
-    days = sorted({tally.as_of for tally in known if tally.kind in _OF_PEOPLE_TAKEN})
-    by_then = {day: [tally for tally in known if tally.as_of <= day] for day in days}
-    return [DayCounts(on=day, detention=detention(told), charges=charges(told)) for day, told in by_then.items()]
+    all_tallies = list(tallies)
+    days = sorted({tally.as_of for tally in all_tallies if tally.kind in _OF_PEOPLE_TAKEN})
+    by_then = {day: [tally for tally in all_tallies if tally.as_of <= day] for day in days}
+    return [DayCounts(on=day, detention=detention(so_far), charges=charges(so_far)) for day, so_far in by_then.items()]
 
 
 _OF_PEOPLE_TAKEN = {*ONCE_HELD, *NO_LONGER_HELD, *CHARGED, *CHARGE_ENDED}
@@ -197,18 +197,18 @@ def _least(tallies: Iterable[Tally], kind: TallyKind) -> int:
     return tally.low if tally else 0
 
 
-def more_out_than_in(tallies: Iterable[Tally], told: Tally) -> bool:
+def more_out_than_in(tallies: Iterable[Tally], newest: Tally) -> bool:
     """True when more people are told to be out, or acquitted and so on, than ever were held, or charged, by then.
 
     In the reading that is kindest to the counts: the least that are out, the most that any source has inside.
     Invariant 9: nobody is released who was not held.
     """
     for inside, outside in ((ONCE_HELD, NO_LONGER_HELD), (CHARGED, CHARGE_ENDED)):
-        if told.kind in outside:
-            known = list(tallies)
-            days = {latest(tally.as_of, tally.as_of_precision) for tally in known if tally.kind in outside}
-            since = latest(told.as_of, told.as_of_precision)
-            return any(_out_of(known, inside, outside, day) for day in days if day >= since)
+        if newest.kind in outside:
+            all_tallies = list(tallies)
+            days = {latest(tally.as_of, tally.as_of_precision) for tally in all_tallies if tally.kind in outside}
+            since = latest(newest.as_of, newest.as_of_precision)
+            return any(_out_of(all_tallies, inside, outside, day) for day in days if day >= since)
     return False
 
 

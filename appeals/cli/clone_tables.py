@@ -50,4 +50,4 @@ def leads_to_case(table: Table) -> bool:
 @cache
 def column_index(table: Table, column: str) -> int:
     """Return the index of a column in the rows of a table."""
-    return [known.name for known in table.columns].index(column)
+    return [each.name for each in table.columns].index(column)

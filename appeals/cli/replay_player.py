@@ -108,8 +108,8 @@ class _Play:
     def _resolved(self, call: CallLine, place: int) -> str:
         """Return the path of a call, with ids in place of labels such as `#label`."""
         parts = call.to.split("/")
-        known = [self._id(call.by, parts[0], part, place) if part.startswith("#") else part for part in parts]
-        return "/".join(known)
+        resolved = [self._id(call.by, parts[0], part, place) if part.startswith("#") else part for part in parts]
+        return "/".join(resolved)
 
     def _id(self, role: str, noun: str, reference: str, place: int) -> str:
         label = noun + reference

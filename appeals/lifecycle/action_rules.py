@@ -55,12 +55,12 @@ def _acted_by(writing: WriteContext, by: str | OrganisationInput | None, at: str
     entity = writing.network.entity_named(by) if isinstance(by, str) else None
     if by is None or entity is not None:
         return columns | {"by_entity": entity.id if entity else case.lead_entity.id}
-    given = as_uuid(by) if isinstance(by, str) else by
-    if given is None:
+    actor = as_uuid(by) if isinstance(by, str) else by
+    if actor is None:
         raise Invalid([FieldError(at, "is not a party of the case, an entity of the network or an organisation")])
-    values = require_known(writing.session, writing.caller, Organisation, given, at)
-    row = directory.organisation(given)
-    named = values or directory.in_the_words_of(given, row)
+    values = require_known(writing.session, writing.caller, Organisation, actor, at)
+    row = directory.organisation(actor)
+    named = values or directory.in_the_words_of(actor, row)
     return columns | {"by": _whose(writing, named), "by_organisation": row.id, "by_name": named["name"]}
 
 
@@ -86,46 +86,48 @@ def changed_actor(writing: WriteContext, data: action.ActionChange) -> dict[str,
     return _acted_by(writing, data.by, "/by") if "by" in data.model_fields_set else {}
 
 
-def done_without_consent(writing: WriteContext, made: action.Action) -> list[Unmet]:
+def done_without_consent(writing: WriteContext, row: action.Action) -> list[Unmet]:
     """Return the missing consents to a done action: the network needs one to contact a target or act in public (section
     8 of the domain specification).
     """
-    if made.done_on is None or not made.is_contact:
+    if row.done_on is None or not row.is_contact:
         return []
     words = writing.case.words(writing.case.today(writing.now))
-    first, last = (min(day, words.today) for day in span(made.done_on, made.done_precision))
+    first, last = (min(day, words.today) for day in span(row.done_on, row.done_precision))
 
     def permitted(answer: Callable[[date], LastWord]) -> bool:
         """Return whether a consent permits it on some day of a partial date."""
-        met = publication.met_of(made.conditions_met)
+        met = publication.met_of(row.conditions_met)
         return any(answer(day).permits(met) for day in words.days_within(first, last))
 
-    excused = made.without_consent_because is not None and _needs_no_consent(writing.case, made)
-    contact = [] if excused else _contact_without_consent(writing.case, made, words, permitted)
-    return contact + (_public_without_consent(words, permitted) if made.is_public else [])
+    excused = row.without_consent_because is not None and _needs_no_consent(writing.case, row)
+    contact = [] if excused else _contact_without_consent(writing.case, row, words, permitted)
+    return contact + (_public_without_consent(words, permitted) if row.is_public else [])
 
 
 Permitted = Callable[[Callable[[date], LastWord]], bool]
 
 
-def _needs_no_consent(case: Case, made: action.Action) -> bool:
+def _needs_no_consent(case: Case, row: action.Action) -> bool:
     """Return whether an action needs no consent: it cannot wait, or tells a target contacted before that the network
     stops.
     """
-    if made.kind in action.CANNOT_WAIT:
+    if row.kind in action.CANNOT_WAIT:
         return True
     before = [
         case.party(other.target)
         for other in case.actions
-        if other is not made
+        if other is not row
         and other.is_contact
         and other.without_consent_because is None
         and other.done_on
-        and other.done_on <= (made.done_on or date.max)
+        and other.done_on <= (row.done_on or date.max)
     ]
-    target = case.party(made.target)
-    told = target is not None and party.is_among([contacted for contacted in before if contacted], target.name)
-    return told and made.kind in action.TELLS and made.answer_due_on is None
+    target = case.party(row.target)
+    is_known_to_target = target is not None and party.is_among(
+        [contacted for contacted in before if contacted], target.name
+    )
+    return is_known_to_target and row.kind in action.TELLS and row.answer_due_on is None
 
 
 def _public_without_consent(words: Words, permitted: Permitted) -> list[Unmet]:
@@ -144,14 +146,14 @@ def _public_without_consent(words: Words, permitted: Permitted) -> list[Unmet]:
     ]
 
 
-def _contact_without_consent(case: Case, made: action.Action, words: Words, permitted: Permitted) -> list[Unmet]:
-    target = case.party(made.target)
+def _contact_without_consent(case: Case, row: action.Action, words: Words, permitted: Permitted) -> list[Unmet]:
+    target = case.party(row.target)
     name = target.name if target else ""
     params = {target.contact_scope if target else None}
     if params == {None}:
         # A party that is a target in another record is one here too. Without a target, the kind of contact counts.
         alike = {other.contact_scope for other in case.targets if party.is_among([other], name)}
-        params = alike or {made.contact_scope}
+        params = alike or {row.contact_scope}
     return [
         Unmet(f"consent.{scope}.missing", f"Record the workers' side's consent {scope}, in force on done_on.")
         for scope in sorted(filter(None, params))
@@ -159,11 +161,11 @@ def _contact_without_consent(case: Case, made: action.Action, words: Words, perm
     ]
 
 
-def settle_action(writing: WriteContext, made: action.Action) -> None:
+def settle_action(writing: WriteContext, row: action.Action) -> None:
     """Set the due date of the answer to an action, and the day of the first contact."""
     case = writing.case
-    if made.answer_due_on:
-        awaited = made.awaited_until if made.status == ActionStatus.DONE else None
-        set_due(case.due_dates, DueKind.ANSWER, made, awaited, writing.now)
+    if row.answer_due_on:
+        awaited = row.awaited_until if row.status == ActionStatus.DONE else None
+        set_due(case.due_dates, DueKind.ANSWER, row, awaited, writing.now)
     contacts = [other.done_on for other in case.actions if other.done_on and other.is_contact]
     case.first_action_on = min(contacts, default=None)

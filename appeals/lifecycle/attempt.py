@@ -186,7 +186,7 @@ def approvals(a: Attempt) -> list[Approval]:
     not void after a no.
     """
     critical = critical_risk(a)
-    known = critical.recorded_at if critical else None
+    assessed_at = critical.recorded_at if critical else None
     return [
         approval
         for approval in a.case.approvals
@@ -194,7 +194,7 @@ def approvals(a: Attempt) -> list[Approval]:
         and approval.recorded_at >= a.now - timedelta(days=SIGNED_FOR_DAYS)
         and a.level in approval.shows
         and approval.recorded_by in a.may_sign
-        and (known is None or approval.recorded_at >= known)
+        and (assessed_at is None or approval.recorded_at >= assessed_at)
         and not is_void_after_no(a, approval)
     ]
 

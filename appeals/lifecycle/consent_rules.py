@@ -44,42 +44,42 @@ def consent_columns(writing: WriteContext, body: consent.ConsentInput, at: str) 
     return columns
 
 
-def note_end(writing: WriteContext, made: consent.Consent) -> None:
+def note_end(writing: WriteContext, word: consent.Consent) -> None:
     """Set a due date at the end of a consent, after which what rests on it is checked again."""
-    if made.is_yes and made.expires_on:
-        set_due(writing.case.due_dates, DueKind.CONSENT, made, made.expires_on, writing.now)
+    if word.is_yes and word.expires_on:
+        set_due(writing.case.due_dates, DueKind.CONSENT, word, word.expires_on, writing.now)
 
 
 def next_word(
-    writing: WriteContext, made: consent.Consent, body: consent.ConsentChange
+    writing: WriteContext, former: consent.Consent, body: consent.ConsentChange
 ) -> consent.ConsentInput | consent.Consent | None:
     """Return the new consent that a change of state stands for, or the same one if it is on record already.
 
     Source: section 8 of the domain specification, A word.
     """
-    if body.state is None or body.state == made.state:
+    if body.state is None or body.state == former.state:
         return None
-    given = body.state in consent.YES
+    is_yes = body.state in consent.YES
     precision = body.withdrawn_precision if body.withdrawn_on else Precision.EXACT
     said_on = body.withdrawn_on or writing.now.date()
-    on, on_precision = consent.day_of_no(said_on, precision, made if made.is_yes else None)
-    day = body.given_on if given else on
+    on, on_precision = consent.day_of_no(said_on, precision, former if former.is_yes else None)
+    day = body.given_on if is_yes else on
     for word in writing.case.consents:
-        alike = all(getattr(word, name) == getattr(made, name) for name in ("subject", "scope", "of", "recipients"))
-        if alike and word.state == body.state and day == (word.given_on if given else word.on):
+        alike = all(getattr(word, name) == getattr(former, name) for name in ("subject", "scope", "of", "recipients"))
+        if alike and word.state == body.state and day == (word.given_on if is_yes else word.on):
             return word
     return consent.ConsentInput(
         label=body.label,
-        subject=ConsentSubject(made.subject),
-        scope=ConsentScope(made.scope),
+        subject=ConsentSubject(former.subject),
+        scope=ConsentScope(former.scope),
         state=body.state,
-        of=str(made.of) if made.of else None,
+        of=str(former.of) if former.of else None,
         conditions=body.conditions,
-        recipients=made.recipients,
+        recipients=former.recipients,
         given_on=body.given_on,
         given_precision=body.given_precision,
-        on=None if given else on,
-        on_precision=Precision.EXACT if given else on_precision,
+        on=None if is_yes else on,
+        on_precision=Precision.EXACT if is_yes else on_precision,
         expires_on=body.expires_on,
         method=body.method,
         language=body.language,
@@ -97,14 +97,14 @@ def carry_noes(writing: WriteContext, merged: Case) -> None:
             continue
         carried = {name: getattr(no, name) for name in _CARRIED}
         carried |= {"of_party": _same_party(writing.case, merged.party(no.of_party)), "of_person": None}
-        made = consent.Consent(
+        copy = consent.Consent(
             id=new_id(),
             case_id=writing.case.id,
             recorded_at=writing.now,
             recorded_by=writing.caller.account_id,
             **carried,
         )
-        writing.case.add(made)
+        writing.case.add(copy)
 
 
 def _is_carried(survivor: Case, no: consent.Consent) -> bool:

@@ -31,11 +31,13 @@ def create_case(tx: CaseTransaction, caller: Caller, data: case_inputs.Intake, n
     record_writing.not_ahead(data, now)
     grant = _intake_role(tx.network, caller, data)
     entity = tx.network.entity(grant.entity_id) if data.entity is None else _named(tx.network, data)
-    given, at = data.requesting_organisation, "/requesting_organisation"
-    party_rules.require_known(tx.session, caller, Organisation, given, at)
+    requester, at = data.requesting_organisation, "/requesting_organisation"
+    party_rules.require_known(tx.session, caller, Organisation, requester, at)
     parties = data.records.parties
-    tx.directory.look_up([given, *(party.organisation for party in parties), *(party.facility for party in parties)])
-    asking = tx.directory.organisation(given)
+    tx.directory.look_up(
+        [requester, *(party.organisation for party in parties), *(party.facility for party in parties)]
+    )
+    asking = tx.directory.organisation(requester)
     case = _new_case(tx, caller, data, asking, entity, now)
     writing = WriteContext(tx, tx.add(case), caller, now)
     case.move(_first_entry(data, grant, writing), now)

@@ -38,14 +38,14 @@ def party_columns(writing: WriteContext, data: party.PartyInput, at: str) -> dic
     return columns
 
 
-def require_known(session: Session, caller: Caller, table: Any, given: Any, pointer: str) -> dict[str, Any] | None:
+def require_known(session: Session, caller: Caller, table: Any, data: Any, pointer: str) -> dict[str, Any] | None:
     """Return the words by which the caller knows a directory row named by its id; None if the input is not an id.
 
     Raises: Invalid, the same for an unknown id and for one that the caller may not know.
     """
-    if not isinstance(given, UUID):
+    if not isinstance(data, UUID):
         return None
-    values = directory_entry_for(session, caller, table, given, lasting=True)
+    values = directory_entry_for(session, caller, table, data, lasting=True)
     if values is None:
         raise Invalid([FieldError(pointer, f"is not the id of a known {table.__tablename__}")])
     return values

@@ -35,12 +35,12 @@ def _prepare_screening(writing: WriteContext, a: Attempt, _: CaseFinder) -> None
 
 def _prepare_verification(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
     data = a.said(asks.Verification)
-    given, at = data.verifying_organisation, "/verifying_organisation"
-    party_rules.require_known(writing.session, writing.caller, Organisation, given, at)
-    a.verifier = writing.tx.directory.organisation(given).name
+    verifier, at = data.verifying_organisation, "/verifying_organisation"
+    party_rules.require_known(writing.session, writing.caller, Organisation, verifier, at)
+    a.verifier = writing.tx.directory.organisation(verifier).name
     for index, grading in enumerate(data.grades):
-        found = record_references.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
-        found.grade = grading.grade
+        violation = record_references.referred(a.case, "violations", grading.violation, f"/grades/{index}/violation")
+        violation.grade = grading.grade
 
 
 def _prepare_acceptance(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
@@ -78,8 +78,8 @@ def _prepare_agreement(writing: WriteContext, a: Attempt, _: CaseFinder) -> None
 
 
 def _write_all(writing: WriteContext, a: Attempt, noun: str, inputs: list[Any]) -> None:
-    for index, said in enumerate(inputs):
-        a.beside += record_writing.write(writing, record_kinds.KIND_OF_NOUN[noun], said, f"/{noun}/{index}")[1]
+    for index, data in enumerate(inputs):
+        a.beside += record_writing.write(writing, record_kinds.KIND_OF_NOUN[noun], data, f"/{noun}/{index}")[1]
 
 
 def _prepare_breach(_writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
@@ -107,7 +107,7 @@ def _prepare_closure(writing: WriteContext, a: Attempt, _: CaseFinder) -> None:
 def _write_outcome(writing: WriteContext, a: Attempt, demand: Demand, data: asks.DemandOutcome) -> None:
     extent = {Disposition.MET: "full", Disposition.PARTLY_MET: "partial"}
     kind = record_kinds.KIND_OF_NOUN["outcomes"]
-    said = kind.input.model_validate(
+    outcome = kind.input.model_validate(
         {
             "code": data.outcome,
             "demand": str(demand.id),
@@ -117,7 +117,7 @@ def _write_outcome(writing: WriteContext, a: Attempt, demand: Demand, data: asks
             "happened_precision": a.said(asks.Closure).occurred_precision,
         }
     )
-    record_writing.write(writing, kind, said)
+    record_writing.write(writing, kind, outcome)
 
 
 def _prepare_merger(_writing: WriteContext, a: Attempt, coordinated: CaseFinder) -> None:

@@ -94,31 +94,31 @@ def _no_signature(writing: WriteContext, approval: publication.Approval) -> list
     return unmets
 
 
-def _verified_by_target(writing: WriteContext, made: commitment.Commitment) -> list[Unmet]:
+def _verified_by_target(writing: WriteContext, promise: commitment.Commitment) -> list[Unmet]:
     """Return a refusal if a target verifies a promise."""
-    if made.verified_by is None or not party.is_among(writing.case.hostile, made.verified_by):
+    if promise.verified_by is None or not party.is_among(writing.case.hostile, promise.verified_by):
         return []
     return [Unmet("verifier.is_target", "A target of the case cannot verify that a promise was kept.")]
 
 
-def _broken_without_the_step(writing: WriteContext, made: commitment.Commitment) -> list[Unmet]:
+def _broken_without_the_step(writing: WriteContext, promise: commitment.Commitment) -> list[Unmet]:
     """Return a refusal if a promise is marked as broken where the step `breach` is open, or before its day."""
-    if made.status != CommitmentStatus.BREACHED:
+    if promise.status != CommitmentStatus.BREACHED:
         return []
     if Status(writing.case.status) in STEP["breach"].sources:
         return [Unmet("commitments.breach", "Take the step breach, which records the facts and moves the case.")]
-    if made.is_due(writing.latest_day):
+    if promise.is_due(writing.latest_day):
         return []
     return [Unmet("breach.not_due", "The promise is not due yet.")]
 
 
-def _date_disposition(writing: WriteContext, made: demand.Demand) -> None:
-    made.disposed_on = made.disposed_on or (writing.now.date() if made.disposed else None)
+def _date_disposition(writing: WriteContext, row: demand.Demand) -> None:
+    row.disposed_on = row.disposed_on or (writing.now.date() if row.disposed else None)
 
 
-def _not_inside(writing: WriteContext, made: tally.Tally) -> list[Unmet]:
+def _not_inside(writing: WriteContext, row: tally.Tally) -> list[Unmet]:
     """Return a refusal if more people are released than were held, or more charges ended than were brought."""
-    if not tally.more_out_than_in(writing.case.tallies, made):
+    if not tally.more_out_than_in(writing.case.tallies, row):
         return []
     says = "More people are released or free of charges than are recorded as held or charged; record those first."
     return [Unmet("tally.never_inside", says)]
@@ -155,7 +155,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "consents", consent.Consent, consent.ConsentInput, consent.ConsentOutput, consent.ConsentChange,
         state="state", transitions=consent.NEXT, derive=consent_columns, after_write=note_end, shorthand=next_word,
-        protects=lambda _w, given: given.state in consent.NO,
+        protects=lambda _w, data: data.state in consent.NO,
     ),
     Kind(
         "risk-assessments", risk.RiskAssessment, risk.RiskAssessmentInput, risk.RiskAssessmentOutput,
@@ -174,7 +174,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "commitments", commitment.Commitment, commitment.CommitmentInput, commitment.CommitmentOutput,
         commitment.CommitmentChange, transitions=commitment.NEXT,
-        check=lambda w, made: _verified_by_target(w, made) + _broken_without_the_step(w, made),
+        check=lambda w, promise: _verified_by_target(w, promise) + _broken_without_the_step(w, promise),
         derive=lambda _w, _s, _a: {"status": CommitmentStatus.PROMISED},
     ),
     Kind("tallies", tally.Tally, tally.TallyInput, tally.TallyOutput, check=_not_inside),

@@ -18,10 +18,10 @@ from appeals.lifecycle.record_kind import Kind
 def require_conditions(case: Case, conditions_met: list[consent.ConditionMet], at: str) -> None:
     """Replace each reference to a consent by its id. Raises: Invalid, if the consent has no such condition."""
     for index, met in enumerate(conditions_met):
-        given: consent.Consent = referred(case, "consents", met.consent, f"{at}/{index}/consent")
-        if met.condition not in given.conditions:
+        row: consent.Consent = referred(case, "consents", met.consent, f"{at}/{index}/consent")
+        if met.condition not in row.conditions:
             raise Invalid([FieldError(f"{at}/{index}/condition", "is not a condition of that consent, word for word")])
-        met.consent = str(given.id)
+        met.consent = str(row.id)
 
 
 def records_of(case: Case, noun: str) -> list[Record]:

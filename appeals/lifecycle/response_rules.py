@@ -36,8 +36,8 @@ def _note_silence(writing: WriteContext, answered: action.Action, data: Response
     """Record the silence before a late answer, if nothing has recorded it yet (section 3 of the domain
     specification).
     """
-    told = answered.answers or data.grade is ResponseGrade.NO_RESPONSE
-    if not told and not answered.is_in_time(data) and answered.status == ActionStatus.DONE:
+    has_answer = answered.answers or data.grade is ResponseGrade.NO_RESPONSE
+    if not has_answer and not answered.is_in_time(data) and answered.status == ActionStatus.DONE:
         write(writing, RESPONSES, action.silence_of(answered))
 
 

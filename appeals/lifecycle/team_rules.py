@@ -27,20 +27,20 @@ def member_columns(writing: WriteContext, data: team.TeamMemberInput, at: str) -
     return {"account": account.id, "status": TeamStatus.PROPOSED, "until": ends_at}
 
 
-def refuse_member(writing: WriteContext, made: team.TeamMember) -> list[Unmet]:
+def refuse_member(writing: WriteContext, row: team.TeamMember) -> list[Unmet]:
     """Return why a member may not join or leave: it needs a role that works on cases, and is not on the team yet; the
     last named member of a sealed case stays.
 
     Members by break-glass access do not count, since their access ends after a day.
     """
-    others = [member for member in writing.case.team if member is not made and member.is_named]
-    if made.status == TeamStatus.LEFT:
+    others = [member for member in writing.case.team if member is not row and member.is_named]
+    if row.status == TeamStatus.LEFT:
         deserted = writing.case.visibility == Visibility.SEALED and not others
         return [Unmet("team.last", "At least one member must stay on the team of a sealed case.")] if deserted else []
     unmet = []
-    if not _works_on_cases(writing.network, made.account):
+    if not _works_on_cases(writing.network, row.account):
         unmet.append(Unmet("team.without_role", "The account holds no role that works on cases."))
-    if any(member.account == made.account for member in others):
+    if any(member.account == row.account for member in others):
         unmet.append(Unmet("team.already_on", "The account is on the team already."))
     return unmet
 
@@ -91,7 +91,7 @@ def leave_team(writing: WriteContext, member: team.TeamMember) -> None:
 def name_on_team(writing: WriteContext, account: UUID) -> None:
     """Add an account to the team unless it is a named member. One with break-glass access then stays on the team."""
     if not any(member.account == account and member.is_named for member in writing.case.team):
-        made = team.TeamMember(
+        row = team.TeamMember(
             id=new_id(),
             case_id=writing.case.id,
             account=account,
@@ -99,4 +99,4 @@ def name_on_team(writing: WriteContext, account: UUID) -> None:
             recorded_at=writing.now,
             recorded_by=writing.caller.account_id,
         )
-        writing.case.add(made)
+        writing.case.add(row)

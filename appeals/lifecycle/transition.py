@@ -154,10 +154,10 @@ def write_records(writing: WriteContext, brought: case_inputs.Records, at: str) 
     for name in case_inputs.Records.model_fields:
         kind = record_kinds.KIND_OF_NOUN[name.replace("_", "-")]
         inputs = getattr(brought, name)
-        if not all(record_writing.may_write(writing, kind, said) for said in inputs):
+        if not all(record_writing.may_write(writing, kind, data) for data in inputs):
             raise Forbidden
-        for index, said in enumerate(inputs):
-            beside += record_writing.write(writing, kind, said, f"{at}/{name}/{index}")[1]
+        for index, data in enumerate(inputs):
+            beside += record_writing.write(writing, kind, data, f"{at}/{name}/{index}")[1]
     return beside
 
 

@@ -94,13 +94,13 @@ def list_statement(session: Session, caller: Caller, params: CaseQuery, after: l
     that. The place stands in parameters, see `next_cursor`.
     """
     before = after[0] if after and params.sort == "received_on" else None
-    found = None if params.q is None else search_matches(session, caller, params.q, before=before)
-    order = _order(params.sort, found)
+    match = None if params.q is None else search_matches(session, caller, params.q, before=before)
+    order = _order(params.sort, match)
     query = select(*order, line_column(caller).label("line"), survivor_column(caller).label("survivor"))
     query = query.join_from(Case, CaseSnapshot, CaseSnapshot.case_id == Case.id)
     query = query.where(visible_filter(caller), *_filters(caller, params))
-    if found is not None:
-        query = query.where(found.condition)
+    if match is not None:
+        query = query.where(match.condition)
     if after is not None:
         values = zip(order, _after_key(order, after).items(), strict=True)
         place = [bindparam(name, value, key.type) for key, (name, value) in values]
@@ -180,18 +180,18 @@ _OF_LINK = ("id", "label", "recorded_at", "recorded_by", "kind", "note")
 def links_in(rows: Iterable[FetchedRow], reference: str) -> list[LinkOutput]:
     """The links in rows of `snapshot_statement` the case of this reference, in the order in which the case has them."""
     linked = [row[4:] for row in rows if len(row) > 4 and row[5] is not None]
-    told = [(here, far, dict(zip(_OF_LINK, link, strict=True))) for here, far, *link in linked]
-    told.sort(key=lambda found: (not found[0], found[2]["id"]))
+    links = [(here, far, dict(zip(_OF_LINK, link, strict=True))) for here, far, *link in linked]
+    links.sort(key=lambda item: (not item[0], item[2]["id"]))
     return [
         LinkOutput(**link, reference=reference if here else far, other_reference=far if here else reference)
-        for here, far, link in told
+        for here, far, link in links
     ]
 
 
-def _order(sort: Sort, found: FullTextMatch | None) -> list[AnyColumn]:
+def _order(sort: Sort, match: FullTextMatch | None) -> list[AnyColumn]:
     """What the list is ordered by; its last key tells any two cases apart."""
-    if found is not None and sort == "received_on":
-        return [found.place]  # the same order, in which the index yields what it finds
+    if match is not None and sort == "received_on":
+        return [match.place]  # the same order, in which the index yields what it finds
     if sort == "priority":
         return [URGENCY.label("urgency"), _ID]
     return [getattr(Case, sort), _ID]
@@ -235,16 +235,16 @@ def _filters(caller: Caller, params: CaseQuery) -> list[ColumnElement[bool]]:
         (params.brand, and_(work_view_filter(caller), Case.id.in_(_of_brand(params.brand)))),
         (params.facility, and_(work_view_filter(caller), Case.id.in_(_of_facility(params.facility)))),
     ]
-    given = [condition for value, condition in plain if value]
+    conditions = [condition for value, condition in plain if value]
     if params.danger is not None:
-        given.append(Case.danger.is_(params.danger))
+        conditions.append(Case.danger.is_(params.danger))
     if params.received_from is not None:
-        given.append(Case.received_on >= params.received_from)
+        conditions.append(Case.received_on >= params.received_from)
     if params.received_to is not None:
-        given.append(Case.received_on <= params.received_to)
+        conditions.append(Case.received_on <= params.received_to)
     if params.updated_since is not None:
-        given.append(Case.updated_at >= params.updated_since)
-    return given
+        conditions.append(Case.updated_at >= params.updated_since)
+    return conditions
 
 
 def _ids(table: type[Entity] | type[Account], named: list[str]) -> Select[UUID]:

@@ -107,8 +107,8 @@ def changes_for(caller: Caller, reading: ReadRange, limit: int) -> AnySelect:
     seen = visible_filter(caller)
     place = Change.transaction_id, Change.id
     after, began = (
-        after_position(*place, *(bindparam(name, value, BigInteger) for name, value in given.items()))
-        for given in (_parameters("after", reading.position), _parameters("began", reading.began))
+        after_position(*place, *(bindparam(name, value, BigInteger) for name, value in position.items()))
+        for position in (_parameters("after", reading.position), _parameters("began", reading.began))
     )
     removed = and_(PreviousVisibility.change_id.is_not(None), began, visible_filter(caller, PreviousVisibility))
     line = sql_case((seen, line_column(caller)), else_=null()).label("line")
@@ -228,8 +228,8 @@ class FeedCursor:
     @property
     def grants_hash(self) -> bytes:
         """What a place depends on: the roles of the caller, and how the changes are numbered."""
-        held = sorted(f"{grant.membership_id} {grant.path}" for grant in self.caller.grants)
-        return hashlib.sha256("\n".join([self.epoch.hex, *held]).encode()).digest()[:8]
+        grants = sorted(f"{grant.membership_id} {grant.path}" for grant in self.caller.grants)
+        return hashlib.sha256("\n".join([self.epoch.hex, *grants]).encode()).digest()[:8]
 
     @property
     def _cipher(self) -> Cipher:

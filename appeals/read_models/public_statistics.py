@@ -68,13 +68,13 @@ def public_statistics(
     whether or not it was dissolved yet: a consent runs out without anybody writing. A batch with several headings
     counts under each of them; the total, `by=()`, counts it once. There are no cells of none.
     """
-    told = (SuppressionBatch.country, SuppressionBatch.year, SuppressionBatch.headings)
+    columns = (SuppressionBatch.country, SuppressionBatch.year, SuppressionBatch.headings)
     standing = (
-        select(*told, func.count())
+        select(*columns, func.count())
         .join(SuppressionBatchCase)
         .where(_IS_CURRENT, SuppressionBatch.id.not_in(_broken(published)))
     )
-    counted = [PublicCount(*row) for row in session.execute(standing.group_by(*told))]
+    counted = [PublicCount(*row) for row in session.execute(standing.group_by(*columns))]
     cells = sorted(tabulate(counted, by).items(), key=lambda cell: [(value is None, str(value)) for value in cell[0]])
     return [{**dict(zip(by, cell, strict=True)), "cases": cases} for cell, cases in cells]
 
@@ -115,8 +115,8 @@ def update_batches(session: Session, published: Select[UUID], now: datetime) -> 
     session.execute(broken.values(dissolved_at=now))
     for batch in form_batches(_unbatched(session, published), now.year):
         batch_id = new_id()
-        told = {"country": batch.country, "year": batch.year, "headings": sorted(batch.headings)}
-        session.add(SuppressionBatch(id=batch_id, formed_at=now, **told))
+        columns = {"country": batch.country, "year": batch.year, "headings": sorted(batch.headings)}
+        session.add(SuppressionBatch(id=batch_id, formed_at=now, **columns))
         session.add_all(SuppressionBatchCase(batch_id=batch_id, case_id=case_id) for case_id in batch.case_ids)
     session.flush()
 

@@ -55,25 +55,25 @@ def search_matches(session: Session, caller: Caller, query: str, *, before: int 
     """
     terms = terms_of(query)
     readers = (FOR_ALL, FOR_WORK) if may_work_on_cases(caller) else (FOR_ALL,)
-    found = match_words(session, SearchDocument, _wanted(terms, *readers), before=before)
-    theirs = or_(work_view_filter(caller), contains_words(session, found.document.words, _wanted(terms, FOR_ALL)))
-    return found._replace(condition=and_(found.condition, found.document.case_id == Case.id, theirs))
+    match = match_words(session, SearchDocument, _wanted(terms, *readers), before=before)
+    theirs = or_(work_view_filter(caller), contains_words(session, match.document.words, _wanted(terms, FOR_ALL)))
+    return match._replace(condition=and_(match.condition, match.document.case_id == Case.id, theirs))
 
 
 def _wanted(terms: Iterable[Term], *readers: str) -> TermGroups:
     return [[reader + term.text + "*" * term.begins for reader in readers] for term in terms]
 
 
-def index(connection: Connection, case: Case, known: str | None, *, is_new: bool = False) -> str:
-    """Write the words of a case, unless they are those of which the digest is `known`; their digest.
+def index(connection: Connection, case: Case, former: str | None, *, is_new: bool = False) -> str:
+    """Write the words of a case, unless they are those of which the digest is `former`; their digest.
 
-    `known` is what this returned the last time. Of a case that is new, nothing was written before.
+    `former` is what this returned the last time. Of a case that is new, nothing was written before.
     """
     words = lexemes(case)
     digest = words_digest(words)
     if is_new:
         index_new(connection, {case.id: case.received_on}, {case.id: words})
-    elif digest != known:
+    elif digest != former:
         _write(connection, [case], {case.id: words})
     return digest
 
@@ -82,7 +82,7 @@ def reindex(connection: Connection, cases: Sequence[Case]) -> dict[UUID, str]:
     """Write the words of some hundreds of cases at once, whatever is there; the digests by the ids of the cases."""
     words = {case.id: lexemes(case) for case in cases}
     _write(connection, cases, words)
-    return {case_id: words_digest(found) for case_id, found in words.items()}
+    return {case_id: words_digest(case_words) for case_id, case_words in words.items()}
 
 
 def words_digest(words: list[str]) -> str:
@@ -113,9 +113,9 @@ def lexemes(case: Case) -> list[str]:
     return words_of(texts_of(case))
 
 
-def words_of(told: SearchTexts) -> list[str]:
+def words_of(texts: SearchTexts) -> list[str]:
     """The words of a case of which these texts are told."""
-    for_all, for_work = map(_terms, told)
+    for_all, for_work = map(_terms, texts)
     marked = {FOR_ALL + term for term in for_all} | {FOR_WORK + term for term in for_work - for_all}
     return sorted(marked)
 
@@ -130,8 +130,8 @@ _terms_in = lru_cache(maxsize=10_000)(terms_in)
 
 @cache
 def _names_of(country: str) -> list[str]:
-    found = pycountry.countries.lookup(country)
-    return [found.name, getattr(found, "common_name", ""), ALSO_CALLED.get(country, "")]
+    entry = pycountry.countries.lookup(country)
+    return [entry.name, getattr(entry, "common_name", ""), ALSO_CALLED.get(country, "")]
 
 
 def _write(connection: Connection, cases: Sequence[Case], words: dict[UUID, list[str]]) -> None:

@@ -87,7 +87,7 @@ def counted_dimensions(case: Case) -> Counted | None:
     if case.visibility == Visibility.SEALED:
         return None
     codes = sorted({violation.code for violation in case.violations})
-    told = {
+    values = {
         "status": case.status,
         "group": case.group,
         "country": case.country,
@@ -104,7 +104,7 @@ def counted_dimensions(case: Case) -> Counted | None:
     }
     return {
         WITHIN: entities_on(case.lead_entity.path),
-        **{name: [str(value)] for name, value in told.items()},
+        **{name: [str(value)] for name, value in values.items()},
         "violation": codes or [NONE],
         "heading": sorted({str(HEADING[ViolationCode(code)]) for code in codes}) or [NONE],
     }

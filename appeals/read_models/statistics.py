@@ -56,11 +56,11 @@ def visible_paths(session: Session, caller: Caller, within: str | None) -> list[
 
 def topmost(paths: Iterable[str]) -> list[str]:
     """Those of the paths that do not lie below another."""
-    found: list[str] = []
+    paths_above: list[str] = []
     for path in sorted(set(paths)):
-        if not found or not path.startswith(found[-1]):
-            found.append(path)
-    return found
+        if not paths_above or not path.startswith(paths_above[-1]):
+            paths_above.append(path)
+    return paths_above
 
 
 def exact_for(caller: Caller, paths: Iterable[str]) -> bool:
@@ -140,16 +140,16 @@ def rows_of(
     Not `exact`, they are rounded down to fives, so that neither a count nor a total less other counts is of fewer.
     """
     step = 1 if exact else MIN_CELL
-    told = [
+    display = [
         {value: _display_value(name, value, entities) for value in {values[at] for values in counts}}
         for at, name in enumerate(columns)
     ]
-    place = [{value: (said is None, str(said)) for value, said in column.items()} for column in told]
+    place = [{value: (shown is None, str(shown)) for value, shown in column.items()} for column in display]
     rows = []
     for values in sorted(counts, key=lambda values: [place[at][value] for at, value in enumerate(values)]):
         cases = counts[values] - counts[values] % step
         if cases:
-            row = {name: told[at][values[at]] for at, name in enumerate(columns)}
+            row = {name: display[at][values[at]] for at, name in enumerate(columns)}
             rows.append({**row, "cases": cases})
     return rows
 

@@ -93,8 +93,8 @@ def _sum(deltas: Iterable[Sequence[Any]], tables: Collection[str] = tuple(TABLES
     Where its visibility changes all may, since its cells may be others.
     """
     by_path = defaultdict[Path, Counter[StatisticCell]](Counter)
-    for told in deltas:
-        before, after = ((json.loads(text) if text else {WITHIN: []}) for text in told)
+    for delta in deltas:
+        before, after = ((json.loads(text) if text else {WITHIN: []}) for text in delta)
         changed = [name for name in tables if _moves(before, after, (WITHIN, "visibility", *TABLES[name]))]
         by_path[tuple(before[WITHIN])].subtract(cells_of(before, changed))
         by_path[tuple(after[WITHIN])].update(cells_of(after, changed))
@@ -144,12 +144,12 @@ def recount(database: Database, kept: CountedCases) -> None:
     with database.writing(resting=True) as session:
         acquire_lock(session.connection(), AdvisoryLock.FOLDING)
         with database.reading() as snapshot:
-            known = snapshot.scalars(select(StatisticDelta.id)).all()
+            delta_ids = snapshot.scalars(select(StatisticDelta.id)).all()
             counts = _count(kept(snapshot))
         session.execute(delete(Statistic))
         for some in _in_parts(_spread(counts).items()):
-            session.execute(insert(Statistic), [_row(*found) for found in some])
-        for numbers in _in_parts(known):
+            session.execute(insert(Statistic), [_row(*item) for item in some])
+        for numbers in _in_parts(delta_ids):
             session.execute(delete(StatisticDelta).where(StatisticDelta.id.in_(numbers)))
 
 
@@ -180,10 +180,10 @@ def miscounted(session: Session, kept: CountedCases, tables: Collection[str] = t
         .where(Statistic.by.in_(tables))
         .execution_options(yield_per=1000)
     )
-    told = Counter[Cell]()
+    difference = Counter[Cell]()
     for entity_id, cases, by, widely_visible, first, second in session.execute(cells):
-        told[entity_id.hex, by, widely_visible, first, second] = cases
+        difference[entity_id.hex, by, widely_visible, first, second] = cases
     deltas = session.execute(select(StatisticDelta.before, StatisticDelta.after)).all()
-    told.update(_sum(deltas, tables))
-    told.subtract(_spread(_count(kept(session), tables)))
-    return sum(cases != 0 for cases in told.values())
+    difference.update(_sum(deltas, tables))
+    difference.subtract(_spread(_count(kept(session), tables)))
+    return sum(cases != 0 for cases in difference.values())

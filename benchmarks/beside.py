@@ -31,11 +31,11 @@ from appeals.cases.case import Case
 from appeals.cli.fake_cases import workplace
 from appeals.database.engine import Database
 from appeals.vocabulary import Status
+from benchmarks.bodies import PARTIES, intake
+from benchmarks.databases import server
 from benchmarks.effect import effect
-from benchmarks.hidden_or_absent import PEPPER
-from benchmarks.population import Population, asks, keys, populated, server
-from tests.support.cast import PARTIES, intake
-from tests.support.newcomer import await_answer, free_port, settings, started
+from benchmarks.population import Population, asks, keys, populated
+from benchmarks.service import PEPPER, await_answer, free_port, settings, started
 
 ROUNDS, SECONDS = int(os.environ.get("ROUNDS", "5")), float(os.environ.get("SECONDS", "2"))
 STEPS = 40
@@ -221,8 +221,8 @@ def _services(database: str, size: int, place: Path) -> Iterator[Services]:
         reader, worker = ({"Authorization": f"Bearer {key}"} for key in keys(url).values())
         left = {"intake": effect(url, PEPPER, islice(_intakes(worker), 3 + STEPS))}
         left["step"] = effect(url, PEPPER, islice(_steps(url, worker), 3))
-        told = settings(database_url=url, pepper=PEPPER, rate_per_minute=AMPLE, public_rate_per_minute=AMPLE)
-        mine = stack.enter_context(started(Path(__file__).parent.parent, told))
+        environment = settings(database_url=url, pepper=PEPPER, rate_per_minute=AMPLE, public_rate_per_minute=AMPLE)
+        mine = stack.enter_context(started(environment))
         pin(mine.process.pid, SERVED_ON)
         bare = free_port()
         reference = subprocess.Popen(  # noqa: S603 - our own command

@@ -14,12 +14,14 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
-from appeals.database.engine import Database
-from benchmarks.hidden_or_absent import PEPPER, several_databases
-from tests.support.cast import World, day, found_cast, intake, organisation
-from tests.support.crisis import UNIONS
+from benchmarks.bodies import day, intake, organisation
+from benchmarks.databases import several_databases
+from benchmarks.network import Network
 
 HUNDRED = 100
+UNIONS = [
+    f"{name} Garment Workers Federation" for name in ("Ashulia", "Gazipur", "Savar", "Mirpur", "Tongi", "Narayan")
+]
 FIRST = "Golden Blue Star Delta Padma Meghna Royal Lucky Aurora Titas Falcon Tulip Crescent Nova Unity Modern"
 SECOND = "Stitch Loom Thread Needle Leaf Harbour Lace Sewing Ocean Dream Vision Craft Point Line Style"
 TRADE = ("Garments Ltd", "Fashion", "Knit Composite", "Apparels Ltd", "Textile Mills")
@@ -31,29 +33,24 @@ def main(intakes: int) -> None:
     """Print a line for each database and week."""
     print(f"{'':30}{'first':>10}{'last':>10}{'ratio':>8}{'first':>12}{'last':>10}{'ratio':>8}")  # noqa: T201
     for urls in several_databases(2):
-        worlds = [_founded(url) for url in urls]
+        networks = [Network(url) for url in urls]
         for country, (says, named) in WEEKS.items():
             for number in range(intakes - HUNDRED):
-                logged(worlds[0], country, named, number)
-            pairs = [_first_and_last(worlds, country, named, number, intakes) for number in range(HUNDRED)]
-            line = f"{'sqlite' if worlds[0].database.embedded else 'postgresql':11}{says:19}"
+                logged(networks[0], country, named, number)
+            pairs = [_first_and_last(networks, country, named, number, intakes) for number in range(HUNDRED)]
+            line = f"{'sqlite' if networks[0].database.embedded else 'postgresql':11}{says:19}"
             for column in range(2):
                 first, last = (1000 * median(pair[which][column] for pair in pairs) for which in range(2))
                 line += f"{first:{10 + 2 * column}.1f}{last:10.1f}{last / first:8.2f}"
             print(line, flush=True)  # noqa: T201
-        for world in worlds:
-            world.end()
+        for network in networks:
+            network.end()
 
 
-def _founded(url: str) -> World:
-    database = Database(url)
-    cast = found_cast(database, PEPPER.encode())
-    database.engine.dispose()
-    return World(url, PEPPER, cast)
-
-
-def _first_and_last(worlds: list[World], country: str, named: Named, number: int, intakes: int) -> tuple[Times, Times]:
-    full, fresh = worlds
+def _first_and_last(
+    networks: list[Network], country: str, named: Named, number: int, intakes: int
+) -> tuple[Times, Times]:
+    full, fresh = networks
     last = logged(full, country, named, intakes - HUNDRED + number)
     return logged(fresh, country, named, number), last
 
@@ -72,7 +69,7 @@ WEEKS: dict[str, tuple[str, Named]] = {"BD": ("all of a like name", all_alike), 
 """By the country they are of."""
 
 
-def logged(world: World, country: str, named: Named, number: int) -> Times:
+def logged(network: Network, country: str, named: Named, number: int) -> Times:
     """Log an appeal; how long that took, and the processor's time."""
     chance = Random(number)  # noqa: S311 - no secret
     employer = {"label": "factory", "role": "employer", "facility": {"name": named(chance, number), "country": country}}
@@ -83,7 +80,7 @@ def logged(world: World, country: str, named: Named, number: int) -> Times:
     )
     body["records"] = {**body["records"], "parties": [employer, *body["records"]["parties"][1:]]}
     began, busy = perf_counter(), process_time()
-    answer = world.coordinator.post("/v1/cases", body)
+    answer = network.call("coordinator", "POST", "/v1/cases", body)
     took = perf_counter() - began, process_time() - busy
     assert answer.status_code == 201, answer.text  # noqa: S101 - or there is nothing to measure
     return took

@@ -67,7 +67,11 @@ def another(value: Any) -> Any:
 
 def effect(url: str, pepper: str, alike: Iterable[dict[str, Any]]) -> Effect:
     """What like requests leave, three at least; what is done to a case names the case by its id."""
-    alone = {"clock_every_s": 0, "webhooks_every_s": 0, "rate_per_minute": 0}  # so that only requests write
+    alone: dict[str, Any] = {
+        "clock_every_s": 0,
+        "webhooks_every_s": 0,
+        "rate_per_minute": 0,
+    }  # so that only requests write
     app = create_app(Settings(database_url=url, pepper=SecretStr(pepper), **alone))
     kept, cases = [], []
     with TestClient(app) as client:

@@ -5,13 +5,10 @@ reference that is not there, in random order, by somebody who may see neither. T
 sees them; the ratio is that of the medians, and the interval is of 95 %, by drawing the pairs again.
 """
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from random import Random
 from statistics import median
 from time import perf_counter_ns
@@ -20,10 +17,10 @@ from sqlalchemy import text
 
 from appeals.access.access_log import AccessLogWriter
 from appeals.database.engine import Database
-from tests.conftest import pytest_configure, pytest_unconfigure, run_on_server, server_url
-from tests.support.cast import Person, World, found_cast
+from benchmarks.bodies import Body
+from benchmarks.databases import databases
+from benchmarks.network import Network
 
-PEPPER = "a pepper for benchmarks only"
 ABSENT = "UA-BGD-2026-00000"
 CASES = 200
 WARMING = 100
@@ -35,32 +32,28 @@ def main(pairs: int) -> None:
     """Print a line for each database, caller, operation and way of logging."""
     print(f"{'':62}{'hidden':>9}{'absent':>9}{'ratio':>8}   95 %")  # noqa: T201 - what it is for
     for url in databases():
-        with world_at(url) as (world, hidden):
-            for says, ask in questions(world):
+        with network_at(url) as (network, hidden):
+            for says, ask in questions(network):
                 for way, logging in (("log", True), ("no log", False)):
-                    told = f"{world.database.engine.dialect.name}, {says}, {way}"
-                    measure(told, partial(timed, ask, hidden, logging=logging), pairs)
+                    label = f"{network.database.engine.dialect.name}, {says}, {way}"
+                    measure(label, partial(timed, ask, hidden, logging=logging), pairs)
 
 
-def questions(world: World) -> Iterator[tuple[str, Callable[[str], int]]]:
+def questions(network: Network) -> Iterator[tuple[str, Callable[[str], int]]]:
     """Who asks what; each gives the status of the answer."""
     for who in ("europe caseworker", "europe coordinator", "partner", "auditor"):
-        yield f"{who}, the case", partial(_get, world.as_(who), "")
-    outsider = world.as_("europe coordinator")
-    yield "europe coordinator, its demands", partial(_get, outsider, "/demands")
-    yield "europe coordinator, a step", partial(_post, outsider, "/suspension", {})
-    yield "europe coordinator, breaking the glass", partial(_post, outsider, "/break-glass", {"reason": "An arrest."})
+        yield f"{who}, the case", partial(_ask, network, who, "GET", "", None)
+    outsider = partial(_ask, network, "europe coordinator")
+    yield "europe coordinator, its demands", partial(outsider, "GET", "/demands", None)
+    yield "europe coordinator, a step", partial(outsider, "POST", "/suspension", {})
+    yield "europe coordinator, breaking the glass", partial(outsider, "POST", "/break-glass", {"reason": "An arrest."})
 
 
-def _get(who: Person, below: str, reference: str) -> int:
-    return who.get(f"/v1/cases/{reference}{below}").status_code
+def _ask(network: Network, who: str, method: str, below: str, body: Body | None, reference: str) -> int:
+    return network.call(who, method, f"/v1/cases/{reference}{below}", body).status_code
 
 
-def _post(who: Person, below: str, body: dict[str, str], reference: str) -> int:
-    return who.post(f"/v1/cases/{reference}{below}", body, If_Match="*").status_code
-
-
-def measure(told: str, pair: Callable[[Random], Pair], pairs: int) -> None:
+def measure(label: str, pair: Callable[[Random], Pair], pairs: int) -> None:
     """Time the pairs, and print the medians and their ratio."""
     chance = Random(0)  # noqa: S311 - it keeps no secret
     for _ in range(WARMING):
@@ -70,7 +63,7 @@ def measure(told: str, pair: Callable[[Random], Pair], pairs: int) -> None:
     hidden, absent = (median(column) for column in zip(*times, strict=True))
     verdict = "" if abs(hidden / absent - 1) <= WITHIN else "   NOT WITHIN 5 %"
     print(  # noqa: T201
-        f"{told:62}{hidden:9.0f}{absent:9.0f}{hidden / absent:8.3f}   {drawn[4]:.3f} to {drawn[-5]:.3f}{verdict}",
+        f"{label:62}{hidden:9.0f}{absent:9.0f}{hidden / absent:8.3f}   {drawn[4]:.3f} to {drawn[-5]:.3f}{verdict}",
         flush=True,
     )
 
@@ -110,41 +103,19 @@ def without_commits() -> Iterator[None]:
         AccessLogWriter._commit = commit  # type: ignore[method-assign]
 
 
-# The databases
-
-
-def databases() -> Iterator[str]:
-    """An empty database of each kind, one after the other."""
-    yield from (url for (url,) in several_databases(1))
-
-
-def several_databases(number: int) -> Iterator[list[str]]:
-    """So many empty databases of each kind, first of the one, then of the other."""
-    with tempfile.TemporaryDirectory() as place:
-        yield [f"sqlite:///{Path(place) / f'cases_{copy}.db'}" for copy in range(number)]
-    pytest_configure(None)  # type: ignore[arg-type]
-    names = [f"appeals_bench_{os.getpid()}_{copy}" for copy in range(number)]
-    for name in names:
-        run_on_server(f'CREATE DATABASE "{name}"')
-    yield [server_url().set(database=name).render_as_string(hide_password=False) for name in names]
-    for name in names:
-        run_on_server(f'DROP DATABASE "{name}" WITH (FORCE)')
-    pytest_unconfigure(None)  # type: ignore[arg-type]
+# The network
 
 
 @contextmanager
-def world_at(url: str) -> Iterator[tuple[World, str]]:
+def network_at(url: str) -> Iterator[tuple[Network, str]]:
     """A network with cases of every visibility, and the reference of a sealed one with everything on it."""
-    database = Database(url)
-    cast = found_cast(database, PEPPER.encode())
-    database.engine.dispose()
-    world = World(url, PEPPER, cast)
-    hidden = world.case_in("engagement", visibility="sealed")
+    network = Network(url)
+    hidden = network.create_engaged_case(visibility="sealed")
     for turn in range(CASES):
-        world.case(visibility=("sealed", "restricted", "regional", "network")[turn % 4])
-    _analyse(world.database)
-    yield world, hidden
-    world.end()
+        network.create_case(visibility=("sealed", "restricted", "regional", "network")[turn % 4])
+    _analyse(network.database)
+    yield network, hidden
+    network.end()
 
 
 def _analyse(database: Database) -> None:

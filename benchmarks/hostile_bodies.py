@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.beside import AMPLE, say
+from benchmarks.hostile_shapes import shapes
+from benchmarks.service import Started, settings, started
 from benchmarks.slow_sockets import processor
-from tests.support.hostile import shapes
-from tests.support.newcomer import Started, settings, started
 
 SHOWN = 8
 
@@ -45,19 +45,19 @@ def main(size: int, times: int) -> None:
     """Measure."""
     with tempfile.TemporaryDirectory() as place:
         ample = {"rate_per_minute": AMPLE, "public_rate_per_minute": AMPLE}
-        told = settings(database_url=f"sqlite:///{Path(place) / 'a.db'}", pepper="a pepper for this", **ample)
-        with started(Path.cwd(), told) as service:
+        environment = settings(database_url=f"sqlite:///{Path(place) / 'a.db'}", pepper="a pepper for this", **ample)
+        with started(environment) as service:
             key = {"Authorization": f"Bearer {service.key('coordinator')}"}
-            for says, said in ("without a key", {}), ("with a key", key):
-                with httpx2.Client(base_url=service.url, headers=said, timeout=120) as client:
+            for says, headers in ("without a key", {}), ("with a key", key):
+                with httpx2.Client(base_url=service.url, headers=headers, timeout=120) as client:
                     asked(service, client, b"{}", times)
-                    found = []
+                    times_taken = []
                     for name, shape in shapes(size).items():
                         raw = shape.encode()
-                        found.append((asked(service, client, raw, times), plain(raw, times), len(raw), name))
-                found.sort(reverse=True)
-                say(f"{says}: {len(found)} bodies, the dearest {found[0][0]:.0f} ms")
-                for took, usual, length, name in found[:SHOWN]:
+                        times_taken.append((asked(service, client, raw, times), plain(raw, times), len(raw), name))
+                times_taken.sort(reverse=True)
+                say(f"{says}: {len(times_taken)} bodies, the dearest {times_taken[0][0]:.0f} ms")
+                for took, usual, length, name in times_taken[:SHOWN]:
                     say(f"  {took:7.1f} ms, json.loads {usual:6.1f} ms, {length:9,} bytes  {name}")
 
 

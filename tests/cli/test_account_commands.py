@@ -9,10 +9,7 @@ from typer.testing import Result
 
 from appeals.accounts.api_key import OVERLAP, Key, note_use
 from tests.support.cast import Person, World, intake
-from tests.support.command_line import KEY, Appeals, Refused, appeals, here, refused, settings
-
-__all__ = ["appeals", "here", "refused", "settings"]
-
+from tests.support.command_line import KEY, Appeals, Refused
 
 # keys and accounts
 

@@ -22,20 +22,7 @@ from appeals.database.requirements import OTHER_SCHEMA, DatabaseNotReady
 from appeals.settings import Settings
 from tests.conftest import PEPPER
 from tests.support.cast import World, as_owner
-from tests.support.command_line import (
-    KEY,
-    NOWHERE,
-    ON_A_NETWORK,
-    Appeals,
-    Refused,
-    answering,
-    appeals,
-    here,
-    refused,
-    settings,
-)
-
-__all__ = ["answering", "appeals", "here", "refused", "settings"]
+from tests.support.command_line import KEY, NOWHERE, ON_A_NETWORK, Appeals, Refused
 
 
 @pytest.fixture

@@ -15,21 +15,7 @@ from appeals.lifecycle.steps import STEPS
 from appeals.read_models.case_snapshot import CaseSnapshot
 from appeals.settings import Settings, SettingsError, pepper_of
 from tests.support.cast import Person, World
-from tests.support.command_line import (
-    CASES,
-    NOWHERE,
-    ON_A_NETWORK,
-    Appeals,
-    Refused,
-    answering,
-    appeals,
-    here,
-    refused,
-    settings,
-)
-
-__all__ = ["answering", "appeals", "here", "refused", "settings"]
-
+from tests.support.command_line import CASES, NOWHERE, ON_A_NETWORK, Appeals, Refused
 
 # settings that cannot be used
 

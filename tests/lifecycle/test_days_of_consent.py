@@ -5,14 +5,7 @@ from datetime import timedelta
 import pytest
 
 from appeals.lifecycle.due_dates import process_due
-from tests.support.cast import (
-    Body,
-    World,
-    consent,
-    day,
-    step_input,
-    today,
-)
+from tests.support.cast import Body, World, consent, day, step_input, today
 from tests.support.publishing import is_up, no, pointers, publish, published, say, sign, with_consents, withdraw
 from tests.support.refusals import codes
 

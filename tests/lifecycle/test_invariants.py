@@ -15,15 +15,7 @@ import pytest
 from appeals.cases.consent import Consent
 from appeals.cases.last_word import SCOPE_OF_LEVEL, Words
 from appeals.vocabulary import PublicationLevel
-from tests.support.cast import (
-    CONSENTS,
-    PARTIES,
-    Body,
-    World,
-    consent,
-    day,
-    step_input,
-)
+from tests.support.cast import CONSENTS, PARTIES, Body, World, consent, day, step_input
 from tests.support.invariants import consents_to, end, publications, records
 from tests.support.refusals import codes
 

@@ -15,17 +15,7 @@ from appeals.cases.history import HistoryEntry
 from appeals.cases.safe_contact import newest_rule
 from appeals.lifecycle.record_kinds import KINDS
 from appeals.vocabulary import Role, Status
-from tests.support.cast import (
-    CONSENTS,
-    Body,
-    World,
-    action,
-    consent,
-    day,
-    intake,
-    kept_as_written,
-    step_input,
-)
+from tests.support.cast import CONSENTS, Body, World, action, consent, day, intake, kept_as_written, step_input
 from tests.support.invariants import consents_to, end, publications, records
 from tests.support.refusals import codes
 

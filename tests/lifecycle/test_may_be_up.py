@@ -7,17 +7,7 @@ from typing import Any
 import pytest
 
 from appeals.lifecycle.due_dates import process_due
-from tests.support.cast import (
-    CONSENTS,
-    Body,
-    World,
-    action,
-    consent,
-    day,
-    intake,
-    step_input,
-    today,
-)
+from tests.support.cast import CONSENTS, Body, World, action, consent, day, intake, step_input, today
 from tests.support.publishing import (
     CONDITION,
     conditional,

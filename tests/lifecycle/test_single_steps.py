@@ -6,17 +6,7 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
-from tests.support.cast import (
-    CONSENTS,
-    PARTIES,
-    Body,
-    World,
-    action,
-    consent,
-    day,
-    step_input,
-    today,
-)
+from tests.support.cast import CONSENTS, PARTIES, Body, World, action, consent, day, step_input, today
 from tests.support.stepping import INTAKE, OPEN, WORK, signed
 
 # Withdrawal

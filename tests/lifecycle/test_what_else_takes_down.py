@@ -5,17 +5,7 @@ from datetime import timedelta
 import pytest
 
 from appeals.vocabulary import Role
-from tests.support.cast import (
-    CONSENTS,
-    Body,
-    Person,
-    World,
-    consent,
-    day,
-    intake,
-    organisation,
-    step_input,
-)
+from tests.support.cast import CONSENTS, Body, Person, World, consent, day, intake, organisation, step_input
 from tests.support.publishing import (
     CONDITION,
     conditional,

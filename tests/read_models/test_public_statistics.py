@@ -10,11 +10,7 @@ from random import Random
 
 import pytest
 
-from appeals.read_models.public_statistics import (
-    MIN_CELL,
-    PublicCount,
-    tabulate,
-)
+from appeals.read_models.public_statistics import MIN_CELL, PublicCount, tabulate
 from tests.support.size import examples
 from tests.support.suppression import TABLES, THIS_YEAR, Books, Day, a_case, days_of, members, set_of
 

@@ -6,12 +6,7 @@ from sqlalchemy import select
 
 from appeals.cases.case import Case
 from appeals.cases.publication import Publication
-from tests.support.cast import (
-    Body,
-    Person,
-    World,
-    intake,
-)
+from tests.support.cast import Body, Person, World, intake
 
 PEOPLE = [{"label": "seven", "pseudonym": "Worker Seven"}]
 

@@ -4,13 +4,7 @@ from typing import Any
 
 from httpx2 import Response
 
-from tests.support.cast import (
-    CONSENTS,
-    Body,
-    World,
-    consent,
-    intake,
-)
+from tests.support.cast import CONSENTS, Body, World, consent, intake
 
 
 def sign(world: World, reference: str, level: str = "named", **more: Any) -> Body:

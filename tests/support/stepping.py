@@ -1,9 +1,6 @@
 """Cases to take steps on."""
 
-from tests.support.cast import (
-    Body,
-    World,
-)
+from tests.support.cast import Body, World
 
 INTAKE = ["received", "screening", "info_requested"]
 

@@ -97,6 +97,31 @@ def test_no_module_is_a_drawer() -> None:
     assert {name for name in FILES if drawers & set(name.split("."))} == set()
 
 
+def test_functions_and_modules_are_short_enough_to_read() -> None:
+    """A table is as long as what it holds: that of the codes."""
+    lengths = {
+        (name, node.name): node.end_lineno - node.lineno + 1
+        for name in FILES
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    }
+    assert {function for function, lines in lengths.items() if lines > 40} == set()
+    assert {name for name, path in FILES.items() if len(path.read_text().splitlines()) > 300} == {"vocabulary"}
+
+
+def test_the_api_says_of_every_value_what_it_is() -> None:
+    """Only the options of FastAPI's routes, which are handed on, may be anything."""
+    naming = [
+        (name, line.strip())
+        for name, path in FILES.items()
+        if name.startswith("api.")
+        for line in path.read_text().splitlines()
+        if re.search(r"\bAny\b", line) and not re.match(r"\s*(from|import) ", line)
+    ]
+    assert [name for name, _ in naming] == ["api.routing"]
+    assert "**options: Any" in naming[0][1]
+
+
 def test_nothing_happens_on_import(tmp_path: Path) -> None:
     """No setting is read, no engine made, no file written."""
     program = (

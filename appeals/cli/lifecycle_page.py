@@ -7,7 +7,7 @@ from appeals.cli.page_text import filled
 from appeals.cli.terminal import print_line
 from appeals.lifecycle.guard import Guard
 from appeals.lifecycle.guards import GUARDS
-from appeals.lifecycle.step_inputs import GuardedInput
+from appeals.lifecycle.step_input import GuardedInput
 from appeals.lifecycle.steps import OPEN, STEPS, Step
 from appeals.vocabulary import GROUP, Status
 

@@ -27,6 +27,7 @@ from appeals.errors import Unmet
 from appeals.fields import span
 from appeals.lifecycle import publishing_input
 from appeals.lifecycle import step_inputs as asks
+from appeals.lifecycle.step_input import StepInput
 from appeals.lifecycle.steps import Step, target_of
 from appeals.vocabulary import (
     ConsentScope,
@@ -36,7 +37,7 @@ from appeals.vocabulary import (
     Status,
 )
 
-RequestedInput = TypeVar("RequestedInput", bound=asks.StepInput)
+RequestedInput = TypeVar("RequestedInput", bound=StepInput)
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Attempt:
     caller: Caller
     now: datetime
     on: date
-    input: asks.StepInput | publishing_input.Publishing | None = None
+    input: StepInput | publishing_input.Publishing | None = None
     page: Publication | None = None
     lead: Entity | None = None
     assignee: Account | None = None
@@ -114,7 +115,7 @@ class Attempt:
         """The conditions that are met according to this input, to what was signed, and to earlier steps for the
         take-up.
         """
-        conditions = self.input.met_conditions if isinstance(self.input, asks.StepInput) else []
+        conditions = self.input.met_conditions if isinstance(self.input, StepInput) else []
         here = met_of([condition.model_dump(mode="json") for condition in conditions])
         return here | self.met_for_publishing
 

@@ -5,6 +5,7 @@ from appeals.fields import earliest, latest
 from appeals.lifecycle import step_inputs as asks
 from appeals.lifecycle.attempt import Attempt
 from appeals.lifecycle.guard import guard
+from appeals.lifecycle.step_input import StepInput
 from appeals.vocabulary import (
     Role,
 )
@@ -15,7 +16,7 @@ from appeals.vocabulary import (
 @guard("date.before_last_step", "The step is dated before the last one on record; check occurred_on.", hears=True)
 def it_follows_the_last_step(a: Attempt) -> bool:
     last = a.case.last_move()
-    data = a.said(asks.StepInput)
+    data = a.said(StepInput)
     return latest(a.on, data.occurred_precision) >= earliest(last.occurred_on, last.occurred_precision)
 
 

@@ -8,14 +8,12 @@ from pydantic import Field, model_validator
 
 from appeals.cases.action import ActionInput
 from appeals.cases.commitment import CommitmentInput
-from appeals.cases.consent import ConditionMet, ConditionsMet
 from appeals.cases.demand import DemandInput
 from appeals.cases.directory import OrganisationInput
 from appeals.fields import (
     CASE_REFERENCE,
     CommitmentRef,
     Count,
-    Dated,
     Day,
     DemandRef,
     Flag,
@@ -29,8 +27,9 @@ from appeals.fields import (
     SealedProse,
     ViolationRef,
 )
-from appeals.lifecycle.case_inputs import MOST, Records
+from appeals.lifecycle.case_inputs import MOST
 from appeals.lifecycle.publishing_input import NoLocalPartner, PublishedLevel
+from appeals.lifecycle.step_input import GuardedInput, StepInput
 from appeals.vocabulary import (
     CHANNEL,
     ActionStatus,
@@ -51,59 +50,6 @@ from appeals.vocabulary import (
     ViolationGrade,
     WithdrawnBy,
 )
-
-
-class Override(Model):
-    """A coordinator's reason to override a soft guard, shown in the history."""
-
-    guard: Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)+$", max_length=80)]
-    reason: Prose
-
-
-class StepInput(Dated):
-    """What every step accepts: the day on which it was taken."""
-
-    @property
-    def own_day(self) -> date | None:
-        """The day that the step itself names, used if `occurred_on` is omitted."""
-        return None
-
-    @property
-    def brought(self) -> Records:
-        """The records sent along."""
-        return Records()
-
-    @property
-    def passed(self) -> list[Override]:
-        """The soft guards to override, with reasons."""
-        return []
-
-    @property
-    def met_conditions(self) -> list[ConditionMet]:
-        """The conditions of consents that are met."""
-        return []
-
-
-class GuardedInput(StepInput):
-    """The further input of steps with guards: records that guards need, met conditions, and overrides of soft
-    guards.
-    """
-
-    records: Records = Records()
-    conditions_met: ConditionsMet = []
-    overrides: Annotated[list[Override], Field(max_length=20)] = []
-
-    @property
-    def brought(self) -> Records:
-        return self.records
-
-    @property
-    def passed(self) -> list[Override]:
-        return self.overrides
-
-    @property
-    def met_conditions(self) -> list[ConditionMet]:
-        return self.conditions_met
 
 
 class Acknowledgement(GuardedInput):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from appeals.access.roles import CASEWORK, COORDINATION, PARTNERS
 from appeals.cases.case import Case
 from appeals.lifecycle import step_inputs as asks
+from appeals.lifecycle.step_input import StepInput
 from appeals.vocabulary import GROUP, Role, Status, StatusGroup
 
 RECEIVED, SCREENING, INFO_REQUESTED = Status.RECEIVED, Status.SCREENING, Status.INFO_REQUESTED
@@ -38,7 +39,7 @@ class Step:
     sources: frozenset[Status]
     target: Status | None
     roles: frozenset[Role]
-    input: type[asks.StepInput]
+    input: type[StepInput]
     guards: tuple[str, ...]
     says: str
     second: Role | None = None

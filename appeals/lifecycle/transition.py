@@ -26,6 +26,7 @@ from appeals.lifecycle.effects import take_effect
 from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
 from appeals.lifecycle.guards_publication import up_until
 from appeals.lifecycle.preparations import CaseFinder, prepare
+from appeals.lifecycle.step_input import StepInput
 from appeals.lifecycle.steps import GOING_UP, MAY_BE_UP, STEP_OF_NOUN, TAKEN_UP, Step, open_in
 from appeals.lifecycle.write_context import WriteContext
 from appeals.vocabulary import ConsentScope, ConsentSubject, PublicationLevel, Role, Status, SuspendReason, Visibility
@@ -34,7 +35,7 @@ from appeals.vocabulary import ConsentScope, ConsentSubject, PublicationLevel, R
 def make(
     writing: WriteContext,
     step: Step,
-    data: asks.StepInput,
+    data: StepInput,
     role: Role,
     *,
     require_current: Callable[[], None],
@@ -70,7 +71,7 @@ def make(
     return entry
 
 
-def _known_guards(data: asks.StepInput) -> None:
+def _known_guards(data: StepInput) -> None:
     """Check that overrides name known guards, since an unknown one would be ignored silently. Raises: Invalid."""
     unknown = [index for index, override in enumerate(data.passed) if override.guard not in GUARDS]
     if unknown:
@@ -92,7 +93,7 @@ def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
     """Return the soft guards that are overridden, with reasons. Raises: StepRefused, with all other guards that do not
     hold.
     """
-    data = attempt.said(asks.StepInput)
+    data = attempt.said(StepInput)
     reasons = {override.guard: override.reason for override in data.passed}
     failing = unmet(attempt)
     may = role is Role.COORDINATOR
@@ -104,7 +105,7 @@ def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
 
 
 def _entry(attempt: Attempt, role: Role, overridden: dict[str, str]) -> HistoryEntry:
-    data = attempt.said(asks.StepInput)
+    data = attempt.said(StepInput)
     reason = getattr(data, "reason", None)
     return HistoryEntry(
         id=new_id(),

@@ -12,7 +12,8 @@ from appeals.cases.response import ResponseBody
 from appeals.cli import replay_results
 from appeals.cli.replay_format import CallLine, CaseLine, Published
 from appeals.fields import earliest, latest
-from appeals.lifecycle import case_inputs, record_kinds, step_inputs
+from appeals.lifecycle import case_inputs, record_kinds
+from appeals.lifecycle.step_input import StepInput
 from appeals.lifecycle.steps import STEP_OF_NOUN, Step
 from appeals.vocabulary import CloseReason, Status
 from tests.support.replaying import CASES, ROOT, actions
@@ -145,7 +146,7 @@ def test_steps_follow_each_other_in_time(case: CaseLine) -> None:
 
 
 def _day(text: str) -> Any:
-    return step_inputs.StepInput.model_validate({"occurred_on": text}).occurred_on
+    return StepInput.model_validate({"occurred_on": text}).occurred_on
 
 
 OF_OTHERS = re.compile(

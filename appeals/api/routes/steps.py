@@ -25,7 +25,7 @@ from appeals.fields import Model
 from appeals.lifecycle import transition
 from appeals.lifecycle.attempt import Attempt
 from appeals.lifecycle.guards import GUARDS, reasons_against, resumable, unmet
-from appeals.lifecycle.step_inputs import StepInput
+from appeals.lifecycle.step_input import StepInput
 from appeals.lifecycle.steps import STEPS, Step
 from appeals.read_models import history_view
 from appeals.read_models.history_view import HistoryOutput

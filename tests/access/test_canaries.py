@@ -1,7 +1,7 @@
 """Canaries: every text that anybody may send is planted once, and then looked for wherever it must not be.
 
 The texts are found in the input models themselves, so that a field added tomorrow is planted tomorrow. What a lesser
-view may hold is typed by hand below.
+view may hold, and what is sealed, is typed by hand below: a sealed text that is not in `SEALED` is not looked for.
 """
 
 import json

@@ -1,7 +1,8 @@
 """The examples of the OpenAPI document are calls that were made.
 
-`WRITE_EXAMPLES=1 .venv/bin/pytest tests/api/test_openapi_examples.py -m "not postgresql"` takes them anew.
-Ids, times, keys and references are replaced by fixed ones, and of a list of objects the fullest one is kept.
+`WRITE_EXAMPLES=1 .venv/bin/pytest tests/api/test_openapi_examples.py -m "not postgresql"` takes them anew;
+then `make docs` writes them into the document. Ids, times, keys and references are replaced by fixed ones, and of a
+list of objects the fullest one is kept.
 """
 
 import json
@@ -147,7 +148,7 @@ def test_every_example_fits_its_schema() -> None:
     wrong = []
     for name, content in shown_contents():
         wrong += [f"{name}: {fault.message}" for fault in faults(content["schema"], content["example"])]
-    assert wrong == []
+    assert wrong == [], "take the examples anew, as the top of this file says"
     assert len(list(shown_contents())) > 200
 
 

@@ -58,7 +58,7 @@ def test_every_property_and_parameter_is_described() -> None:
         for parameter in operation.get("parameters", [])
         if not parameter.get("description")
     ]
-    assert undescribed == []
+    assert undescribed == [], "describe each in its model, or by its name in api/openapi_texts.json; run make docs"
 
 
 def test_no_text_of_the_common_descriptions_is_left_over() -> None:

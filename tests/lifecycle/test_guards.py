@@ -1,6 +1,7 @@
 """Guards: each is told before, refuses under its own code, changes nothing, and lets pass once the fact is put right.
 
-TRIPS is typed by hand: for every code a case on which the guard does not hold, and what puts it right.
+`trips()` in `tests/support/guard_trips.py` is typed by hand: for every code a case on which the guard does not hold,
+and what puts it right.
 """
 
 import pytest
@@ -33,7 +34,9 @@ def stands(world: World, reference: str) -> tuple[Body, list[Body]]:
 
 
 def test_every_guard_is_tripped_by_a_test_of_its_own() -> None:
-    assert set(trips()) | OF_A_PAGE == set(GUARDS)
+    assert set(trips()) | OF_A_PAGE == set(GUARDS), (
+        "type into trips() of tests/support/guard_trips.py how it is tripped"
+    )
 
 
 def test_every_guard_is_asked_by_a_step_and_every_step_asks_guards_that_exist() -> None:
@@ -49,7 +52,7 @@ def test_every_guard_says_a_sentence(code: str) -> None:
     assert len(says.split()) >= 4
 
 
-def test_just_four_guards_are_soft() -> None:
+def test_just_these_guards_are_soft() -> None:
     assert {code for code, guard in GUARDS.items() if guard.soft} == SOFT
 
 

@@ -20,6 +20,7 @@ PUBLIC_KINDS = [
 
 
 def test_the_kinds_that_are_public(world: World) -> None:
+    assert set(CHANNEL) == set(ActionKind), "every kind needs its usual channel: a line in CHANNEL of vocabulary.py"
     assert [kind for kind in ActionKind if CHANNEL[kind] is Channel.PUBLIC] == PUBLIC_KINDS
 
 

@@ -1,1 +1,1 @@
-"""A case and its records: tables, forms and rules of one record each."""
+"""The case and its records: the tables, wire forms and rules of each kind of record."""

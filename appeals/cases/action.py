@@ -1,4 +1,4 @@
-"""Actions and what came of them: pressure, the answer expected, the answer given, the rejoinder."""
+"""Actions and their answers: pressure, the expected answer, the answer itself, the rejoinder."""
 
 from datetime import date, timedelta
 from typing import Annotated
@@ -41,7 +41,7 @@ CONTACT_SCOPE = {
     ActionKind.FACTORY_LETTER: ConsentScope.CONTACT_FACTORY,
     ActionKind.GOVERNMENT_LETTER: ConsentScope.CONTACT_GOVERNMENT,
 }
-"""The consent that contact of a kind needs where no target is named."""
+"""The consent scope that a kind of contact needs if no target is named."""
 
 
 TELLS = frozenset(
@@ -55,21 +55,25 @@ TELLS = frozenset(
         ActionKind.DIPLOMATIC_CONTACT,
     }
 )
-"""By which those who were contacted can be told that the network stops (domain.md 8)."""
+"""The kinds of action that can tell contacted targets that the network stops (section 8 of the domain
+specification).
+"""
 
 
 CANNOT_WAIT = frozenset(
     {ActionKind.LEGAL_AID, ActionKind.EMERGENCY_RELIEF, ActionKind.SECURITY_SUPPORT, ActionKind.RELOCATION}
 )
-"""What a court, a deadline or a life demands: with a reason it asks no consent to contact (domain.md 8)."""
+"""The kinds of action demanded by a court, a deadline or a life. They need a reason but no consent to contact (section
+8 of the domain specification).
+"""
 
 
 class Action(Record):
-    """Something the network does or plans to do, or that others did.
+    """An act that the network did or plans, or that others did.
 
-    `by_entity` is the entity that acted for the network, and of what others did the one that noted it. `by_party` or
-    `by_organisation` is who else acted, also where that is the network under another name; `by_name` is what this case
-    calls an organisation that is no party.
+    `by_entity` is the entity that acted for the network; for acts of others, the one that recorded them. `by_party` or
+    `by_organisation` is who else acted, even if it belongs to the network under another name. `by_name` is the name of
+    an organisation that is not a party, in the words of this case.
     """
 
     __tablename__ = "action"
@@ -97,52 +101,52 @@ class Action(Record):
     responses: Mapped[list[Response]] = relationship(order_by=Response.id, lazy="selectin", viewonly=True)
 
     def contradiction(self) -> tuple[str, str] | None:
-        """Done and the day it was done go together; an answer is not due before."""
+        """Check that an action is done if and only if it has a day, and that the answer is not due before that day."""
         if (self.status == ActionStatus.DONE) != (self.done_on is not None):
-            return "done_on", "is needed of an action that is done (the default), and of no other"
+            return "done_on", "is required of a done action (the default), and of no other"
         first = earliest(self.done_on, self.done_precision) if self.done_on else None
         if first and self.answer_due_on and self.answer_due_on < first:
-            return "answer_due_on", "lies before the action"
+            return "answer_due_on", "is before the action"
         return None
 
     @property
     def is_by_network(self) -> bool:
-        """True for an act of the network; what others did is a fact, for which nobody is asked and nothing is due."""
+        """True for acts of the network. Acts of others are facts, which need no consent and expect no answer."""
         return self.by == ActedBy.NETWORK
 
     @property
     def is_contact(self) -> bool:
-        """True for an act of the network that by its kind goes beyond it, on whatever channel it is recorded."""
+        """True for acts of the network that contact somebody outside by their kind, whatever channel is recorded."""
         return self.is_by_network and CHANNEL[ActionKind(self.kind)] is not Channel.INTERNAL
 
     @property
     def is_public(self) -> bool:
-        """True for what by its kind or its channel is meant for the public: the wider of both counts."""
+        """True if the kind or the channel is public."""
         return Channel.PUBLIC in (self.channel, CHANNEL[ActionKind(self.kind)])
 
     @property
     def asks_quietly(self) -> bool:
-        """True for an act of the network that reaches those it is addressed to, and not the public."""
+        """True for acts of the network that reach their target and not the public."""
         return self.is_contact and self.channel == Channel.QUIET and not self.is_public
 
     @property
     def is_internal(self) -> bool:
-        """True for what by its kind or its channel stays within the network: nobody is asked to answer it."""
+        """True if the kind or the channel stays within the network, so that no answer is expected."""
         return Channel.INTERNAL in (self.channel, CHANNEL[ActionKind(self.kind)])
 
     @property
     def contact_scope(self) -> ConsentScope | None:
-        """The consent that this kind of contact needs where no target is named; None for what is no contact."""
+        """The consent scope that this kind of contact needs if no target is named; None if it is no contact."""
         return CONTACT_SCOPE.get(ActionKind(self.kind))
 
     @property
     def answers(self) -> list[Response]:
-        """The responses of whom it was addressed to, and their silence: what others say of it answers nothing."""
+        """The responses of the target, including its silence. Responses of others do not answer the action."""
         return [response for response in self.responses if self.target is None or response.party in (None, self.target)]
 
     @property
     def answer(self) -> AnswerStatus:
-        """Where the answer stands. Silence stays on record: an answer that came late stands beside it."""
+        """The state of the answer. Silence stays on record, and a late answer is shown beside it."""
         if any(self.is_in_time(response) for response in self.answers if not response.is_silence):
             return AnswerStatus.RECEIVED
         if self.answers:
@@ -150,26 +154,26 @@ class Action(Record):
         return AnswerStatus.AWAITING if self.awaited_until else AnswerStatus.NONE_EXPECTED
 
     def is_in_time(self, answer: "Response | ResponseBody") -> bool:
-        """True for an answer that came, or may have come, by the day it was due."""
+        """Return whether an answer came, or may have come, by the day it was due."""
         return earliest(answer.received_on, answer.received_precision) <= self.answer_by
 
     @property
     def silence(self) -> Response | None:
-        """What says on record that no answer came; one at most."""
+        """The record that no answer came; None if there is none."""
         return next((response for response in self.responses if response.is_silence), None)
 
     @property
     def answer_by(self) -> date:
-        """Until when an answer is in time."""
+        """The last day on which an answer is in time."""
         return self.awaited_until or date.max
 
     @property
     def awaited_until(self) -> date | None:
-        """The day by which the network awaits an answer: to its own acts alone that leave it."""
+        """The day by which an answer is due; None unless the action is one of the network's own that left it."""
         return self.answer_due_on if self.is_by_network and not self.is_internal else None
 
     def is_unanswered(self, on: date) -> bool:
-        """True when it was done and met silence past the due date, or only inadequate answers."""
+        """Return whether it was done and met silence past the due date, or got only inadequate answers."""
         if self.status != ActionStatus.DONE:
             return False
         if self.answers:
@@ -178,7 +182,9 @@ class Action(Record):
 
 
 def is_approach(of: type[Action] | AliasedClass[Action] = Action) -> ColumnElement[bool]:
-    """That the network did it, and that it was not internal: what counts as its approaches (domain.md 9)."""
+    """Return the condition for approaches: acts of the network that are not internal (section 9 of the domain
+    specification).
+    """
     internal = [kind for kind, channel in CHANNEL.items() if channel is Channel.INTERNAL]
     return and_(of.by == ActedBy.NETWORK, of.channel != Channel.INTERNAL, of.kind.not_in(internal))
 
@@ -187,7 +193,7 @@ By = Annotated[
     NameOrId | OrganisationInput,
     Field(
         description="Who acted: a party of the case (# and its label, or its id), an entity of the network (its name "
-        "or id), or an organisation (its id, or in full). Default: the lead entity."
+        "or id), or an organisation (its id, or in full). If omitted, the lead entity."
     ),
 ]
 
@@ -195,14 +201,14 @@ By = Annotated[
 Because = Annotated[
     Prose,
     Field(
-        description="Why somebody is contacted without consent: to tell a target contacted before that the network "
+        description="Why a target is contacted without consent: to tell a target contacted before that the network "
         "stops, or for legal_aid, emergency_relief, security_support or relocation."
     ),
 ]
 
 
 class ActionInput(RecordInput):
-    """An action. Its channel follows from its kind unless it is given."""
+    """An action. Its channel follows from its kind if it is omitted."""
 
     kind: ActionKind
     channel: Channel | None = None
@@ -214,10 +220,10 @@ class ActionInput(RecordInput):
     done_on: Happened | None = None
     done_precision: Precision = Precision.EXACT
     answer_due_on: Annotated[
-        Day | None, Field(description="By when the target is asked to answer; of what is internal nothing follows.")
+        Day | None, Field(description="By when the target is asked to answer; it has no effect on an internal action.")
     ] = None
     languages: Annotated[list[Language], Field(max_length=50)] = []
-    reach: Annotated[Count | None, Field(description="People who took part or signed.")] = None
+    reach: Annotated[Count | None, Field(description="How many people took part or signed.")] = None
     note: Prose | None = None
     result_note: Prose | None = None
     without_consent_because: Because | None = None
@@ -226,13 +232,13 @@ class ActionInput(RecordInput):
     @model_validator(mode="after")
     def _an_answer_has_a_target(self) -> "ActionInput":
         if self.answer_due_on and self.target is None:
-            raise ValueError("an answer is awaited from a target")
+            raise ValueError("an answer can be due only from a target")
         self.channel = self.channel or CHANNEL[self.kind]
         return self
 
 
 def silence_of(params: Action) -> ResponseInput:
-    """What says on record that no answer came by the day it was due; told of an action with such a day."""
+    """Return the input that records that no answer came by the day it was due. The action must have such a day."""
     came_to_nothing = params.answer_by + timedelta(days=1)
     return ResponseInput(action=str(params.id), received_on=came_to_nothing, grade=ResponseGrade.NO_RESPONSE)
 
@@ -243,10 +249,10 @@ class ActionOutput(RecordOutput):
     target: UUID | None
     corner: Corner | None
     by: ActedBy
-    by_entity: Annotated[UUID, Field(description="Which entity acted, or noted what others did.")]
+    by_entity: Annotated[UUID, Field(description="The entity that acted, or that recorded the act of others.")]
     by_party: UUID | None
     by_organisation: UUID | None
-    by_name: Annotated[str | None, Field(description="Of the organisation, in this case's own words.")]
+    by_name: Annotated[str | None, Field(description="The name of the organisation, in the words of this case.")]
     status: ActionStatus
     planned_on: date | None
     done_on: date | None
@@ -263,7 +269,7 @@ class ActionOutput(RecordOutput):
 
 
 class ActionChange(RecordInput):
-    """What became of an action, and who did it where that was recorded wrongly."""
+    """The result of an action, or a correction of who did it."""
 
     by: By | None = None
     status: ActionStatus | None = None

@@ -1,4 +1,4 @@
-"""The case and its status history. A change of status and its history entry are one act: `Case.move`."""
+"""The case and its status history. The status changes only together with a history entry: `Case.move`."""
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
@@ -56,18 +56,18 @@ from appeals.vocabulary import (
 
 MONITORING_DAYS = 180
 DECISIONS = frozenset({"acceptance", "decline", "referral"})
-"""The steps that say whether the network takes a case up."""
+"""The steps that decide whether the network takes a case up."""
 
 
 _list = partial(relationship, viewonly=True)
-"""A list of a case, for those who read it. What a write adds or changes is found in `cases/case_transaction.py`."""
+"""A relationship of a case, for reading only. Writes are found in `cases/case_transaction.py`."""
 
 
 class Case(CaseCounts, Base):
-    """An urgent appeal. `version` counts its own changes (steps, PATCH); `revision` also those of its records.
+    """An urgent appeal. `version` counts its own changes (steps, PATCH), `revision` also those of its records.
 
-    `take_up_until` and `share_until` are the last days on which the workers' consent to take it up, and the consent to
-    share it in the network, are good if nothing more is said; null where they are not in force.
+    `take_up_until` and `share_until` are the last days on which the workers' consent to the take-up, and the consent to
+    share it in the network, are in force by what is on record; null if they are not in force.
     """
 
     __tablename__ = "case"
@@ -150,19 +150,19 @@ class Case(CaseCounts, Base):
     due_dates: Mapped[list[DueDate]] = _list(order_by=DueDate.id)
 
     def move(self, entry: HistoryEntry, now: datetime) -> None:
-        """Take the status of a new history entry, and keep the entry: the only way a status changes."""
+        """Set the status of a new history entry and add the entry: the only way a status changes."""
         entry.case_id, entry.sequence = self.id, len(self.history) + 1
         shape_of(HistoryEntry).complete(entry)
         self.history.append(entry)
         if entry.moved:
             self.suspended_from = entry.from_status if entry.to_status == Status.SUSPENDED else None
-            self.review_on = None  # the steps into suspension and monitoring set one
+            self.review_on = None  # the steps suspension and monitoring set a new one
         self.status = entry.to_status
         self.version += 1
         self.touch(now)
 
     def add(self, record: Record) -> None:
-        """Put a record into the list of its kind, with its defaults; what answers an action stands under that."""
+        """Add a record to the list of its kind, with its defaults. A response is also added to its action."""
         shape_of(type(record)).complete(record)
         if isinstance(record, Response):
             next(action for action in self.actions if action.id == record.action).responses.append(record)
@@ -170,19 +170,19 @@ class Case(CaseCounts, Base):
             getattr(self, _list_names()[type(record)]).append(record)
 
     def lead_by(self, entity: Entity) -> None:
-        """Have an entity lead the case, in the region that it belongs to."""
+        """Set the lead entity, and with it the region."""
         self.lead_entity, self.lead_entity_id, self.region_id = entity, entity.id, entity.region_id
 
     def offer_to(self, entity: Entity | None) -> None:
-        """Offer the case to an entity, or to none."""
+        """Offer the lead of the case to an entity, or to none."""
         self.handover_to, self.handover_to_id = entity, entity.id if entity else None
 
     def merge_into(self, survivor: "Case | None") -> None:
-        """Have the case go on in another, or again in itself."""
+        """Set the survivor of the case, or none if it goes on by itself again."""
         self.merged_into, self.merged_into_id = survivor, survivor.id if survivor else None
 
     def touch(self, now: datetime) -> None:
-        """Note that something about the case changed; that was not before its last change, whatever clocks say."""
+        """Set the time of the last change, which never goes back, whatever the clock says."""
         self.revision += 1
         self.updated_at = max(now, self.updated_at)
 
@@ -198,7 +198,7 @@ class Case(CaseCounts, Base):
 
     @property
     def hostile(self) -> list[Party]:
-        """The parties that must not judge: the targets, and a union of the employer's making."""
+        """The parties that must not verify: targets, and unions set up by the employer."""
         return [party for party in self.parties if party.is_target or party.role == PartyRole.YELLOW_UNION]
 
     @property
@@ -208,22 +208,22 @@ class Case(CaseCounts, Base):
 
     @property
     def contacted(self) -> list[Party]:
-        """The targets of everything done so far."""
+        """The targets of all done actions."""
         outward = (action for action in self.actions if action.done_on and action.is_contact)
         targets = {action.target for action in outward}
         return [party for party in self.parties if party.id in targets]
 
     def party(self, record_id: UUID | None) -> Party | None:
-        """The party of this id."""
+        """Return the party with this id, or None."""
         return next((party for party in self.parties if party.id == record_id), None)
 
     def newest_risk(self, on: date) -> RiskAssessment | None:
-        """The newest risk assessment made by that day."""
+        """Return the newest risk assessment made by that day, or None."""
         assessments = [assessment for assessment in self.risk_assessments if assessment.assessed_on <= on]
         return max(assessments, key=lambda assessment: (assessment.assessed_on, assessment.id), default=None)
 
     def review_of_monitoring(self) -> date | None:
-        """When the review set by the last monitoring is due; None while the remedy is not being watched."""
+        """Return the review date that the last monitoring set; None if the case is not in monitoring."""
         if Status.MONITORING not in (self.status, self.suspended_from):
             return None
         set_by = next(entry for entry in reversed(self.history) if entry.step == "monitoring")
@@ -231,49 +231,51 @@ class Case(CaseCounts, Base):
         return date.fromisoformat(review_on) if review_on else set_by.occurred_on + timedelta(days=MONITORING_DAYS)
 
     def last_move(self) -> HistoryEntry:
-        """The entry that brought the case into the state it is in."""
+        """The history entry that led to the present state."""
         return next(entry for entry in reversed(self.history) if entry.moved)
 
     def today(self, now: datetime) -> date:
-        """The server's day, and never before the newest thing on record: a clock set back revives nothing."""
+        """Return the server's day, but never one before the newest entry, so that a clock set back revives no
+        consent.
+        """
         return max(now, self.updated_at).date()
 
     def words(self, today: date, silent: Collection[UUID] = ()) -> Words:
-        """What everybody said about consent, but for the words that count no more: their voice has left."""
+        """Return all consents and refusals, except those in `silent`, whose voice has left."""
         heard = [word for word in self.consents if word.id not in silent] if silent else self.consents
         return Words(heard, self.parties, today)
 
     @property
     def suspended_because(self) -> SuspendReason | None:
-        """Why it is paused; None where it is not."""
+        """The reason of the suspension; None if the case is not suspended."""
         reason = self.last_move().reason if self.status == Status.SUSPENDED else None
         return SuspendReason(reason) if reason else None
 
     @property
     def is_accepted(self) -> bool:
-        """True when it was taken up, and neither declined nor referred since."""
+        """True if the case was accepted, and neither declined nor referred since."""
         decisive = (entry.step for entry in reversed(self.history) if entry.step in DECISIONS)
         return next(decisive, None) == "acceptance"
 
     @property
     def take_up_conditions_met(self) -> Met:
-        """The conditions of taking it up that steps said are met: what was said once holds on."""
+        """The conditions of the take-up that steps named as met. They stay met."""
         of_take_up = {word.id for word in self.consents if word.scope == ConsentScope.TAKE_UP}
         conditions = met_of([item for entry in self.history for item in entry.input.get("conditions_met", [])])
         return frozenset(condition for condition in conditions if condition[0] in of_take_up)
 
     @property
     def sharing_conditions_met(self) -> Met:
-        """The conditions that were said to be met when the network was let see it."""
+        """The conditions that were named as met when the case was shared in the network."""
         return met_of(self.share_conditions_met)
 
     @property
     def page_up(self) -> Publication | None:
-        """The publication that is up; there is one at most."""
+        """The publication that is up, of which there is at most one."""
         return next((publication for publication in self.publications if publication.is_up), None)
 
     def take_down(self, now: datetime, why: str) -> None:
-        """End every publication that is up."""
+        """Take down all publications that are up."""
         for publication in self.publications:
             if publication.is_up:
                 publication.taken_down_at, publication.taken_down_why = now, why
@@ -292,6 +294,6 @@ class Case(CaseCounts, Base):
 
 @cache
 def _list_names() -> dict[type[Base], str]:
-    """The list of each kind of record; links of other cases to this one are theirs."""
+    """Return the name of the list of each kind of record. Links from other cases belong to those cases."""
     lists = [relation for relation in class_mapper(Case).relationships if relation.uselist]
     return {of.mapper.class_: of.key for of in lists if of.key != "links_here"}

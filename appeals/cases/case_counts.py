@@ -1,4 +1,4 @@
-"""What the counts and payments of a case come to."""
+"""The counts and sums of a case, computed from its tallies and payments."""
 
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from appeals.vocabulary import (
 
 
 class _Counted(Protocol):
-    """What has counts and payments."""
+    """An object with tallies and payments."""
 
     @property
     def tallies(self) -> list[Tally]: ...
@@ -40,22 +40,22 @@ class CaseCounts:
 
     @property
     def detention(self: _Counted) -> Detention:
-        """What became of those who were arrested."""
+        """What became of the arrested people."""
         return detention(self.tallies)
 
     @property
     def charges(self: _Counted) -> Charges:
-        """What became of those who were charged."""
+        """What became of the charged people."""
         return charges(self.tallies)
 
     @property
     def counts(self: _Counted) -> list[Headline]:
-        """The count of each kind that is quoted."""
+        """The headline count of each kind."""
         return headlines(self.tallies)
 
     @property
     def money(self: _Counted) -> list[Money]:
-        """What is owed, promised, paid and received, by currency."""
+        """The sums owed, promised, paid and received, by currency."""
         return money(self.payments)
 
     @property

@@ -1,4 +1,4 @@
-"""How a case is read with all its records in a session, where it is shown and not written to."""
+"""Reading a case with all its records in a session, to show it and not to write to it."""
 
 from functools import cache
 from typing import Any
@@ -25,7 +25,7 @@ from appeals.database.types import AnySelect
 
 
 def load_case(session: Session, case: Case) -> None:
-    """Load the entities of a case, ask once which of its lists hold anything, and load those of records."""
+    """Load the entities of a case and its non-empty lists. One statement finds which lists have rows."""
     _load_entities(session, case)
     number = {"case_id": case.id}
     there = session.execute(_which_lists_exist(), number).one()
@@ -50,7 +50,7 @@ def _load_entities(session: Session, case: Case) -> None:
 
 @cache
 def _which_lists_exist() -> AnySelect:
-    """For each list of a case, whether anything is in it; of the case in the parameter `case_id`."""
+    """Return the statement that selects, for each list of the case in the parameter `case_id`, whether it has rows."""
     number = bindparam("case_id", type_=Uuid())
     lists = [relation for relation in class_mapper(Case).relationships if relation.uselist]
     return select(
@@ -60,16 +60,18 @@ def _which_lists_exist() -> AnySelect:
 
 _ENTITY_RELATIONS = (Case.lead_entity, Case.intake_entity, Case.handover_to)
 WITH_ENTITIES = tuple(map(joinedload, _ENTITY_RELATIONS))
-"""Options of a statement that asks for a case: the entities by which it is decided who may do what come along.
+"""Options of a statement for a case that load the entities which decide who may do what.
 
-Not of one that waits for a lock: PostgreSQL joins before it waits, and then finds that what it joined is another.
+They must not be used with a row lock: PostgreSQL joins before it waits, and the joined row may have changed by then.
 """
 _ENTITIES = select(Entity).where(Entity.id.in_(bindparam("numbers", expanding=True)))
 
 
 @cache
 def _list_of(name: str) -> AnySelect:
-    """A list of a case, of the one in the parameter `case_id`. Made once: to make it takes as long as to run it."""
+    """Return the statement for a list of the case in the parameter `case_id`, cached because building it is as slow as
+    running it.
+    """
     relation: RelationshipProperty[Any] = class_mapper(Case).relationships[name]
     ((_, there),) = relation.local_remote_pairs
     query = select(relation.mapper.class_).where(there == bindparam("case_id", type_=Uuid()))

@@ -46,23 +46,23 @@ class Commitment(Record):
     status: Mapped[str] = mapped_column(default=CommitmentStatus.PROMISED)
 
     def contradiction(self) -> tuple[str, str] | None:
-        """Nothing is verified before it was promised."""
+        """Check that nothing is verified before it was promised."""
         if self.verified_on and self.promised_on and self.verified_on < self.promised_on:
-            return "verified_on", "lies before the promise"
+            return "verified_on", "is before the promise"
         return None
 
     @property
     def is_open(self) -> bool:
-        """True while the promise is neither kept, broken nor let go."""
+        """True if the promise is neither kept, broken, waived nor superseded."""
         return self.status in OPEN
 
     def is_due(self, on: date) -> bool:
-        """True when its day has passed."""
+        """Return whether its day has passed."""
         return self.due_on < on
 
 
 class CommitmentInput(RecordInput):
-    """A promise with its day and the way it will be verified."""
+    """A promise with its day and how it will be verified."""
 
     promisor: PartyRef
     text: Prose

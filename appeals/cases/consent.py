@@ -1,7 +1,8 @@
-"""Consent: one word of one voice about one scope. What all words together come to is asked of `cases/last_word.py`.
+"""Consents and refusals: one statement of one voice about one scope. `cases/last_word.py` decides what they add up to.
 
-A yes (`given`, `given_with_conditions`) is said on a day, may run out, and may be limited to recipients. A no
-(`refused`, `withdrawn`) is a record of its own and changes no yes. `requested` says nothing. Source: domain.md 8.
+A yes (`given`, `given_with_conditions`) has a day, may expire, and may be limited to recipients. A no (`refused`,
+`withdrawn`) is a record of its own and changes no yes. `requested` says nothing. Source: section 8 of the domain
+specification.
 """
 
 from collections.abc import Iterable
@@ -30,7 +31,7 @@ from appeals.fields import (
 )
 from appeals.vocabulary import ConsentMethod, ConsentScope, ConsentState, ConsentSubject, Precision
 
-SAID_BY_TODAY = "Default: today, as which a day to come counts."
+SAID_BY_TODAY = "If omitted, today; a future day counts as today."
 YES = frozenset({ConsentState.GIVEN, ConsentState.GIVEN_WITH_CONDITIONS})
 NO = frozenset({ConsentState.REFUSED, ConsentState.WITHDRAWN})
 NEXT: dict[ConsentState, set[ConsentState]] = {
@@ -38,11 +39,13 @@ NEXT: dict[ConsentState, set[ConsentState]] = {
     ConsentState.GIVEN: {ConsentState.WITHDRAWN},
     ConsentState.GIVEN_WITH_CONDITIONS: {ConsentState.WITHDRAWN},
 }
-"""Which word may follow from a record by the shorthand of `PATCH`; it is written as a record of its own."""
+"""The states that may follow a record through the shorthand of `PATCH`; the new state is written as a record of its
+own.
+"""
 
 
 class Consent(Record):
-    """One word of one voice. `of` names the party or person whose word it is, where there are several."""
+    """A statement of one voice, a yes or a no. `of` is the party or person who says it, if there are several."""
 
     __tablename__ = "consent"
 
@@ -63,12 +66,12 @@ class Consent(Record):
 
     @property
     def of(self) -> UUID | None:
-        """The party or person whose word it is; None for the subject as a whole."""
+        """The party or person who says it; None for the subject as a whole."""
         return self.of_party or self.of_person
 
     @property
     def is_yes(self) -> bool:
-        """True for a yes, with conditions or without."""
+        """True for a consent, with or without conditions."""
         return self.state in YES
 
     @property
@@ -78,7 +81,7 @@ class Consent(Record):
 
     @property
     def withdrawn_on(self) -> date | None:
-        """The day of a no, as a change calls it."""
+        """The day of a no, under the name that a change uses."""
         return self.on
 
     @property
@@ -102,28 +105,31 @@ class Consent(Record):
         return day or self.recorded_at.date(), precision if day else Precision.EXACT
 
     def _no_later_than_recorded(self, day: date) -> date:
-        """A day ahead of the server's counts as the server's (domain.md 8)."""
+        """Return the day, or the server's day if it is later (section 8 of the domain specification)."""
         return min(day, self.recorded_at.date())
 
     def has_run_out(self, on: date) -> bool:
-        """True when its end lies before that day."""
+        """Return whether its last day is before that day."""
         return self.expires_on is not None and self.expires_on < on
 
     def contradiction(self) -> tuple[str, str] | None:
-        """It ends no sooner than it was given."""
+        """Check that it does not end before it was given."""
         if self.given_on and self.expires_on and self.expires_on < earliest(self.given_on, self.given_precision):
-            return "expires_on", "lies before it was given"
+            return "expires_on", "is before the day it was given"
         return None
 
     def may_become(self, name: str, value: Any) -> bool:
-        """It stands as it was said: only the end of a yes may come sooner, never later (domain.md 8)."""
+        """Return whether a member may change: only the end of a yes, and only to an earlier day (section 8 of the
+        domain specification).
+        """
         sooner = name == "expires_on" and self.is_yes and (self.expires_on is None or value < self.expires_on)
         return name == "label" or sooner
 
     def concerns(self, recipient: str | None) -> bool:
-        """True when it is a word for this recipient. None stands for everybody: there a no to one is a no.
+        """Return whether it applies to this recipient. None stands for everybody, to whom a no to one recipient
+        applies.
 
-        Sharing outside the network is permitted to those alone who are named.
+        Sharing outside the network is permitted only to named recipients.
         """
         if not self.recipients:
             return not (self.is_yes and self.scope == ConsentScope.SHARE_EXTERNAL)
@@ -133,7 +139,7 @@ class Consent(Record):
 
 
 def day_of_no(day: date, precision: Precision, yes: Consent | None) -> tuple[date, Precision]:
-    """The day of a no that ends a yes, and its precision: no older than that yes, or it would end nothing."""
+    """Return the day and precision of a no that ends a yes. It is never before the yes, or it would end nothing."""
     if yes is None or yes.given_on is None or span(day, precision)[1] >= yes.first_day:
         return day, precision
     return yes.given_on, Precision(yes.given_precision)
@@ -147,39 +153,39 @@ _ListOfConditions = Annotated[list[Prose], Field(max_length=20)]
 Conditions = Annotated[
     _ListOfConditions,
     BeforeValidator(_as_list, json_schema_input_type=_ListOfConditions | Prose),
-    Field(description="What must hold before it authorises; one text stands for a list of one."),
+    Field(description="Conditions that must be met before it authorises anything; a single text is a list of one."),
 ]
 
 
 class ConsentInput(RecordInput):
-    """A word as it was said. A yes says when and how; a no was said today unless `on` is given."""
+    """A consent or refusal. A yes has a day and a method; a no was said today if `on` is omitted."""
 
     subject: ConsentSubject
     scope: ConsentScope
     state: ConsentState = ConsentState.GIVEN
     of: Annotated[
         VoiceRef | None,
-        Field(description="Whose word it is, where there are several: a party; of a `person`, always the person."),
+        Field(description="Who says it: the party, if several have this role; for `person`, always the person."),
     ] = None
     conditions: Conditions = []
-    recipients: Annotated[list[Name], Field(max_length=50, description="To whom it is limited.")] = []
-    given_on: Annotated[Happened | None, Field(description="Of a yes: when it was given.")] = None
+    recipients: Annotated[list[Name], Field(max_length=50, description="The recipients to whom it is limited.")] = []
+    given_on: Annotated[Happened | None, Field(description="The day of a yes.")] = None
     given_precision: Precision = Precision.EXACT
-    on: Annotated[
-        Day | None, SaidByToday("on_precision"), Field(description=f"Of a no: when it was said. {SAID_BY_TODAY}")
-    ] = None
+    on: Annotated[Day | None, SaidByToday("on_precision"), Field(description=f"The day of a no. {SAID_BY_TODAY}")] = (
+        None
+    )
     on_precision: Precision = Precision.EXACT
-    expires_on: Annotated[Day | None, Field(description="The last day on which a yes is good.")] = None
+    expires_on: Annotated[Day | None, Field(description="The last day on which a yes is in force.")] = None
     method: ConsentMethod | None = None
-    language: Annotated[Language | None, Field(description="The language it was explained in.")] = None
+    language: Annotated[Language | None, Field(description="The language in which it was explained.")] = None
 
     @model_validator(mode="after")
     def _agrees_with_its_state(self) -> "ConsentInput":
         _require_of_yes(self.state, self.given_on, self.method, self.conditions)
         if self.state in NO and (self.given_on or self.expires_on or self.conditions):
-            raise ValueError("a no has neither given_on, expires_on nor conditions; say when in on")
+            raise ValueError("a no has no given_on, expires_on or conditions; give its day in on")
         if self.state not in NO and self.on is not None:
-            raise ValueError("on is the day of a no; say when a yes was given in given_on")
+            raise ValueError("on is the day of a no; give the day of a yes in given_on")
         return self
 
 
@@ -200,9 +206,9 @@ class ConsentOutput(RecordOutput):
 
 
 class ConsentChange(RecordInput):
-    """A sooner end of a yes; or shorthand for the word that follows: a no to what was given, an answer to a request.
+    """An earlier end of a yes, or the shorthand for a following record: a no to a yes, or an answer to a request.
 
-    The word is written as a record of its own, which is the answer; the record named stays as it is.
+    The following record is written as a record of its own, which is the answer; the named record stays as it is.
     """
 
     state: ConsentState | None = None
@@ -211,7 +217,7 @@ class ConsentChange(RecordInput):
     given_precision: Precision = Precision.EXACT
     expires_on: Day | None = None
     withdrawn_on: Annotated[
-        Day | None, SaidByToday("withdrawn_precision"), Field(description=f"When a no was said. {SAID_BY_TODAY}")
+        Day | None, SaidByToday("withdrawn_precision"), Field(description=f"The day of a no. {SAID_BY_TODAY}")
     ] = None
     withdrawn_precision: Precision = Precision.EXACT
     method: ConsentMethod | None = None
@@ -226,7 +232,7 @@ class ConsentChange(RecordInput):
             return self
         _require_of_yes(self.state, self.given_on, self.method, self.conditions)
         if self.state in NO and (self.given_on or self.expires_on or self.conditions):
-            raise ValueError("a no has neither given_on, expires_on nor conditions; say when in withdrawn_on")
+            raise ValueError("a no has no given_on, expires_on or conditions; give its day in withdrawn_on")
         if self.state in YES and self.withdrawn_on:
             raise ValueError("withdrawn_on is the day of a no")
         return self
@@ -242,7 +248,7 @@ def _require_of_yes(
 
 
 class ConditionMet(Model):
-    """Says of one condition of a yes that it is met, and how. Never a person's name."""
+    """States that one condition of a yes is met, and how. Never contains a person's name."""
 
     consent: ConsentRef
     condition: Annotated[Prose, Field(description="The condition, in the words of the consent.")]
@@ -251,12 +257,12 @@ class ConditionMet(Model):
 
 ConditionsMet = Annotated[
     list[ConditionMet],
-    Field(max_length=100, description="The conditions of the consents that this relies on: that each is met, and how."),
+    Field(max_length=100, description="How each condition of the consents that this relies on is met."),
 ]
 Met = frozenset[tuple[UUID, str]]
-"""Conditions that are said to be met: the id of the consent, and the condition in its words."""
+"""Conditions that are met, each as the id of the consent and the text of the condition."""
 
 
 def missing_conditions(words: Iterable[Consent], met: Met) -> list[tuple[Consent, str]]:
-    """The conditions of these words that nobody says are met."""
+    """Return the conditions of these consents that nobody has named as met."""
     return [(word, condition) for word in words for condition in word.conditions if (word.id, condition) not in met]

@@ -1,4 +1,4 @@
-"""Demands: what the workers ask, of whom, and what became of each."""
+"""Demands: what the workers ask of whom, and what became of it."""
 
 from datetime import date
 from typing import Annotated
@@ -16,7 +16,7 @@ NEXT = {Disposition.ACTIVE: set(Disposition) - {Disposition.ACTIVE}}
 
 
 class Demand(Record):
-    """One version of a demand. A revision is a new row that names the one it `revises`."""
+    """A version of a demand. A revision is a new row that names the one it `revises`."""
 
     __tablename__ = "demand"
 
@@ -33,19 +33,19 @@ class Demand(Record):
 
     @property
     def disposed(self) -> bool:
-        """True when it is no longer open."""
+        """True if it is no longer open."""
         return self.disposition != Disposition.ACTIVE
 
 
 class DemandInput(RecordInput):
-    """A demand; whoever shall meet it is an addressee. A new version names the one it revises."""
+    """A demand and its addressees. A new version names the one that it revises."""
 
     kind: DemandKind
     text: Prose
     language: Language = "en"
     addressees: Annotated[list[PartyRef], Field(min_length=1, max_length=50)]
-    made_by: Annotated[Name | None, Field(description="The organisation that makes it.")] = None
-    revises: Annotated[DemandRef | None, Field(description="The version this one replaces.")] = None
+    made_by: Annotated[Name | None, Field(description="The organisation that makes the demand.")] = None
+    revises: Annotated[DemandRef | None, Field(description="The version that this one replaces.")] = None
 
 
 class DemandOutput(RecordOutput):
@@ -62,7 +62,7 @@ class DemandOutput(RecordOutput):
 
 
 class DemandChange(RecordInput):
-    """What became of a demand, and how satisfied the workers are."""
+    """The disposition of a demand, and how satisfied the workers are."""
 
     disposition: Disposition | None = None
     disposed_on: Annotated[Happened | None, Field(description="Default: today.")] = None
@@ -70,6 +70,6 @@ class DemandChange(RecordInput):
 
 
 def current(demands: list[Demand]) -> list[Demand]:
-    """The demands that no later version replaces."""
+    """Return the demands that no later version replaces."""
     replaced = {demand.revises for demand in demands}
     return [demand for demand in demands if demand.id not in replaced]

@@ -1,8 +1,8 @@
-"""The directory: organisations and facilities that cases speak of.
+"""The directory of organisations and facilities that cases name.
 
-What is named inside a case is kept here too, so that one brand is one row; it is shown only to those who work on
-a case that names it, in the words of that case, unless somebody listed it openly. So nobody learns from a row that
-a case they may not see speaks of it: not from its details, and not from its id, which tells no time.
+What a case names is stored here too, so that one brand is one row. Such a row is shown only to those who work on a case
+that names it, in the words of that case, unless somebody listed it for all. So nobody learns from a row that a hidden
+case names it: neither from its details nor from its id, which contains no time.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ _OS_ID = re.compile(r"([A-Z]{2})([0-9]{4})([0-9]{3})[0-9A-HJKMNP-TV-Z]{6}\Z")
 
 
 def os_id(text: str) -> str:
-    """The OS ID a text spells, without spaces and hyphens. Raises: ValueError when it cannot be one.
+    """Return an OS ID without spaces and hyphens. Raises: ValueError, if it is not valid.
 
-    Source: Open Supply Hub; domain.md 4. The last character is the sum of the code points of the two letters
-    and the Crockford indexes of the next twelve characters, modulo 32, as a Crockford symbol.
+    Source: Open Supply Hub, and section 4 of the domain specification. The last character is the sum of the code points
+    of the two letters and the Crockford indexes of the next twelve characters, modulo 32, as a Crockford symbol.
     """
     plain = re.sub(r"[\s-]", "", text)
     parts = _OS_ID.match(plain)
@@ -44,7 +44,7 @@ OsId = Annotated[str, Field(max_length=40, description="Open Supply Hub id; opti
 
 
 class Organisation(Base):
-    """A union, worker centre, company, authority … ; `identity` makes one of the same name one row."""
+    """A union, worker centre, company, authority … `identity` is the same for the same name, so that it has one row."""
 
     __tablename__ = "organisation"
 
@@ -59,7 +59,7 @@ class Organisation(Base):
 
 
 class Facility(Base):
-    """A workplace. With an OS ID that is its identity; without, its name and country are."""
+    """A workplace. Its identity is its OS ID, or its name and country if it has none."""
 
     __tablename__ = "facility"
 
@@ -82,7 +82,7 @@ class OrganisationInput(Model):
     name_local: Annotated[Name | None, Field(description="The name in its own script.")] = None
     kind: OrganisationKind
     country: Country | None = None
-    may_be_named: Annotated[Flag, Field(description="Whether the public may be told this name.")] = False
+    may_be_named: Annotated[Flag, Field(description="Whether the name may be published.")] = False
 
 
 class FacilityInput(Model):
@@ -123,14 +123,14 @@ Row = TypeVar("Row", Organisation, Facility)
 
 
 class Directory:
-    """The directory as one transaction names its rows. What is looked up, or found missing, is not looked up again."""
+    """The directory as one transaction uses it. Each row, found or missing, is looked up only once."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._known: dict[tuple[type[Base], str], Any] = {}
 
     def look_up(self, inputs: Iterable[UUID | OrganisationInput | FacilityInput | None]) -> None:
-        """Look up at once those that are named in full: each alone would be a statement."""
+        """Look up all rows that are given in full with one statement, instead of one for each."""
         named = list(inputs)
         organisations = {_identity_of_organisation(one) for one in named if isinstance(one, OrganisationInput)}
         facilities = {_identity_of_facility(one) for one in named if isinstance(one, FacilityInput)}
@@ -141,7 +141,7 @@ class Directory:
                 self._known |= {(table, row.identity): row for row in rows}
 
     def existing_id(self, data: UUID | OrganisationInput | FacilityInput) -> UUID | None:
-        """The id of a row that was looked up; None where there is none yet."""
+        """Return the id of a row that was looked up; None if it does not exist."""
         if isinstance(data, UUID):
             return data
         if isinstance(data, OrganisationInput):
@@ -151,13 +151,17 @@ class Directory:
         return row.id if row else None
 
     def organisation(self, data: UUID | OrganisationInput, *, listed: bool = False) -> Organisation:
-        """The organisation of this id, which the caller may know; or of this kind, country and name, even new."""
+        """Return the organisation with this id, which the caller may know, or with this kind, country and name. Creates
+        it if it is missing.
+        """
         if isinstance(data, UUID):
             return self._session.get_one(Organisation, data)
         return self._one(Organisation, _identity_of_organisation(data), data.model_dump(), listed=listed)
 
     def facility(self, data: UUID | FacilityInput, *, listed: bool = False) -> Facility:
-        """The facility of this id, which the caller may know; or of this OS ID, or name and country, even new."""
+        """Return the facility with this id, which the caller may know, or with this OS ID, or name and country. Creates
+        it if it is missing.
+        """
         if isinstance(data, UUID):
             return self._session.get_one(Facility, data)
         owner = self.organisation(data.owner, listed=listed) if data.owner else None
@@ -166,7 +170,7 @@ class Directory:
     def in_the_words_of(
         self, data: UUID | OrganisationInput | FacilityInput, row: Organisation | Facility
     ) -> dict[str, object]:
-        """What was said of a row where it was named in full."""
+        """Return the words in which an input names a row in full."""
         details: dict[str, object] = {}
         if isinstance(data, OrganisationInput):
             details = {**data.model_dump(), "id": row.id}
@@ -185,7 +189,7 @@ class Directory:
             insert_if_absent(self._session.connection(), table, values)
             row = self._known[table, identity] = self._session.scalars(query, params).one()
         if listed and not row.listed:
-            # What cases said of it stays theirs: it is listed as whoever lists it knows it.
+            # The words of cases stay in the cases: the row takes the words of the input that lists it.
             for name, value in {**details, "listed": True}.items():
                 setattr(row, name, value)
         return row
@@ -207,12 +211,12 @@ def _identity_of_facility(data: FacilityInput) -> str:
 
 
 def identity_of_organisation(kind: str, country: str | None, name: str) -> str:
-    """What makes an organisation one row."""
+    """Return the identity of an organisation, which is unique."""
     return _identity(kind, country or "", fold(name) or name)
 
 
 def identity_of_workplace(country: str, name: str) -> str:
-    """What makes a workplace without an OS ID one row."""
+    """Return the identity of a workplace without an OS ID, which is unique."""
     return _identity(country, fold(name) or name)
 
 

@@ -1,7 +1,7 @@
-"""Due dates that act when they pass: kept in a small table, so that the clock need not look at every case.
+"""Due dates: a small table of days after which something follows, so that not every case must be checked.
 
-A row is written in the transaction that sets the day, changed with it, and closed once: when its day has passed and
-what follows from that was done, or when nothing follows any more.
+A row is written and changed in the transaction that sets the day. It is closed once: when its day has passed and its
+consequence was done, or when there is none any more.
 """
 
 from datetime import date, datetime
@@ -18,7 +18,7 @@ NEVER = date.max
 
 
 class DueDate(Base):
-    """The day after which something follows for a record of a case; `set_at` is when it was put on record."""
+    """A day after which something follows for a record of a case. `set_at` is when it was recorded."""
 
     __tablename__ = "due_date"
     __table_args__ = (
@@ -36,7 +36,7 @@ class DueDate(Base):
 
 
 def set_due(due_dates: list[DueDate], kind: DueKind, record: Record, due_on: date | None, now: datetime) -> None:
-    """Have something follow for a record when this day has passed; with None, nothing. What followed stays."""
+    """Set the day after which something follows for a record, or no day with None. A closed due date stays closed."""
     due_date = next((due for due in due_dates if due.kind == kind and due.subject_id == record.id), None)
     if due_date is None and due_on is not None:
         due_dates.append(

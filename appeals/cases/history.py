@@ -11,7 +11,7 @@ from appeals.json_types import JsonObject
 
 
 class HistoryEntry(Base):
-    """One step, as it was taken. Append only: the database refuses to change or delete a row."""
+    """A step that was taken. The table is append-only: the database refuses to change or delete a row."""
 
     __tablename__ = "status_history"
     __table_args__ = (UniqueConstraint("case_id", "sequence"),)
@@ -36,5 +36,5 @@ class HistoryEntry(Base):
 
     @property
     def moved(self) -> bool:
-        """True when this entry changed the status."""
+        """True if this entry changed the status."""
         return self.from_status != self.to_status

@@ -1,8 +1,9 @@
-"""The last word: what a side of a case says to a scope, on a day, for a recipient. Nothing else is asked.
+"""The last word: what a side of a case says to a scope, on a day, for a recipient. All rules about consent use it.
 
-A voice is a subject, or one of several parties or persons of it. Of one voice and one scope the newest word by its day
-counts; on one day, and where partial days overlap, a no goes before a yes. A side says yes when one of its voices does
-and no voice's last word is a no. Source: domain.md 8, "The last word" and "The partner's side".
+A voice is a subject, or one of several parties or persons with that subject. The newest statement of a voice on a scope
+counts, by its day. On the same day, or if partial dates overlap, a no prevails. A side says yes if one of its voices
+does and the last word of none is a no. Source: section 8 of the domain specification, "The last word" and "The
+partner's side".
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -17,7 +18,9 @@ from appeals.cases.party import Party
 from appeals.vocabulary import ConsentScope, ConsentSubject, PartyRole, PublicationLevel
 
 PUBLISHING = (ConsentScope.PUBLISH_ANONYMISED, ConsentScope.PUBLISH_NAMED, ConsentScope.PUBLISH_PERSON)
-"""From the narrowest to the widest: a yes covers the narrower ones, a no ends the wider ones."""
+"""The scopes of publication from the narrowest to the widest: a yes covers the narrower ones, a no ends the
+wider ones.
+"""
 SCOPE_OF_LEVEL = {
     PublicationLevel.ANONYMISED: ConsentScope.PUBLISH_ANONYMISED,
     PublicationLevel.NAMED: ConsentScope.PUBLISH_NAMED,
@@ -31,14 +34,14 @@ SPEAKS_AS = {
     ConsentSubject.LOCAL_PARTNER: PartyRole.LOCAL_PARTNER,
     ConsentSubject.REQUESTER: PartyRole.REQUESTER,
 }
-"""The role of the parties that a subject may be several of; of `workers` that of the workplace they work at."""
+"""The party roles that can speak as a subject; for `workers` that of their workplace."""
 NAMED_WHERE_SEVERAL = frozenset({ConsentSubject.LOCAL_PARTNER, ConsentSubject.WORKERS_UNION})
-"""The subjects whose yes names which of several parties says it; a no of nobody in particular counts for all."""
+"""The subjects whose yes must name the party, if several have the role. A no without a name counts for all of them."""
 A_DAY = timedelta(days=1)
 
 
 class Voice(NamedTuple):
-    """Who speaks: a kind, and which of several; None for the whole of them."""
+    """A speaker: the subject, and the party or person; None for the subject as a whole."""
 
     kind: str
     of: UUID | None
@@ -49,13 +52,13 @@ ALL_WORKERS = Voice(ConsentSubject.WORKERS, None)
 
 @dataclass(frozen=True)
 class LastWord:
-    """What a side, or a person, says: a no, or the yes words whose conditions bind; neither where it is silent."""
+    """What a side or a person says: a no, or the yes statements whose conditions bind; neither if it is silent."""
 
     words: tuple[Consent, ...] = ()
     is_no: bool = False
 
     def permits(self, met: Met = frozenset()) -> bool:
-        """True for a yes of which every condition is said to be met."""
+        """Return whether it is a yes with all its conditions met."""
         return bool(self.words) and not self.is_no and not missing_conditions(self.words, met)
 
 
@@ -64,50 +67,53 @@ NO = LastWord(is_no=True)
 
 @dataclass(frozen=True)
 class Words:
-    """All words of a case. `today` is the server's day, and never before the newest thing on record."""
+    """All consents and refusals of a case. `today` is the server's day, and never before the newest entry."""
 
     consents: Sequence[Consent]
     parties: Sequence[Party]
     today: date
 
     def workers(self, scope: ConsentScope, on: date, recipient: str | None = None) -> LastWord:
-        """What the workers' side says."""
+        """Return what the workers' side says."""
         return self._of_side(self._by(WORKERS_SIDE), scope, on, recipient)
 
     def workers_themselves(self, scope: ConsentScope, on: date) -> LastWord:
-        """What the workers' side says, if the workers' own yes is among it (invariant 3)."""
+        """Return what the workers' side says; silence if the workers' own yes is not among it."""
         answer = self.workers(scope, on)
         own = any(word.subject == ConsentSubject.WORKERS for word in answer.words)
         return answer if own or answer.is_no else LastWord()
 
     def partner(self, scope: ConsentScope, on: date, recipient: str | None = None) -> LastWord:
-        """What the partner's side says. The requester's yes counts where no party is a local partner, a no always."""
+        """Return what the partner's side says. The requester's yes counts if no party is a local partner, its no
+        always.
+        """
         return self._of_side(self._by(PARTNER_SIDE), scope, on, recipient)
 
     def person(self, person: UUID | None, scope: ConsentScope, on: date) -> LastWord:
-        """What a person says about themselves; a no that names nobody is a no of everybody."""
+        """Return what a person says. A no that names nobody is a no of everybody."""
         words = [word for word in self._by({ConsentSubject.PERSON}) if word.of == person or not word.of]
         return self._of_side(words, scope, on, None)
 
     def both_sides(self, scope: ConsentScope, on: date, met: Met = frozenset()) -> bool:
-        """True when both sides permit it."""
+        """Return whether both sides permit it."""
         return self.workers(scope, on).permits(met) and self.partner(scope, on).permits(met)
 
     def contact(self, scope: ConsentScope, on: date, recipient: str) -> LastWord:
-        """What is said to contacting somebody: the workers' side's yes, unless the partner's side says no."""
+        """Return the answer to contacting a target: the workers' side's yes, unless the partner's side says no."""
         return NO if self.partner(scope, on, recipient).is_no else self.workers(scope, on, recipient)
 
     def stands(self, no: Consent) -> bool:
-        """True while a no is the last word of its voice to its scope."""
+        """Return whether a no is still the last word of its voice on its scope."""
         words = [word for word in self.consents if _side(word) == _side(no)]
         recipients: list[str | None] = [*no.recipients] or [None]
         scope = ConsentScope(no.scope)
         return any(self._stands(no, self._counting(words, self.today, name), scope, self.today) for name in recipients)
 
     def unanswered(self, scope: ConsentScope, people: Collection[UUID], moment: datetime) -> list[Consent]:
-        """The noes that speak to a publication to which no newer yes of that voice was on record at that moment.
+        """Return the refusals of a publication that had no newer yes of the same voice at that moment.
 
-        A signature of that moment is void: two people sign on that subject's newer yes (domain.md 8).
+        A signature of that moment is void. Two people must sign again on a newer yes (section 8 of the domain
+        specification).
         """
         return [
             no
@@ -116,25 +122,27 @@ class Words:
         ]
 
     def until(self, permitted: Callable[[date], bool]) -> date | None:
-        """The last day on which something permitted today is permitted, if nothing more is said; None if it is not."""
+        """Return the last day of a permission that holds today by what is on record; None if it does not hold today."""
         if not permitted(self.today):
             return None
         ends = sorted({word.expires_on for word in self.consents if word.expires_on and word.expires_on >= self.today})
         return next((end for end in ends if end < date.max and not permitted(end + A_DAY)), date.max)
 
     def is_one_of_several(self, subject: ConsentSubject) -> bool:
-        """True where a yes of this subject names whose it is, as several parties are it (domain.md 8, A word)."""
+        """Return whether a yes of this subject must name its party, because several have the role (section 8 of the
+        domain specification, A word).
+        """
         return subject in NAMED_WHERE_SEVERAL and len(self._of_role(SPEAKS_AS[subject])) > 1
 
     def days_within(self, first: date, last: date) -> set[date]:
-        """The days of a span on which an answer may differ from the day before, and its ends."""
+        """Return the days of a span on which an answer may differ from the day before, and its ends."""
         turns = {first, last}
         for word in self.consents:
             turns |= {word.first_day, word.first_day - A_DAY, word.last_day}
             turns |= {word.expires_on} if word.expires_on else set()
         return {day for day in turns if first <= day <= last}
 
-    # How it is worked out
+    # How an answer is computed
 
     def _by(self, subjects: Collection[ConsentSubject]) -> list[Consent]:
         return [word for word in self.consents if word.subject in subjects]
@@ -143,9 +151,10 @@ class Words:
         return [word for word in words if word.concerns(recipient) and self._counts(word, on)]
 
     def _counts(self, word: Consent, on: date) -> bool:
-        """A no counts from its first day; a yes from its last for what is permitted today, from its first in the past.
+        """Return whether a statement counts on a day. A no counts from its first possible day. A yes counts from its
+        last for what is permitted today, and from its first for the past.
 
-        Source: domain.md 8, "The last word", and 9, "Partial dates".
+        Source: section 8 of the domain specification, "The last word", and 9, "Partial dates".
         """
         from_day = word.last_day if word.is_yes and on >= self.today else word.first_day
         return (word.is_yes or word.is_no) and from_day <= on
@@ -164,24 +173,28 @@ class Words:
         return LastWord(tuple(sorted(once.values(), key=_recorded)))
 
     def _as_said(self, word: Consent) -> tuple[object, ...]:
-        """What is the same in two records of one word: half of all reports arrive twice."""
+        """Return a key that is equal for two records of one statement, since half of all reports arrive twice."""
         return (self.voice_of(word), word.scope, word.first_day, word.last_day, tuple(word.conditions))
 
     def _yes_of(self, voice: Voice, words: list[Consent], scope: ConsentScope, on: date) -> list[Consent]:
-        """The yes words of a voice that permit a scope: of each scope that covers it the newest, and of these again."""
+        """Return the statements with which a voice permits a scope: the newest of those on each scope that
+        covers it.
+        """
         own = [word for word in words if word.is_yes and self.voice_of(word) == voice]
         alive = [word for word in own if not any(self._is_ended(word, no) for no in words if no.is_no)]
         good = [word for covering in _covering(scope) for word in _newest_in_force(alive, covering, on)]
         return _newest(good)
 
     def _is_ended(self, yes: Consent, no: Consent) -> bool:
-        """By a no of its own voice, or of the workers as a whole to taking the case up."""
+        """Return whether a yes is ended by a no of its own voice, or by the workers' no to the take-up."""
         of_the_side = self.voice_of(no) == ALL_WORKERS and no.scope == ConsentScope.TAKE_UP
         speaks = of_the_side or self.voice_of(no) in {self.voice_of(yes), Voice(ConsentSubject.PERSON, None)}
         return speaks and _ends(no, ConsentScope(yes.scope)) and yes.first_day <= no.last_day
 
     def _stands(self, no: Consent, words: list[Consent], scope: ConsentScope, on: date) -> bool:
-        """True unless a newer yes lifts it: of its own voice or, for their side, of all workers while that is good."""
+        """Return whether a no is not lifted by a newer yes: of its own voice or, on the workers' side, of all workers
+        while in force.
+        """
         voice = self.voice_of(no)
         scopes = {*_covering(scope), *([ConsentScope.TAKE_UP] if no.scope == ConsentScope.TAKE_UP else [])}
         return not any(
@@ -215,7 +228,9 @@ class Words:
     # Voices
 
     def voice_of(self, word: Consent) -> Voice:
-        """Whose word it is: of a party or person, of the only one there was when it was said, or of its subject."""
+        """Return the voice of a statement: the named party or person, or the only one there was, or the subject as a
+        whole.
+        """
         voice = self._voices.get(word.id)
         if voice is None:
             voice = self._voices[word.id] = self._find_voice(word)
@@ -234,13 +249,15 @@ class Words:
         return Voice("partner" if identity and subject in PARTNER_SIDE else subject, identity)
 
     def _is_of_requester(self, word: Consent) -> bool:
-        """A word entered for a local partner when no party was one counts as the requester's, also later."""
+        """Return whether a statement for a local partner counts as the requester's: there was no local partner when it
+        was made.
+        """
         return word.subject == ConsentSubject.LOCAL_PARTNER and not self._of_role(
             PartyRole.LOCAL_PARTNER, word.recorded_at
         )
 
     def _may_say_yes(self, voice: Voice) -> bool:
-        """The requester's yes counts only while no party is a local partner."""
+        """Return whether a yes of the voice counts. The requester's counts only if no party is a local partner."""
         partners = self._of_role(PartyRole.LOCAL_PARTNER)
         return not partners or voice.kind not in {"partner", ConsentSubject.REQUESTER} or voice.of in partners
 
@@ -249,7 +266,7 @@ class Words:
         return next(iter(then)) if len(then) == 1 else None
 
     def _of_role(self, role: PartyRole, moment: datetime | None = None) -> set[UUID]:
-        """Who is a party in a role, or was at a moment."""
+        """Return the parties that have a role, or had it at a moment."""
         return {
             self._identities[party.id]
             for party in self.parties
@@ -258,12 +275,12 @@ class Words:
 
     @cached_property
     def _voices(self) -> dict[UUID, Voice]:
-        """By the ids of words, whose they are, as far as that was asked."""
+        """The cache of voices by the ids of statements."""
         return {}
 
     @cached_property
     def _identities(self) -> dict[UUID, UUID]:
-        """By its id, who a party is: the same organisation or facility in two roles is one."""
+        """The identity of each party by its id: the same organisation or facility in two roles is one voice."""
         return {party.id: party.organisation_id or party.facility_id or party.id for party in self.parties}
 
 
@@ -277,23 +294,29 @@ def _side(word: Consent) -> frozenset[ConsentSubject]:
 
 
 def _newest_in_force(words: list[Consent], scope: ConsentScope, on: date) -> list[Consent]:
-    """The newest words to a scope; none when one of them has run out: of two of a day the sooner end counts."""
+    """Return the newest statements on a scope; none if one of them has expired. Of two on one day, the earlier end
+    counts.
+    """
     newest = _newest([word for word in words if word.scope == scope])
     return [] if any(word.has_run_out(on) for word in newest) else newest
 
 
 def _newest(words: list[Consent]) -> list[Consent]:
-    """Those that no other is surely newer than: of one day, or of partial days that overlap, there may be several."""
+    """Return the statements that are not surely older than another. Several may have one day, or partial dates that
+    overlap.
+    """
     return [word for word in words if not any(other.first_day > word.last_day for other in words)]
 
 
 def _ends(no: Consent, scope: ConsentScope) -> bool:
-    """True when a no speaks to this scope: a no ends the wider publications too, one to take-up all but keeping."""
+    """Return whether a no applies to this scope: it ends the wider publications too, and one to the take-up ends all
+    but `retain`.
+    """
     if no.scope == ConsentScope.TAKE_UP:
         return scope != ConsentScope.RETAIN
     return scope in _covering(ConsentScope(no.scope))
 
 
 def _covering(scope: ConsentScope) -> tuple[ConsentScope, ...]:
-    """The scope itself, and of publications the wider ones: a yes to them permits it, a no to it ends them."""
+    """Return the scopes that cover this one: itself and, for publications, the wider ones. A yes to them permits it."""
     return PUBLISHING[PUBLISHING.index(scope) :] if scope in PUBLISHING else (scope,)

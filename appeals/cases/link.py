@@ -1,4 +1,4 @@
-"""Links: how a case relates to another. Each is told on both cases, to those who see both."""
+"""Links between cases. Each is shown on both cases to those who may see both."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from appeals.vocabulary import LinkKind
 
 
 class Link(Record):
-    """A case relates to an `other` one."""
+    """A link from a case to an `other` one."""
 
     __tablename__ = "case_link"
 
@@ -25,17 +25,17 @@ class Link(Record):
 
     @property
     def reference(self) -> str:
-        """The case that it was made on."""
+        """The reference of the case on which it was made."""
         return str(self.this_case.reference)
 
     @property
     def other_reference(self) -> str:
-        """The case that it leads to."""
+        """The reference of the case to which it leads."""
         return str(self.other_case.reference)
 
 
 class LinkInput(RecordInput):
-    """How this case relates to another that you may see."""
+    """A link to another case that you may see."""
 
     kind: LinkKind
     other: Annotated[str, Field(pattern=CASE_REFERENCE, description="The reference of the other case.")]
@@ -43,7 +43,7 @@ class LinkInput(RecordInput):
 
 
 class LinkOutput(RecordOutput):
-    """Read as a sentence: `reference` is (say) `part_of` `other_reference`."""
+    """A link, which reads as a sentence: `reference` is (for example) `part_of` `other_reference`."""
 
     reference: str
     kind: LinkKind

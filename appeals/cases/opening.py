@@ -1,4 +1,4 @@
-"""Openings: sealed fields are shown only on their own, to the team, with a reason, and each time is on record."""
+"""Openings: requests for sealed fields by the team, with a reason. Each opening is recorded."""
 
 from typing import Annotated
 from uuid import UUID
@@ -14,7 +14,7 @@ from appeals.vocabulary import SealedField
 
 
 class Opening(Record):
-    """Somebody opened sealed fields of a case."""
+    """An opening of sealed fields of a case."""
 
     __tablename__ = "opening"
 
@@ -24,21 +24,21 @@ class Opening(Record):
 
 class OpeningInput(Model):
     fields: Annotated[list[SealedField], Field(min_length=1, max_length=len(SealedField))]
-    reason: Annotated[Prose, Field(description="Why they are needed. Never a person's name.")]
+    reason: Annotated[Prose, Field(description="Why the fields are needed. Never a person's name.")]
 
 
 class Opened(Model):
-    """What was sealed, by field; null where there is nothing."""
+    """The content of sealed fields; null if a field is empty."""
 
     fields: dict[SealedField, str | dict[UUID, str] | dict[UUID, SealedPerson] | None]
     safe_contact_rules: Annotated[
         list[SafeContactRuleVersion],
-        Field(description="Where a safe-contact rule is shown: every one there was, the newest first."),
+        Field(description="All safe-contact rules there were, the newest first, if one was opened."),
     ]
 
 
 class OpeningOutput(RecordOutput):
-    """An opening on record: who, when, which fields and why; not what they hold."""
+    """An opening on record: who opened which fields, when and why; not their content."""
 
     fields: list[SealedField]
     reason: str

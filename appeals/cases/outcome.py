@@ -1,4 +1,4 @@
-"""Outcomes: what changed for the workers, for how many, and what brought it about."""
+"""Outcomes: what changed for the workers, for how many, and through what."""
 
 from datetime import date
 from typing import Annotated
@@ -14,7 +14,7 @@ from appeals.vocabulary import Attribution, OutcomeCode, OutcomeExtent, Precisio
 
 
 class Outcome(Record):
-    """One thing that came of the case, tied to a demand where it answers one."""
+    """A result of the case, linked to a demand if it answers one."""
 
     __tablename__ = "outcome"
 
@@ -32,7 +32,7 @@ class OutcomeInput(RecordInput):
     code: OutcomeCode
     demand: DemandRef | None = None
     extent: OutcomeExtent
-    people_benefited: Annotated[Count | None, Field(description="How many people it reached.")] = None
+    people_benefited: Annotated[Count | None, Field(description="How many people benefited.")] = None
     attributed_to: Attribution = Attribution.UNKNOWN
     happened_on: Happened | None = None
     happened_precision: Precision = Precision.EXACT

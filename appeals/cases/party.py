@@ -1,4 +1,4 @@
-"""Parties of a case: who asks, who is asked, who is said to have done it, and how brands are linked."""
+"""The parties of a case: requesters, targets, alleged perpetrators, and brands with their supply links."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -28,7 +28,7 @@ TARGET_OF_ROLE = {
     PartyRole.INVESTOR: TargetKind.INVESTOR_LENDER,
     PartyRole.EMPLOYERS_ASSOCIATION: TargetKind.EMPLOYERS_ASSOCIATION,
 }
-"""What kind of target a party is by its role; the workers' side and unions are none."""
+"""The kind of target of each role; the workers' side and unions are not targets."""
 
 CONTACT_SCOPE = {
     **dict.fromkeys(
@@ -62,7 +62,7 @@ CONTACT_SCOPE = {
         ConsentScope.CONTACT_GOVERNMENT,
     ),
 }
-"""The consent that contact with a kind of target needs."""
+"""The consent scope that contact with a kind of target needs."""
 
 BUYERS = frozenset({TargetKind.BRAND, TargetKind.RETAILER, TargetKind.BUYING_AGENT, TargetKind.LICENSOR})
 OWN_HOUSE = frozenset({TargetKind.EMPLOYER, TargetKind.FACTORY_OWNER_GROUP})
@@ -70,16 +70,16 @@ STRONG_LINKS = frozenset({SupplyStrength.EVIDENCED, SupplyStrength.CONFIRMED_BY_
 
 
 def are_alike(one: TargetKind, other: TargetKind) -> bool:
-    """Whether two kinds of target need the same consent and give the same leverage."""
+    """Return whether two kinds of target need the same consent and have the same leverage."""
     return all((one in kinds) == (other in kinds) for kinds in (BUYERS, OWN_HOUSE)) and (
         CONTACT_SCOPE[one] == CONTACT_SCOPE[other]
     )
 
 
 class Party(Record):
-    """An organisation or a facility in a role; a buyer carries its supply link to the workplace.
+    """An organisation or facility in a role. A buyer has a supply link to the workplace.
 
-    `named` holds what this case says of it, which is all that those who see this case are told of it.
+    `named` holds the words of this case about it, the only ones shown to those who see this case.
     """
 
     __tablename__ = "party"
@@ -100,46 +100,48 @@ class Party(Record):
 
     @property
     def name(self) -> str:
-        """The name of the organisation or facility, as this case has it."""
+        """The name of the organisation or facility, in the words of this case."""
         name: str = self.named["name"]
         return name
 
     @property
     def names(self) -> list[str]:
-        """Its name, and that in its own script."""
+        """Its name, and its name in its own script."""
         return [name for name in (self.name, self.named["name_local"]) if name]
 
     @property
     def is_target(self) -> bool:
-        """True for those on whom pressure may be put."""
+        """True if pressure may be put on it."""
         return self.target is not None
 
     @property
     def contact_scope(self) -> ConsentScope | None:
-        """The consent that contact with this party needs; None for the workers' side."""
+        """The consent scope that contact with this party needs; None for the workers' side."""
         return CONTACT_SCOPE[TargetKind(self.target)] if self.target else None
 
     @property
     def is_buyer(self) -> bool:
-        """True for those who buy, order or lend their name: their link to the workplace must be shown."""
+        """True if it buys, orders or licenses, so that its link to the workplace must be shown."""
         return self.target in BUYERS
 
     @property
     def link_is_strong(self) -> bool:
-        """True when the supply link would stand: evidenced, confirmed or disclosed; disputed with evidence."""
+        """True if the supply link is evidenced, confirmed or disclosed, or disputed with evidence."""
         disputed_with_evidence = self.link_strength == SupplyStrength.DISPUTED and self.link_evidence is not None
         return self.link_strength in STRONG_LINKS or disputed_with_evidence
 
     @property
     def is_leverage(self) -> bool:
-        """True for a buyer with a supply link on record, or another target beyond the employer's own house."""
+        """True for a buyer with a supply link on record, or another target beyond the employer's own company."""
         if self.is_buyer:
             return self.link_strength not in (None, SupplyStrength.DISPROVED)
         return self.is_target and self.target not in OWN_HOUSE
 
 
 def is_among(parties: Iterable[Party], name: str) -> bool:
-    """True when one of the parties goes by this name: rows may differ in kind or country, the name tells."""
+    """Return whether one of the parties has this name. Only the name counts, since rows may differ in kind or
+    country.
+    """
     return fold(name) in {fold(party_name) for party in parties for party_name in party.names}
 
 
@@ -153,12 +155,10 @@ class SupplyLinkInput(RecordInput):
 
 
 class PartyInput(SupplyLinkInput):
-    """A party: name an organisation or a facility, by id or in full."""
+    """A party: an organisation or a facility, by its id or in full."""
 
     role: PartyRole
-    target: Annotated[
-        TargetKind | None, Field(description="Which kind of target this is, where its role does not say.")
-    ] = None
+    target: Annotated[TargetKind | None, Field(description="The kind of target, if the role does not say it.")] = None
     organisation: UUID | OrganisationInput | None = None
     facility: UUID | FacilityInput | None = None
 
@@ -172,10 +172,10 @@ class PartyInput(SupplyLinkInput):
 class PartyOutput(SupplyLinkInput, RecordOutput):
     role: PartyRole
     target: TargetKind | None
-    name: Annotated[str, Field(description="Of the organisation or facility, in this case's own words.")]
+    name: Annotated[str, Field(description="The name of the organisation or facility, in the words of this case.")]
     organisation_id: UUID | None
     facility_id: UUID | None
 
 
 class PartyChange(SupplyLinkInput):
-    """What may be corrected of a party: its supply link and the company's position."""
+    """A correction of a party: its supply link and the company's position."""

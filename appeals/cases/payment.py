@@ -1,8 +1,8 @@
-"""Payments: what is owed, promised, paid and received, by whom, in which currency; and what follows from them.
+"""Payments: who owes, promised, paid and received how much in which currency, and the sums of them.
 
-Money is never added across currencies, paid never becomes received by itself, and what remains is what is owed less
-what was received (domain.md, invariant 13). Figures of several sources for the same sum stand beside each other: a
-payment that `contests` another speaks of the same money, and of those only one is counted (see `quoted`).
+Sums never add currencies, paid money never counts as received by itself, and the rest is what is owed less what was
+received (section 6 of the domain specification, invariant 13). Several sources may give different figures for the same
+money: a payment that `contests` another is about the same money, and only one of them is counted (see `quoted`).
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ MOST_DIGITS, MOST_PLACES = 18, 4
 
 
 def _exact(value: object) -> object:
-    """A number as it was written: what JSON calls a number is taken by its digits, not by its nearest binary."""
+    """Return a number by its digits as written, and not by its nearest binary value."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Decimal(repr(value))
     if isinstance(value, str | Decimal):
@@ -35,7 +35,7 @@ def _exact(value: object) -> object:
 
 
 def _plain(value: Decimal) -> Decimal:
-    """As it is kept: `1E+5` as `100000`, and no sum below zero however it was written."""
+    """Return a decimal as it is stored: `1E+5` as `100000`, and never with a negative zero."""
     return Decimal(f"{abs(value):f}")
 
 
@@ -55,7 +55,7 @@ Currency = Annotated[str, AfterValidator(_currency), Field(json_schema_extra={"e
 
 
 class Payment(Record):
-    """One sum of one kind, on a day, as a source tells it; `amount` is null where it is kept confidential."""
+    """A sum of one kind on a day, according to a source. `amount` is null if it is confidential."""
 
     __tablename__ = "payment"
 
@@ -76,29 +76,29 @@ class Payment(Record):
 
 
 class PaymentInput(RecordInput):
-    """A sum of money. Where it is `confidential` leave the amount out, and the currency if need be."""
+    """A sum of money. Omit the amount of a `confidential` one, and its currency if necessary."""
 
     kind: PaymentKind
-    amount: Annotated[Amount | None, Field(description="Decimal, as a string or a number.")] = None
+    amount: Annotated[Amount | None, Field(description="The amount as a decimal, in a string or a number.")] = None
     currency: Annotated[Currency | None, Field(description="ISO 4217.")] = None
-    confidential: Annotated[Flag, Field(description="The amount is known to the parties alone.")] = False
-    payer: Annotated[PartyRef | None, Field(description="Who owes, promises or pays it.")] = None
+    confidential: Annotated[Flag, Field(description="Whether only the parties know the amount.")] = False
+    payer: Annotated[PartyRef | None, Field(description="The party that owes, promises or pays it.")] = None
     purpose: Annotated[PaymentFor, Field(description="What it is for.")]
-    beneficiaries: Annotated[Count | None, Field(description="How many people it is for.")] = None
+    beneficiaries: Annotated[Count | None, Field(description="The number of people it is for.")] = None
     on: Happened
     on_precision: Precision = Precision.EXACT
     source: Annotated[Name | None, Field(description="The organisation or publication that says so.")] = None
     reliability: Reliability = Reliability.UNKNOWN
     commitment: Annotated[CommitmentRef | None, Field(description="The promise it fulfils or repeats.")] = None
     contests: Annotated[
-        PaymentRef | None, Field(description="Another figure on record for the same money: only one of them counts.")
+        PaymentRef | None, Field(description="Another record about the same money; only one of them counts.")
     ] = None
     note: Prose | None = None
 
     @model_validator(mode="after")
     def _an_amount_or_none_told(self) -> "PaymentInput":
         if self.confidential != (self.amount is None):
-            raise ValueError("give the amount, or say that it is confidential")
+            raise ValueError("give the amount, or set confidential")
         if self.amount is not None and self.currency is None:
             raise ValueError("an amount has a currency")
         return self
@@ -122,7 +122,7 @@ class PaymentOutput(RecordOutput):
 
 
 class Sums(Model):
-    """Sums of one currency. What is paid is not received until the workers say so."""
+    """The sums of one currency. Paid money counts as received only once the workers say so."""
 
     owed: Decimal
     promised: Decimal
@@ -132,19 +132,19 @@ class Sums(Model):
 
 
 class PayerSums(Sums):
-    """What one payer owes, promised and paid; `payer` is null where none is told."""
+    """What one payer owes, promised and paid; `payer` is null if no payer is recorded."""
 
     payer: UUID | None
 
 
 class Money(Sums):
-    """What the payments in one currency come to."""
+    """The sums of the payments in one currency."""
 
     currency: str
-    remaining: Annotated[Decimal, Field(description="Owed less received; below zero where more came than was owed.")]
-    contested: Annotated[bool, Field(description="Whether sources give other figures for some of it.")]
+    remaining: Annotated[Decimal, Field(description="Owed less received; negative if more was received than owed.")]
+    contested: Annotated[bool, Field(description="Whether sources give different figures for some of it.")]
     confidential: Annotated[
-        list[PaymentKind], Field(description="Of which kinds more is on record whose amount is kept confidential.")
+        list[PaymentKind], Field(description="The kinds of which further, confidential amounts are on record.")
     ]
     payers: list[PayerSums]
 
@@ -159,9 +159,10 @@ _SUM = {
 
 
 def quoted(payments: Iterable[Payment]) -> list[Payment]:
-    """The payments that count: of those that speak of the same money the best graded, then the newest, then the last.
+    """Return the payments that count: of those about the same money, the best graded, then the newest, then the last
+    recorded.
 
-    Payments of which one contests another, directly or by others between, speak of the same money.
+    Payments are about the same money if one contests the other, directly or through others.
     """
     by_id = {payment.id: payment for payment in payments}
     same = defaultdict[UUID, list[Payment]](list)
@@ -174,14 +175,14 @@ def quoted(payments: Iterable[Payment]) -> list[Payment]:
 
 
 def _first(payment: Payment, by_id: dict[UUID, Payment]) -> UUID:
-    """The payment that began the dispute: one contests only what was on record before, so that this ends."""
+    """Return the payment with which the dispute began. A payment contests only an earlier one, so the search ends."""
     while payment.contests is not None and payment.contests in by_id:
         payment = by_id[payment.contests]
     return payment.id
 
 
 def money(payments: Iterable[Payment]) -> list[Money]:
-    """The sums of each currency. What is confidential is in none of them, and told beside them."""
+    """Return the sums of each currency. Confidential amounts are not included, but listed beside them."""
     by_id = {payment.id: payment for payment in payments}
     counted = [payment for payment in quoted(by_id.values()) if payment.currency is not None]
     disputed = {_first(payment, by_id) for payment in by_id.values() if payment.contests}

@@ -1,7 +1,7 @@
-"""People: somebody of whom the case has to speak one by one, under a pseudonym.
+"""People: individuals whom a case must tell apart, each under a pseudonym.
 
-Name, contacts and safe-contact rule are sealed: only openings show them. The pseudonym is a handle and never a name,
-and so are the label and the role: everybody who gets the work view reads them.
+Name, contacts and safe-contact rule are sealed and shown only by openings. Pseudonym, label and role are never a name,
+because everybody with the work view reads them.
 """
 
 from typing import Annotated
@@ -12,19 +12,19 @@ from sqlalchemy.orm import Mapped
 from appeals.cases.record import Record, RecordInput, RecordOutput
 from appeals.fields import Model, Name, SealedName, SealedProse, Versioned, fold
 
-Pseudonym = Annotated[Name, Field(description="A handle that tells nobody who this is; never the person's name.")]
+Pseudonym = Annotated[Name, Field(description="A handle that does not reveal the person; never their name.")]
 PersonRole = Annotated[Name, Field(description="Their part in the case, such as worker or organiser; never a name.")]
-PersonName = Annotated[SealedName, Field(description="Sealed: shown by openings alone.")]
-Contacts = Annotated[SealedProse, Field(description="Sealed. How this person is reached.")]
+PersonName = Annotated[SealedName, Field(description="Sealed: shown only by openings.")]
+Contacts = Annotated[SealedProse, Field(description="Sealed. How to contact this person.")]
 SafeContactRule = Annotated[
     SealedProse,
     Versioned(),
-    Field(description="Sealed. How this person may safely be reached; a new rule joins the old."),
+    Field(description="Sealed. How to contact this person safely; a new rule is added to the older ones."),
 ]
 
 
 class Person(Record):
-    """Somebody in the case. Words of a person, such as their consent to be named, refer to this record."""
+    """A person in the case. Their statements, such as the consent to be named, refer to this record."""
 
     __tablename__ = "person"
 
@@ -35,9 +35,9 @@ class Person(Record):
 
 
 class _WithName(RecordInput):
-    """The members of a person; a handle that holds the name is refused where both come in one body.
+    """The members of a person. A handle that contains the name in the same body is refused.
 
-    A handle is never compared with the name on record: the answers would tell it to whoever guesses.
+    A handle is never compared with the stored name, or a caller could find the name by guessing.
     """
 
     pseudonym: Pseudonym | None = None
@@ -51,29 +51,31 @@ class _WithName(RecordInput):
     def _stands_in_no_handle(cls, name: str | None, info: ValidationInfo) -> str | None:
         handles = (info.data.get(handle) for handle in ("label", "pseudonym", "role"))
         if name and any(f" {fold(name)} " in f" {fold(handle)} " for handle in handles if handle):
-            raise ValueError("stands in the label, pseudonym or role too, which everybody on the case reads")
+            raise ValueError("is also in the label, pseudonym or role, which everybody on the case reads")
         return name
 
 
 class PersonInput(_WithName):
-    """A person, only where one must be told from others. Give a label, so that consents can name them by it."""
+    """A person, recorded only if they must be told apart from others. Give a label, so that consents can
+    refer to it.
+    """
 
     pseudonym: Pseudonym
 
 
 class PersonChange(_WithName):
-    """A correction. A name or contacts replace what was on record; a safe-contact rule joins the older ones."""
+    """A correction. A new name or contacts replace the old; a new safe-contact rule is added."""
 
 
 class PersonOutput(RecordOutput):
-    """A person, without what is sealed."""
+    """A person, without the sealed fields."""
 
     pseudonym: str
     role: str | None
 
 
 class SealedPerson(Model):
-    """What openings show of a person."""
+    """The sealed fields of a person, as openings show them."""
 
     name: str | None
     contacts: str | None

@@ -1,6 +1,6 @@
-"""Proceedings before courts and complaint bodies: who filed them, how far they have come, what comes next.
+"""Proceedings before courts and complaint bodies: who filed them, their stage, and what comes next.
 
-The number of a proceeding is sealed: it leads whoever has it to the names of the accused.
+The number of a proceeding is sealed, because it leads to the names of the accused.
 """
 
 from datetime import date
@@ -32,7 +32,7 @@ OVER = frozenset({_S.ENDED, _S.WITHDRAWN})
 
 
 class Proceeding(Record):
-    """One proceeding, as far as it has come."""
+    """A proceeding and its present stage."""
 
     __tablename__ = "proceeding"
 
@@ -52,28 +52,28 @@ class Proceeding(Record):
 
     @property
     def is_over(self) -> bool:
-        """True when nothing more will come of it."""
+        """True if it has ended."""
         return self.stage in OVER
 
 
 class ProceedingInput(RecordInput):
     body: ProceedingBody
-    body_name: Annotated[Name | None, Field(description="Which court or office; never a person.")] = None
+    body_name: Annotated[Name | None, Field(description="The court or office; never a person.")] = None
     kind: ProceedingKind
     filed_by: Annotated[PartyRef | None, Field(description="The party that filed it.")] = None
     filed_on: Happened | None = None
     filed_precision: Precision = Precision.EXACT
-    accused: Annotated[Count | None, Field(description="How many people stand accused in it.")] = None
+    accused: Annotated[Count | None, Field(description="How many people are accused in it.")] = None
     stage: ProceedingStage = ProceedingStage.FILED
-    stage_on: Annotated[Happened | None, Field(description="Since when it stands at this stage.")] = None
+    stage_on: Annotated[Happened | None, Field(description="The day since which it has this stage.")] = None
     next_on: Annotated[Day | None, Field(description="The next hearing or deadline.")] = None
-    next_what: Annotated[Prose | None, Field(description="What happens then.")] = None
-    number: Annotated[SealedName | None, Field(description="Sealed: shown by openings alone.")] = None
+    next_what: Annotated[Prose | None, Field(description="What happens on that day.")] = None
+    number: Annotated[SealedName | None, Field(description="Sealed: shown only by openings.")] = None
     result: Annotated[Prose | None, Field(description="What was decided or settled; never a person's name.")] = None
 
 
 class ProceedingChange(RecordInput):
-    """How a proceeding went on."""
+    """The progress of a proceeding."""
 
     stage: ProceedingStage | None = None
     stage_on: Happened | None = None

@@ -1,4 +1,4 @@
-"""What outsiders may see of a published case, by level."""
+"""The content of publications: what outsiders may see of a case at each level."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -28,7 +28,7 @@ from appeals.vocabulary import (
     ViolationHeading,
 )
 
-# What outsiders get
+# The public views
 
 
 class PublicPlace(Model):
@@ -58,7 +58,9 @@ class PublicAction(Model):
 
 
 class Anonymised(Model):
-    """What the level `anonymised` shows: country and kinds of violations, and nothing else (domain.md 4)."""
+    """The level `anonymised`: country, kinds of violations and the like, and no names (section 4 of the domain
+    specification).
+    """
 
     level: PublicationLevel
     country: str
@@ -72,10 +74,10 @@ class PublicOutcome(Model):
 
 
 class Named(Anonymised):
-    """What the wider levels show besides: factory and brands, demands, public actions, and the public texts.
+    """The level `named`: also the workplace, brands, demands, public actions and the public texts.
 
-    State group and outcomes are those of the day it was signed. Never a requester that is not cleared, a narrative, an
-    account, or the case's own reference.
+    State group and outcomes are those of the day of the signature. It never shows a requester that is not cleared, a
+    narrative, an account, or the reference of the case.
     """
 
     group: StatusGroup
@@ -83,21 +85,21 @@ class Named(Anonymised):
 
     texts: list[PublicText]
     workplaces: list[PublicPlace]
-    companies: Annotated[list[PublicCompany], Field(description="Brands, retailers, licensors and agents.")]
-    requesters: Annotated[list[str], Field(description="Those cleared to be named.")]
+    companies: Annotated[list[PublicCompany], Field(description="The brands, retailers, licensors and agents.")]
+    requesters: Annotated[list[str], Field(description="The workers' organisations that are cleared to be named.")]
     demands: list[PublicDemand]
-    actions: Annotated[list[PublicAction], Field(description="Public ones that were done.")]
+    actions: Annotated[list[PublicAction], Field(description="The public actions that were done.")]
 
 
 class PublicPerson(Model):
-    """Somebody who consented to be named, by the pseudonym that the case has."""
+    """A person who consented to be named, under the pseudonym of the case."""
 
     pseudonym: str
     role: str | None
 
 
 class WithPeople(Named):
-    """What the level `person` shows besides: each person with their own consent, under a pseudonym."""
+    """The level `person`: also each person with their own consent, under a pseudonym."""
 
     people: list[PublicPerson]
 
@@ -105,7 +107,9 @@ class WithPeople(Named):
 class PublicCase(Model):
     """A published case."""
 
-    token: Annotated[str, Field(description="Random; it is no reference and says nothing of the case.")]
+    token: Annotated[
+        str, Field(description="A random name, which is not the reference and reveals nothing about the case.")
+    ]
     shows: WithPeople | Named | Anonymised
 
 
@@ -117,7 +121,7 @@ FORM_OF_LEVEL: dict[PublicationLevel, type[Anonymised]] = {
 
 
 def shown_at(case: Case, level: PublicationLevel, now: datetime) -> JsonObject:
-    """What a publication of the case at this level would show, as it stands."""
+    """Return what a publication of the case at this level would show now."""
     codes = {violation.code for violation in _true_enough(case)}
     kinds = [code for code in ViolationCode if code in codes]
     shows: JsonObject = {
@@ -134,7 +138,7 @@ def shown_at(case: Case, level: PublicationLevel, now: datetime) -> JsonObject:
 
 
 def shown_records_at(case: Case, level: PublicationLevel, now: datetime) -> dict[str, list[str]]:
-    """The ids of the records that a publication at this level would show, by kind."""
+    """Return the ids of the records that a publication at this level would show, by kind."""
     records: dict[str, Iterable[Any]] = {"violations": _true_enough(case)}
     if level is not PublicationLevel.ANONYMISED:
         records |= {"parties": [*_workplaces(case), *_companies(case)]}
@@ -148,19 +152,19 @@ def _true_enough(case: Case) -> list[violation.Violation]:
 
 
 def _workplaces(case: Case) -> list[party.Party]:
-    """A requester or union may be named by the place where it sits: that is no workplace."""
+    """Return the workplaces. A facility that names the seat of a requester or union is not one."""
     return [workplace for workplace in case.parties if workplace.facility_id and workplace.target in party.OWN_HOUSE]
 
 
 def _companies(case: Case) -> list[party.Party]:
-    """Of a company that is there twice, one row may have turned out to be untrue."""
+    """Return the companies. If one is there twice, a disproved link leaves the other one."""
     disproved = {row.organisation_id for row in case.parties if row.link_strength == SupplyStrength.DISPROVED}
     buyers = [row for row in case.parties if row.is_buyer and row.link_is_strong]
     return [row for row in buyers if row.organisation_id not in disproved]
 
 
 def _people(case: Case, now: datetime) -> list[person.Person]:
-    """Those who consented themselves; of a condition it is asked when the page goes up."""
+    """Return the people with their own consent. Its conditions are checked when the page is published."""
     today = case.today(now)
     words, scope = case.words(today), ConsentScope.PUBLISH_PERSON
     return [who for who in case.people if words.person(who.id, scope, today).words]

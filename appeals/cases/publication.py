@@ -1,8 +1,8 @@
-"""Publication: what outsiders may see, approved by two people and resting on consents in force.
+"""Publications: what outsiders may see, approved by two people and resting on consents in force.
 
-Who approves sees what would be shown; it is frozen then, and what is published is what two people approved. After
-every write to its case and when days pass it is asked again whether it may be up (`lifecycle/steps.py`, `MAY_BE_UP`);
-what may not comes down in the same transaction and never goes up by itself. Source: domain.md 8.
+An approval stores what would be shown, and exactly that is published. After every write to the case, and when days
+pass, it is checked whether the publication may be up (`MAY_BE_UP` in `lifecycle/steps.py`). One that may not be up
+comes down in the same transaction, and never goes up by itself. Source: section 8 of the domain specification.
 """
 
 import secrets
@@ -22,24 +22,24 @@ from appeals.json_types import JsonObject
 from appeals.vocabulary import ApprovalPurpose, PublicationLevel
 
 SIGNED_FOR_DAYS = 14
-TOKEN = r"^[A-Za-z0-9_-]{22}$"  # noqa: S105 - how one looks
+TOKEN = r"^[A-Za-z0-9_-]{22}$"  # noqa: S105 - a pattern
 
 
 def new_token() -> str:
-    """A random name for a publication (128 bits), that tells nothing of the case."""
+    """Return a random name for a publication (128 bits), which reveals nothing about the case."""
     return secrets.token_urlsafe(16)
 
 
 def met_of(conditions_met: list[JsonObject]) -> Met:
-    """The conditions that are said to be met, as JSON has them."""
+    """Return the conditions that are named as met, from their JSON form."""
     return frozenset((UUID(condition["consent"]), condition["condition"]) for condition in conditions_met)
 
 
 class Signable(Record):
-    """What a signature says besides what is shown: of an approval, and of the publication that went up on it.
+    """What a signature states besides what is shown. An approval has it, and the publication that rests on it.
 
-    `voices_left` are the noes whose voice has left the case for good, as who signs says, each with the words of that
-    voice that were on record: what it says later counts.
+    `voices_left` are the refusals whose voice has left the case for good, according to the signer, each with the
+    statements of that voice that were on record. What it says later counts.
     """
 
     __abstract__ = True
@@ -49,19 +49,19 @@ class Signable(Record):
 
     @property
     def met(self) -> Met:
-        """The conditions that it says are met."""
+        """The conditions that it states are met."""
         return met_of(self.conditions_met)
 
     @property
     def silent(self) -> frozenset[UUID]:
-        """The words that count no more for it, as their voice had left for good when it was signed."""
+        """The ids of statements that no longer count for it, because their voice had left when it was signed."""
         return frozenset(UUID(word) for left in self.voices_left for word in left["words"])
 
 
 class Approval(Signable):
-    """The second signature: somebody else than who acts agrees, and to what `shows`, by level.
+    """The second signature on an act: another person agrees to what `shows` contains, by level.
 
-    `shown_records` holds by level the ids of the violations, parties and persons that are shown.
+    `shown_records` holds, by level, the ids of the violations, parties and persons that are shown.
     """
 
     __tablename__ = "approval"
@@ -76,7 +76,7 @@ class Approval(Signable):
 
 
 class PublicationConsent(Base):
-    """A publication rests on a consent."""
+    """A consent on which a publication rests."""
 
     __tablename__ = "publication_consent"
 
@@ -85,10 +85,10 @@ class PublicationConsent(Base):
 
 
 class Publication(Signable):
-    """One publication: up from `recorded_at` until `taken_down_at`. `shows` is all that outsiders ever get of it.
+    """A publication, up from `recorded_at` until `taken_down_at`. `shows` is all that outsiders ever get of it.
 
-    `up_until` is the last day on which it may be read if nothing more is said, by the consents it rests on;
-    `outdated_on` the day since when it no longer shows the case as it stands.
+    `up_until` is the last day on which it may be read, by the consents it rests on. `outdated_on` is the day since
+    which it no longer shows the present state of the case.
     """
 
     __tablename__ = "publication"
@@ -113,7 +113,7 @@ class Publication(Signable):
 
     @property
     def consents(self) -> list[UUID]:
-        """The ids of the consents it was signed on."""
+        """The ids of the consents on which it rests."""
         return sorted(consent.id for consent in self.relies_on)
 
     @property
@@ -122,45 +122,54 @@ class Publication(Signable):
         return self.taken_down_at is None
 
     def is_readable(self, on: date) -> bool:
-        """True while outsiders may read it: up, and no consent it rests on has run out."""
+        """Return whether outsiders may read it: it is up, and no consent it rests on has expired."""
         return self.is_up and self.up_until is not None and self.up_until >= on
 
 
 def readable(on: date) -> ColumnElement[bool]:
-    """`Publication.is_readable`, as a condition on the publication table."""
+    """Return the condition of `Publication.is_readable` on the publication table."""
     return and_(Publication.taken_down_at.is_(None), Publication.up_until >= on)
 
 
 def published(on: date) -> Select[UUID]:
-    """The ids of the cases that outsiders may read of."""
+    """Return the statement for the ids of cases with a readable publication."""
     return select(Publication.case_id).where(readable(on))
 
 
 class VoiceLeft(Model):
-    """Says that the voice of a no has left the case for good, so that its no counts no more. Never a person's name."""
+    """States that the voice of a no has left the case for good, so that its no no longer counts. Never names
+    a person.
+    """
 
     consent: Annotated[ConsentRef, Field(description="The no.")]
     why: Prose
 
 
 class VoiceLeftOutput(VoiceLeft):
-    words: Annotated[list[UUID], Field(description="What that voice had said when this was signed; it counts no more.")]
+    words: Annotated[
+        list[UUID], Field(description="The statements of that voice at the signature, which no longer count.")
+    ]
 
 
 class ApprovalInput(RecordInput):
-    """A reviewer's signature under a publication of at most this level: for 14 days and one use, void after a no."""
+    """A reviewer's approval of a publication up to this level, valid for 14 days and one use, and void after a no."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
     purpose: Annotated[ApprovalPurpose, Field(alias="for")] = ApprovalPurpose.PUBLICATION
-    level: Annotated[PublicationLevel, Field(description="The widest publication agreed to.")]
+    level: Annotated[PublicationLevel, Field(description="The widest level that you approve.")]
     conditions_met: ConditionsMet = []
     voices_left: Annotated[
         list[VoiceLeft],
-        Field(max_length=20, description="Noes whose voice left for good: what it said until now counts no more."),
+        Field(
+            max_length=20, description="Refusals whose voice left for good: its statements until now no longer count."
+        ),
     ] = []
     no_local_partner: Annotated[
-        Flag, Field(description="Agrees that there is no partner's side but the workers, for the reason then given.")
+        Flag,
+        Field(
+            description="Agrees that nobody but the workers could be asked, for the reason given at the publication."
+        ),
     ] = False
     note: Prose | None = None
 
@@ -171,7 +180,7 @@ class ApprovalOutput(RecordOutput):
     purpose: Annotated[ApprovalPurpose, Field(alias="for")]
     level: PublicationLevel
     note: str | None
-    shows: Annotated[Document, Field(description="What would be published at each level agreed to.")]
+    shows: Annotated[Document, Field(description="What would be published at each approved level.")]
     conditions_met: list[ConditionMet]
     voices_left: list[VoiceLeftOutput]
     no_local_partner: bool
@@ -179,23 +188,26 @@ class ApprovalOutput(RecordOutput):
 
 
 class TakingDown(Model):
-    """Why a publication comes down. Never a person's name."""
+    """The reason why a publication comes down. Never a person's name."""
 
     reason: Prose
 
 
 class PublicationOutput(RecordOutput):
-    token: Annotated[str, Field(description="Where outsiders read it: /public/cases/<token>.")]
+    token: Annotated[str, Field(description="The path on which outsiders read it: /public/cases/<token>.")]
     level: PublicationLevel
     shows: Document
     approved_by: UUID
-    consents: Annotated[list[UUID], Field(description="The consents it was signed on.")]
+    consents: Annotated[list[UUID], Field(description="The consents on which it rests.")]
     conditions_met: list[ConditionMet]
     voices_left: list[VoiceLeftOutput]
     no_local_partner: str | None
     up_until: Annotated[
-        date | None, Field(description="The last day on which a consent it rests on is good; 9999-12-31: no end.")
+        date | None,
+        Field(description="The last day on which the consents it rests on are in force; 9999-12-31 means no end."),
     ]
-    outdated_on: Annotated[date | None, Field(description="Since when the case stands otherwise: sign again.")]
+    outdated_on: Annotated[
+        date | None, Field(description="The day since which it is outdated; it should be signed again.")
+    ]
     taken_down_at: datetime | None
     taken_down_why: str | None

@@ -1,4 +1,4 @@
-"""What every record of a case has in common: an id, a label, and who recorded it when."""
+"""The common columns and members of records: the id, a label, who recorded it and when."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from appeals.fields import Label, Model
 
 
 class Record(Base):
-    """The parent of every record kept under a case. Records are added and superseded, never deleted."""
+    """The base class of records of a case. Records are added and superseded, never deleted."""
 
     __abstract__ = True
 
@@ -27,22 +27,22 @@ class Record(Base):
         return (UniqueConstraint("case_id", "label"),)
 
     def contradiction(self) -> tuple[str, str] | None:
-        """The member that contradicts another, and how; None when all agree."""
+        """Return the member that contradicts another and the sentence; None if all agree."""
         return None
 
     def may_become(self, name: str, value: object) -> bool:
-        """Whether a member may still be changed to this; the small lifecycle of its state is asked apart."""
+        """Return whether a member may be changed to this value. The lifecycle of its state is checked elsewhere."""
         return True
 
 
 class RecordInput(Model):
-    """What a caller may say of any record."""
+    """The common input of records."""
 
     label: Label | None = None
 
 
 class RecordOutput(RecordInput):
-    """What an answer says of any record."""
+    """The common output of records."""
 
     id: UUID
     recorded_at: datetime

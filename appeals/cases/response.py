@@ -1,4 +1,4 @@
-"""Responses: what was answered to an action, or that no answer came."""
+"""Responses: answers to an action, and the record that no answer came."""
 
 from datetime import date
 from typing import Annotated
@@ -20,7 +20,7 @@ from appeals.vocabulary import (
 
 
 class Response(Record):
-    """An answer to an action, with its grade and, perhaps, the network's rejoinder."""
+    """An answer to an action, with its grade and perhaps the network's rejoinder."""
 
     __tablename__ = "response"
     __table_args__ = (
@@ -40,10 +40,10 @@ class Response(Record):
     rejoined_on: Mapped[date | None]
 
     def contradiction(self) -> tuple[str, str] | None:
-        """Neither a rejoinder nor the day on which more was promised comes before the answer."""
+        """Check that neither the rejoinder nor the promised follow-up is before the answer."""
         came = earliest(self.received_on, self.received_precision)
         before = [name for name in ("rejoined_on", "follow_up_on") if (day := getattr(self, name)) and day < came]
-        return (before[0], "lies before the answer") if before else None
+        return (before[0], "is before the answer") if before else None
 
     @property
     def is_silence(self) -> bool:
@@ -51,7 +51,9 @@ class Response(Record):
         return self.grade == ResponseGrade.NO_RESPONSE
 
     def is_inadequate(self, on: date) -> bool:
-        """True when pressure may rise: by its grade, or when its own follow-up day passed (domain.md 5)."""
+        """Return whether pressure may rise: by the grade, or because the promised follow-up day passed (section 5 of
+        the domain specification).
+        """
         overdue = self.follow_up_on is not None and self.follow_up_on < on
         return self.grade in INADEQUATE or (self.grade in INADEQUATE_WHEN_OVERDUE and overdue)
 
@@ -59,19 +61,21 @@ class Response(Record):
 class ResponseBody(RecordInput):
     """An answer to an action."""
 
-    party: Annotated[PartyRef | None, Field(description="Who answered; default: the action's target.")] = None
+    party: Annotated[
+        PartyRef | None, Field(description="The party that answered; if omitted, the target of the action.")
+    ] = None
     received_on: Happened
     received_precision: Precision = Precision.EXACT
     grade: ResponseGrade
     summary: Prose | None = None
-    follow_up_on: Annotated[Day | None, Field(description="When the answer itself promised to say more.")] = None
+    follow_up_on: Annotated[Day | None, Field(description="The day by which the answer promised to say more.")] = None
     may_be_published: Flag = False
     rejoinder: Prose | None = None
     rejoined_on: Happened | None = None
 
 
 class ResponseInput(ResponseBody):
-    """An answer, and the action it answers."""
+    """An answer, and its action."""
 
     action: ActionRef
 

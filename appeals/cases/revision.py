@@ -1,7 +1,7 @@
-"""Revisions: every state that a case and its records ever had, so that one can read what was known at a time.
+"""Revisions: every former state of a case and its records, to read what was on record at a time.
 
-Whatever a transaction writes of a case is kept beside it as it then stands, append only, but for what is sealed. Two
-times must not be mixed up: a revision tells since when something was on record, not since when it was so.
+Every row that a transaction writes is also stored as a revision, append-only and without the sealed columns. A revision
+says since when something was on record, which is not the time at which it happened.
 """
 
 from collections import defaultdict
@@ -30,11 +30,11 @@ SEALED = {
     "proceeding": frozenset({"number"}),
     "safe_contact_rule": frozenset({"rule"}),
 }
-"""What is kept in its own place alone, by table."""
+"""Columns that are not copied into revisions, by table."""
 
 
 class Revision(Base):
-    """A row of a case as it `holds` from a moment on. Append only."""
+    """The state of a row of a case from a moment on. Append-only."""
 
     __tablename__ = "revision"
     __table_args__ = (Index(None, "case_id", "at"),)
@@ -49,9 +49,9 @@ class Revision(Base):
 
 
 def write_revisions(connection: Connection, changes: Iterable[CaseChange], now: datetime, by: UUID) -> None:
-    """Keep every row of a case that a transaction writes, as it then is: each once.
+    """Store a revision of each row of a case that a transaction writes.
 
-    Who waited for another's write to the case wrote after it, whenever they came.
+    A transaction that waited for another's write to the case gets a later time, whenever it began.
     """
     revisions = [
         _revision(row, max(now, change.case.updated_at), by)
@@ -73,14 +73,14 @@ def _revision(row: Case | Record, at: datetime, by: UUID) -> dict[str, object]:
 
 
 def state_of(row: Case | Record) -> dict[str, object]:
-    """The columns of a row that may be kept, as JSON has them."""
+    """Return the columns of a row that may be stored, in their JSON form."""
     return shape_of(type(row)).document(row, SEALED.get(row.__tablename__, frozenset()))
 
 
 def as_of(session: Session, case: Case, at: datetime) -> Case | None:
-    """The case with its records as they stood on record at a moment; None when it was not on record yet.
+    """Return the case with its records as they were on record at a moment; None if it was not on record yet.
 
-    What comes back belongs to no session and is there to be shown. What is sealed is not in it.
+    The result belongs to no session, is for reading only, and has no sealed columns.
     """
     if case.recorded_at > at:
         return None
@@ -109,9 +109,11 @@ def as_of(session: Session, case: Case, at: datetime) -> Case | None:
 
 
 def visibility_history(session: Session, case: Case) -> list[tuple[datetime, Case]]:
-    """What decided who sees the case, and since when, oldest first; the first also for the time before.
+    """Return the former columns that decided who sees the case, with their times, oldest first. The first also holds
+    before.
 
-    Each is a row that belongs to no session and holds nothing else. Of a case of which no revision was kept: as it is.
+    Each is a row that belongs to no session and has only these columns. If there are no revisions, it is the present
+    one.
     """
     columns = (Revision.holds[name].as_string() for name in VISIBILITY_COLUMNS)
     query = select(Revision.at, *columns).where(Revision.record_id == case.id).order_by(Revision.at, Revision.id)
@@ -136,11 +138,11 @@ def _visibility_at(session: Session, holds: dict[str, object]) -> Case:
 
 
 States = dict[UUID, list[tuple[datetime, object]]]
-"""Of each record that was changed the states it had, oldest first, and since when each was on record."""
+"""The states of each changed record with the times since when they were on record, oldest first."""
 
 
 def states_of(session: Session, case: Case, until: datetime | None) -> States:
-    """The states of the records of the case that were on record, up to a moment."""
+    """Return the states of the records of the case that were on record, up to a moment."""
     query = select(Revision.record_id, Revision.at, Revision.kind, Revision.holds)
     query = query.where(Revision.case_id == case.id, Revision.record_id != case.id)
     if until is not None:
@@ -156,14 +158,14 @@ def states_of(session: Session, case: Case, until: datetime | None) -> States:
 
 
 _AS_THEY_ARE: tuple[type[Base], ...] = (HistoryEntry, Link)
-"""What never changes, so that it needs no revisions to be read as it was."""
+"""Tables whose rows never change, and need no revisions."""
 _TABLES = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
 
 
 def _current_state(session: Session, case: Case, at: datetime) -> dict[tuple[str, UUID], dict[str, object]]:
-    """What the case and its records held at that moment, by kind and id.
+    """Return the columns of the case and its records at that moment, by kind and id.
 
-    What was on record before revisions were kept is told as it is.
+    What was on record before revisions existed is returned as it is now.
     """
     rows: list[Case | Record] = [case, *_records_of(case)]
     before = {(row.__tablename__, row.id): state_of(row) for row in rows if row.recorded_at <= at}
@@ -177,7 +179,7 @@ def _records_of(case: Case) -> list[Record]:
 
 
 def _newest(session: Session, case_id: UUID, at: datetime) -> Iterable[tuple[str, UUID, JsonObject]]:
-    """Kind, id and content of the newest revision of each row of the case up to that moment."""
+    """Return kind, id and content of the newest revision of each row of the case up to that moment."""
     newest_first = (Revision.at.desc(), Revision.id.desc())
     turn = func.row_number().over(partition_by=(Revision.kind, Revision.record_id), order_by=newest_first)
     revisions = select(Revision.id, turn.label("turn")).where(Revision.case_id == case_id, Revision.at <= at).subquery()
@@ -189,6 +191,6 @@ Row = TypeVar("Row", bound=Base)
 
 
 def _row_of(table: type[Row], holds: Mapping[str, object]) -> Row:
-    """A row that belongs to no session."""
+    """Return a row that belongs to no session."""
     row: Row = shape_of(table).row_of_document(holds)
     return row

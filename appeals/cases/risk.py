@@ -1,4 +1,4 @@
-"""Risk assessments: how dangerous the case is for the people in it, and until when that view is fresh."""
+"""Risk assessments: how dangerous a case is for its people."""
 
 from datetime import date
 from typing import Annotated
@@ -12,7 +12,7 @@ from appeals.vocabulary import RiskLevel
 
 
 class RiskAssessment(Record):
-    """One look at the risk; the newest `assessed_on` is the one that counts."""
+    """An assessment of the risk. The one with the newest `assessed_on` counts."""
 
     __tablename__ = "risk_assessment"
 
@@ -26,19 +26,19 @@ class RiskAssessment(Record):
     review_due_on: Mapped[date | None]
 
     def age(self, on: date) -> int:
-        """Days between the assessment and a day."""
+        """Return the days between the assessment and a day."""
         return (on - self.assessed_on).days
 
 
 class RiskAssessmentInput(RecordInput):
-    """A risk assessment. Say groups and functions, never a person's name."""
+    """A risk assessment. Name groups and functions, never a person."""
 
     level: RiskLevel
     threats: Prose | None = None
     who_is_at_risk: Prose | None = None
     mitigation: Prose | None = None
     assessed_by: Annotated[Name | None, Field(description="The organisation that assessed it.")] = None
-    assessed_with: Annotated[Name | None, Field(description="The workers' organisation it was done with.")] = None
+    assessed_with: Annotated[Name | None, Field(description="The workers' organisation that took part.")] = None
     assessed_on: Happened
     review_due_on: Day | None = None
 

@@ -1,7 +1,7 @@
-"""Safe contact: how somebody may safely be reached. Every rule that was ever given is kept, sealed.
+"""Safe-contact rules: how somebody may safely be contacted. All former rules are kept, sealed.
 
-Whoever is about to call has to know that yesterday's rule was another. So a new rule is a new row, of the case or of
-one of its people; the newest holds. Openings show them all, with since when.
+Whoever is about to call must see that yesterday's rule was another. So a new rule is a new row of the case or of a
+person, and the newest one holds. Openings show all of them, with their times.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from appeals.fields import Model
 
 
 class SafeContactRule(Record):
-    """A rule as it was given, for the requester or, with `person`, for one of the people. Append only."""
+    """A rule for the requester or, with `person`, for one of the people. Append-only."""
 
     __tablename__ = "safe_contact_rule"
 
@@ -27,15 +27,15 @@ class SafeContactRule(Record):
 
 
 class SafeContactRuleVersion(Model):
-    """A safe-contact rule, since when it is on record, and by whom."""
+    """A safe-contact rule, since when it is on record, and who recorded it."""
 
-    person: Annotated[UUID | None, Field(description="Whom it is for; null for the requester.")]
+    person: Annotated[UUID | None, Field(description="The person it is for; null for the requester.")]
     rule: str
-    recorded_at: Annotated[datetime, Field(description="Since when it holds; an older one held until then.")]
+    recorded_at: Annotated[datetime, Field(description="The time since which it holds; the older one held until then.")]
     recorded_by: UUID
 
 
 def newest_rule(rules: Iterable[SafeContactRule], person_id: UUID | None) -> str | None:
-    """The rule that holds for the requester or for one of the people."""
+    """Return the rule that holds for the requester or for one of the people."""
     of_them = [rule.rule for rule in rules if rule.person == person_id]
     return of_them[-1] if of_them else None

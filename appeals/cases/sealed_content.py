@@ -1,4 +1,4 @@
-"""What is sealed of a case: only openings show it."""
+"""The sealed fields of a case, which only openings show."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,7 @@ from appeals.vocabulary import SealedField
 
 
 def sealed_content(of: Case, field: SealedField) -> object:
-    """What a sealed field holds, as an opening shows it."""
+    """Return the content of a sealed field, as an opening shows it."""
     match field:
         case SealedField.NARRATIVE:
             return of.narrative
@@ -22,7 +22,7 @@ def sealed_content(of: Case, field: SealedField) -> object:
 
 
 def safe_contact_rules_of(case: Case, fields: Collection[SealedField]) -> list[SafeContactRuleVersion]:
-    """Every safe-contact rule there was of those that these fields tell, the newest first."""
+    """Return all safe-contact rules that these fields cover, the newest first."""
     of_requester, of_people = SealedField.SAFE_CONTACT_RULE in fields, SealedField.PEOPLE in fields
     rules = [rule for rule in case.safe_contact_rules if (of_people if rule.person else of_requester)]
     return [SafeContactRuleVersion.model_validate(rule) for rule in reversed(rules)]

@@ -1,4 +1,6 @@
-"""Sharing a case with the whole network: what visibility `network` rests on. Source: domain.md 8, "Visibility"."""
+"""Sharing in the whole network: the consent that visibility `network` needs. Source: section 8 of the domain
+specification, "Visibility".
+"""
 
 from datetime import date, datetime
 
@@ -15,7 +17,7 @@ NOT_AGREED = Unmet(
 
 
 def may_have(case: Case, visibility: Visibility, now: datetime, met: Met = frozenset()) -> bool:
-    """True when the case may be seen as widely as this; what was merged away also by the words of the other."""
+    """Return whether the case may have this visibility. A merged case also needs the consent of its survivor."""
     if visibility is not Visibility.NETWORK:
         return True
     follows = case.merged_into is not None and sharing_ended(case.merged_into, now)
@@ -23,13 +25,13 @@ def may_have(case: Case, visibility: Visibility, now: datetime, met: Met = froze
 
 
 def shared_until(case: Case, now: datetime, met: Met = frozenset()) -> date | None:
-    """The last day on which the network may see the case if nothing more is said; None when it may not today."""
+    """Return the last day on which the network may see the case by what is on record; None if it may not today."""
     words = case.words(case.today(now))
     return words.until(lambda day: _is_shared(words, day, met | case.sharing_conditions_met))
 
 
 def sharing_ended(case: Case, now: datetime) -> bool:
-    """True when consent to share the case, or one that it was merged into, is over, or the workers' side refuses it."""
+    """Return whether the consent to share the case, or its survivor, has ended or the workers' side refuses it."""
     if case.merged_into is not None and sharing_ended(case.merged_into, now):
         return True
     refused = case.words(case.today(now)).workers(ConsentScope.SHARE_NETWORK, case.today(now)).is_no
@@ -37,7 +39,9 @@ def sharing_ended(case: Case, now: datetime) -> bool:
 
 
 def was_shared(case: Case, now: datetime) -> bool:
-    """True when consent to share it was in force on some day: a case was wider before this rule came, or was not."""
+    """Return whether consent to share it was ever in force. A case without it may have been wider before the rule
+    existed.
+    """
     words = case.words(case.today(now))
     first = min((word.first_day for word in case.consents), default=words.today)
     days = words.days_within(min(first, words.today), words.today)
@@ -45,7 +49,9 @@ def was_shared(case: Case, now: datetime) -> bool:
 
 
 def _is_shared(words: Words, on: date, met: Met) -> bool:
-    """By consent to share it; consents of both sides to publish include it, unless sharing was refused."""
+    """Return whether it may be shared by consent to share or by both sides' consent to publish, unless sharing was
+    refused.
+    """
     shared = words.workers(ConsentScope.SHARE_NETWORK, on)
     published = words.both_sides(ConsentScope.PUBLISH_ANONYMISED, on, met)
     return shared.permits(met) or (published and not shared.is_no)

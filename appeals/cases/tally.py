@@ -1,4 +1,4 @@
-"""Tallies: how many people, said by whom, as of when. Conflicting tallies stand side by side."""
+"""Tallies: counts of people, each with a source and a day. Conflicting tallies are kept side by side."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -18,7 +18,7 @@ NO_LONGER_HELD = (TallyKind.RELEASED, TallyKind.BAILED, TallyKind.DIED)
 
 
 class Tally(Record):
-    """One count: a range `low`–`high`, as of a day, from a source."""
+    """A count: a range `low`–`high` as of a day, according to a source."""
 
     __tablename__ = "tally"
 
@@ -37,7 +37,7 @@ class Tally(Record):
 
 
 class TallyInput(RecordInput):
-    """A count of people. `low` and `high` bound it; give both the same when it is exact."""
+    """A count of people between `low` and `high`, which are equal if it is exact."""
 
     kind: TallyKind
     low: Count
@@ -55,10 +55,10 @@ class TallyInput(RecordInput):
     @model_validator(mode="after")
     def _bounds_agree(self) -> "TallyInput":
         if self.high < self.low:
-            raise ValueError("high is below low")
+            raise ValueError("high must not be below low")
         parts = [part for part in (self.women, self.men, self.other, self.unknown) if part is not None]
         if sum(parts) > self.high:
-            raise ValueError("women, men, other and unknown add up to more than high")
+            raise ValueError("women, men, other and unknown must not add up to more than high")
         return self
 
 
@@ -85,13 +85,16 @@ class Headline(Model):
     high: int
     as_of: date
     as_of_precision: Precision
-    contested: Annotated[bool, Field(description="Whether another source's count of that day cannot be the same.")]
+    contested: Annotated[
+        bool, Field(description="Whether another source gives a count of that day that contradicts it.")
+    ]
 
 
 class Detention(Model):
-    """What became of those who were arrested: held + released + bailed + died + unknown = arrested (invariant 9).
+    """What became of the arrested people: held + released + bailed + died + unknown = arrested (section 6 of the domain
+    specification, invariant 9).
 
-    In the reading that leaves nobody behind: the most that came in, the least that went out.
+    It is the reading that leaves nobody behind: the largest counts of arrests, the smallest of releases.
     """
 
     arrested: int
@@ -99,13 +102,14 @@ class Detention(Model):
     released: int
     bailed: int
     died: int
-    unknown: Annotated[int, Field(description="Arrested, and neither counted as held nor told to be out.")]
+    unknown: Annotated[int, Field(description="Arrested people who are counted neither as held nor as out.")]
 
 
 class Charges(Model):
-    """What became of those who were charged: dropped + acquitted + convicted + pending = charged (invariant 9).
+    """What became of the charged people: dropped + acquitted + convicted + pending = charged (section 6 of the domain
+    specification, invariant 9).
 
-    In the reading that leaves nobody behind.
+    It is the reading that leaves nobody behind.
     """
 
     charged: int
@@ -116,7 +120,7 @@ class Charges(Model):
 
 
 def headline(tallies: Iterable[Tally], kind: TallyKind) -> Tally | None:
-    """The tally of a kind that is quoted: the newest, and of the same day the best graded, then the last told."""
+    """Return the tally of a kind that is quoted: the newest, then the best graded, then the last recorded."""
     fitting = [tally for tally in tallies if tally.kind == kind]
     return max(fitting, key=lambda t: (t.as_of, -_RANK[t.reliability], t.id), default=None)
 
@@ -125,7 +129,7 @@ _RANK: dict[str, int] = {grade: rank for rank, grade in enumerate(Reliability)}
 
 
 def headlines(tallies: Iterable[Tally]) -> list[Headline]:
-    """The count of each kind on record, in the order of the vocabulary."""
+    """Return the headline count of each kind on record, in the order of the vocabulary."""
     all_tallies = list(tallies)
     return [_headline(tally, all_tallies) for kind in TallyKind if (tally := headline(all_tallies, kind))]
 
@@ -143,11 +147,11 @@ def _headline(main: Tally, tallies: Iterable[Tally]) -> Headline:
 
 
 def detention(tallies: Iterable[Tally]) -> Detention:
-    """What became of those who were arrested, by the headlines.
+    """Return what became of the arrested people, by the headlines.
 
-    A `held` count speaks for itself as of its day. Without one, or with arrests counted after it, whoever was
-    arrested and is not on record as released, bailed or dead is taken to be held. Where counts of several sources
-    come to more than were counted as arrested, at least so many were.
+    A `held` count is taken as it is on its day. Without one, or with arrests counted after it, all arrested people who
+    are not on record as released, bailed or dead count as held. If the counts of several sources add up to more than
+    the arrests, that sum counts as the arrests.
     """
     all_tallies = list(tallies)
     arrested, tally = headline(all_tallies, TallyKind.ARRESTED), headline(all_tallies, TallyKind.HELD)
@@ -164,7 +168,9 @@ def detention(tallies: Iterable[Tally]) -> Detention:
 
 
 def charges(tallies: Iterable[Tally]) -> Charges:
-    """What became of those who were charged, by the headlines: charged, less those whose charges ended in any way."""
+    """Return what became of the charged people, by the headlines: charged, less those whose charges ended in
+    any way.
+    """
     all_tallies = list(tallies)
     charged = sum(tally.high for kind in CHARGED if (tally := headline(all_tallies, kind)))
     dropped, acquitted, convicted = (_least(all_tallies, kind) for kind in CHARGE_ENDED)
@@ -174,7 +180,7 @@ def charges(tallies: Iterable[Tally]) -> Charges:
 
 
 class DayCounts(Model):
-    """What the counts on record said as of a day."""
+    """The counts on record as of a day."""
 
     on: date
     detention: Detention
@@ -182,7 +188,7 @@ class DayCounts(Model):
 
 
 def day_by_day(tallies: Iterable[Tally]) -> list[DayCounts]:
-    """What became of people, on each day as of which somebody counted."""
+    """Return the counts on each day that has a tally."""
     all_tallies = list(tallies)
     days = sorted({tally.as_of for tally in all_tallies if tally.kind in _OF_PEOPLE_TAKEN})
     by_then = {day: [tally for tally in all_tallies if tally.as_of <= day] for day in days}
@@ -198,10 +204,10 @@ def _least(tallies: Iterable[Tally], kind: TallyKind) -> int:
 
 
 def more_out_than_in(tallies: Iterable[Tally], newest: Tally) -> bool:
-    """True when more people are told to be out, or acquitted and so on, than ever were held, or charged, by then.
+    """Return whether more people are released, or acquitted and so on, than were ever held, or charged, by then.
 
-    In the reading that is kindest to the counts: the least that are out, the most that any source has inside.
-    Invariant 9: nobody is released who was not held.
+    It is the most generous reading: the smallest counts of those out, the largest of those inside. Nobody can be
+    released who was not held (section 6 of the domain specification, invariant 9).
     """
     for inside, outside in ((ONCE_HELD, NO_LONGER_HELD), (CHARGED, CHARGE_ENDED)):
         if newest.kind in outside:

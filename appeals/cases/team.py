@@ -1,4 +1,4 @@
-"""The team of a case: who is named on it, and who broke the glass to see it for a day."""
+"""The team of a case: its named members, and those with break-glass access for a day."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -18,7 +18,7 @@ SHORTEST_REASON = 20
 
 
 class TeamMember(Record):
-    """Somebody who is named on the team, from `recorded_at` until `left_at`; who broke the glass, until `until`.
+    """A member of the team from `recorded_at` until `left_at`; by break-glass access, until `until`.
 
     A proposed member waits for a second coordinator until `until`.
     """
@@ -34,43 +34,45 @@ class TeamMember(Record):
 
     @property
     def is_named(self) -> bool:
-        """True while they are on the team for good."""
+        """True for a named member."""
         return self.status == TeamStatus.ON and self.until is None
 
     def broke_glass(self, now: datetime) -> bool:
-        """True for the day since they broke the glass."""
+        """Return whether the member has break-glass access now."""
         return self.status == TeamStatus.ON and self.until is not None and now < self.until
 
     def is_proposed(self, now: datetime) -> bool:
-        """True while a second coordinator may confirm them."""
+        """Return whether a second coordinator may still confirm the member."""
         return self.status == TeamStatus.PROPOSED and self.until is not None and now < self.until
 
 
 class TeamMemberInput(RecordInput):
-    account: Annotated[NameOrId, Field(description="Who holds a role somewhere that works on cases.")]
+    account: Annotated[NameOrId, Field(description="An account with a role that works on cases.")]
 
 
 class TeamMemberOutput(RecordOutput):
     account: UUID
     status: TeamStatus
-    until: Annotated[datetime | None, Field(description="Of whom broke the glass, or is proposed: when that ends.")]
+    until: Annotated[datetime | None, Field(description="When break-glass access, or a proposal, ends.")]
     broke_glass_because: str | None
     left_at: datetime | None
 
 
 class TeamMemberChange(RecordInput):
-    """The end of a membership; who was on the team stays on record."""
+    """The end of a membership. Former members stay on record."""
 
     status: TeamStatus
 
 
 def _says_enough(reason: str) -> str:
     if len(" ".join(reason.split())) < SHORTEST_REASON:
-        raise ValueError(f"must have at least {SHORTEST_REASON} characters, spaces at its ends and doubled ones apart")
+        raise ValueError(
+            f"must have at least {SHORTEST_REASON} characters, not counting spaces at its ends and doubled ones"
+        )
     return reason
 
 
 class GlassInput(Model):
-    """Why somebody who is not named on a sealed case has to see it now. Never a person's name."""
+    """Why somebody who is not on the team of a sealed case must see it now. Never a person's name."""
 
     reason: Annotated[Prose, Field(min_length=SHORTEST_REASON), AfterValidator(_says_enough)]

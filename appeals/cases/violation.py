@@ -1,4 +1,4 @@
-"""Violations: what is alleged to have been done, by whom, and how far it is confirmed."""
+"""Violations: what was done by whom as alleged, and how far it is confirmed."""
 
 from datetime import date
 from typing import Annotated
@@ -16,7 +16,7 @@ TRUE_ENOUGH = frozenset({ViolationGrade.CONFIRMED, ViolationGrade.LIKELY, Violat
 
 
 class Violation(Record):
-    """One violation of the case."""
+    """A violation of the case."""
 
     __tablename__ = "violation"
 
@@ -30,13 +30,13 @@ class Violation(Record):
 
 
 class ViolationInput(RecordInput):
-    """A violation as it is alleged; `verification` grades it."""
+    """A violation as alleged; the step `verification` grades it."""
 
     code: ViolationCode
     since: Happened | None = None
     until: Happened | None = None
     facility: PartyRef | None = None
-    perpetrator: Annotated[PartyRef | None, Field(description="The party said to have done it.")] = None
+    perpetrator: Annotated[PartyRef | None, Field(description="The party that is said to have done it.")] = None
     description: Prose | None = None
 
     @model_validator(mode="after")
@@ -44,7 +44,7 @@ class ViolationInput(RecordInput):
         if self.code is ViolationCode.OTHER and self.description is None:
             raise ValueError("violation 'other' needs a description")
         if self.since and self.until and self.until < self.since:
-            raise ValueError("ends before it begins")
+            raise ValueError("until must not be before since")
         return self
 
 

@@ -275,7 +275,7 @@ def test_the_team_of_that_moment_is_told_of_it_for_good_and_nobody_else(world: W
         "id": None,
         "kind": "glass_broken",
         "recorded_at": broken["recorded_at"],
-        "text": f"coordinator broke the glass of {reference}.",
+        "text": f"coordinator used break-glass access to {reference}.",
         "account": world.coordinator.account,
         "by": world.coordinator.account,
         "reference": reference,

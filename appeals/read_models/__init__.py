@@ -1,1 +1,3 @@
-"""What a write leaves for readers: snapshots, search index, change feed, statistics."""
+"""Read models: what a write stores for readers, such as case snapshots, the search index, the change feed,
+statistics.
+"""

@@ -1,4 +1,4 @@
-"""The register: finding many cases by filters, in pages by key."""
+"""The list of cases: finding many cases by filters, in pages by key."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
@@ -34,7 +34,7 @@ Sort = Literal["received_on", "updated_at", "priority"]
 
 
 class PageQuery(Model):
-    """Which page: how many items, and from which cursor on."""
+    """The requested page: how many items, from which cursor."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str | None, Field(max_length=2000, pattern=r"^[A-Za-z0-9_-]+$")] = None
@@ -47,7 +47,7 @@ MAX_WORDS = 20
 
 def _searchable(query: str) -> str:
     if not 1 <= words_in(query) <= MAX_WORDS:
-        raise ValueError(f"must hold a letter or digit, and {MAX_WORDS} words at most")
+        raise ValueError(f"must contain a letter or digit, and at most {MAX_WORDS} words")
     return query
 
 
@@ -55,7 +55,7 @@ Words = Annotated[
     str,
     Field(
         max_length=200,
-        description="Words of title, summary and country; of the cases you work on also names and provinces of the "
+        description="Words of title, summary and country; for cases you work on also names and provinces of the "
         "parties. All must be found; the last may be the beginning of a word.",
     ),
     AfterValidator(_searchable),
@@ -63,7 +63,7 @@ Words = Annotated[
 
 
 class CaseQuery(PageQuery):
-    """Filters of the list of cases. Where one is given several times, any of its values fits."""
+    """The filters of the list of cases. If one is given several times, any of its values fits."""
 
     status: OneOrMore[Status] = []
     group: OneOrMore[StatusGroup] = []
@@ -71,11 +71,11 @@ class CaseQuery(PageQuery):
     region: Annotated[OneOrMore[NameOrId], Field(description="Entity, by name or id.")] = []
     lead: Annotated[OneOrMore[NameOrId], Field(description="Entity, by name or id.")] = []
     assignee: Annotated[
-        OneOrMore[NameOrId], Field(description="Account, by name or id; of the cases you work on.")
+        OneOrMore[NameOrId], Field(description="The assigned account, by name or id; finds only cases you work on.")
     ] = []
     violation: OneOrMore[ViolationCode] = []
-    brand: Annotated[OneOrMore[UUID], Field(description="Organisation, by id; of the cases you work on.")] = []
-    facility: Annotated[OneOrMore[UUID], Field(description="By id; of the cases you work on.")] = []
+    brand: Annotated[OneOrMore[UUID], Field(description="The id of a brand; finds only cases you work on.")] = []
+    facility: Annotated[OneOrMore[UUID], Field(description="The id of a facility; finds only cases you work on.")] = []
     risk: OneOrMore[RiskLevel] = []
     priority: OneOrMore[Priority] = []
     visibility: OneOrMore[Visibility] = []
@@ -88,10 +88,10 @@ class CaseQuery(PageQuery):
 
 
 def list_statement(session: Session, caller: Caller, params: CaseQuery, after: list[Json] | None) -> AnySelect:
-    """One more than a page of the cases the caller may see, newest or most pressing first, from a place on.
+    """Return the statement for one more case than a page that the caller may see, newest or most urgent first.
 
-    Columns: what they are ordered by, the line as it is kept, and the case it was merged into if the caller may see
-    that. The place stands in parameters, see `next_cursor`.
+    Columns: the sort keys, the stored line, and the survivor if the caller may see it. The position of the page is in
+    parameters, see `next_cursor`.
     """
     before = after[0] if after and params.sort == "received_on" else None
     match = None if params.q is None else search_matches(session, caller, params.q, before=before)
@@ -106,12 +106,14 @@ def list_statement(session: Session, caller: Caller, params: CaseQuery, after: l
         place = [bindparam(name, value, key.type) for key, (name, value) in values]
         query = query.where(tuple_(*order) < tuple_(*place))
         if params.sort == "priority":
-            query = query.where(order[0] <= place[0])  # follows, but SQLite finds no place in an index by the row alone
+            query = query.where(
+                order[0] <= place[0]
+            )  # this follows from the row, but SQLite cannot use a row alone to search an index
     return query.order_by(*(key.desc() for key in order)).limit(params.limit + 1)
 
 
 def next_cursor(params: CaseQuery, place: list[Json]) -> dict[str, Json]:
-    """A place in the list as the parameters of its statement, where nothing is searched for."""
+    """Return a position in the list as the parameters of its statement, for lists without a search by words."""
     return _after_key(_order(params.sort, None), place)
 
 
@@ -123,38 +125,39 @@ def _after_key(order: list[AnyColumn], place: list[Json]) -> dict[str, Json]:
 
 
 def line_column(caller: Caller) -> ColumnElement[bytes]:
-    """The line of a case as it is kept, in the view the caller has of it."""
+    """Return the column of the stored line of a case, in the view that the caller has."""
     return sql_case((work_view_filter(caller), CaseSnapshot.work_line), else_=CaseSnapshot.status_line)
 
 
 def survivor_column(
     caller: Caller, merged_into: ColumnElement[UUID | None] = Case.__table__.c.merged_into_id
 ) -> ColumnElement[str | None]:
-    """The reference of the case that a case was merged into, if the caller may see it."""
+    """Return the column of the survivor's reference, if the caller may see it."""
     survivor = aliased(Case)
     seen = select(survivor.reference).where(survivor.id == merged_into, visible_filter(caller, survivor))
     return seen.correlate_except(survivor).scalar_subquery()
 
 
 def page_of(rows: Sequence[FetchedRow], limit: int) -> tuple[list[bytes], list[Json] | None]:
-    """The lines of a page out of the rows of `list_statement`, and the place where the next begins."""
+    """Return the lines of a page from the rows of `list_statement`, and the position of the next page."""
     lines = [insert_survivor(line, survivor) for *_, line, survivor in rows[:limit]]
     return lines, list(map(_encode_value, rows[limit - 1][:-2])) if len(rows) > limit else None
 
 
 def snapshot_statement(caller: Caller, view: View | None) -> AnySelect:
-    """A case as it is kept, in a view or the fullest one the caller has of it; no row where they have none.
+    """Return the statement for a stored view of a case: the requested one, or the fullest that the caller has. It has
+    no rows if the caller may not see the case.
 
-    Columns: whether it is the work view, its tag, the view unless its tag is the parameter `known`, the case it was
-    merged into if the caller may see that; and for who may have the work view, those of `links_in`: a row for each link
-    of which it tells them, or one without. The case stands in the parameter `reference`.
+    Columns: whether it is the work view, its tag, the view unless its tag is the parameter `known`, and the survivor if
+    the caller may see it. For callers who may have the work view, those of `links_in`: a row for each link of the case,
+    or one without. The reference of the case is the parameter `reference`.
     """
     works = work_view_filter(caller) if view is not View.STATUS else false()
     seen = select(Case.id, Case.merged_into_id, sql_case((works, true()), else_=false()).label("is_work"))
     seen = seen.where(Case.reference == bindparam("reference", ""), visible_filter(caller))
     if view is View.WORK:
         seen = seen.where(works)
-    case = seen.cte("seen").prefix_with("MATERIALIZED")  # the rules are dear, and what they say is asked for five times
+    case = seen.cte("seen").prefix_with("MATERIALIZED")  # the rules are expensive, and their result is used five times
     tag = sql_case((case.c.is_work, CaseSnapshot.work_tag), else_=CaseSnapshot.status_tag)
     kept = sql_case((case.c.is_work, CaseSnapshot.work_view), else_=CaseSnapshot.status_view)
     fresh = sql_case((tag == bindparam("known", ""), null()), else_=kept).label("kept")
@@ -178,7 +181,7 @@ _OF_LINK = ("id", "label", "recorded_at", "recorded_by", "kind", "note")
 
 
 def links_in(rows: Iterable[FetchedRow], reference: str) -> list[LinkOutput]:
-    """The links in rows of `snapshot_statement` the case of this reference, in the order in which the case has them."""
+    """Return the links in rows of `snapshot_statement`, in the order of the case."""
     linked = [row[4:] for row in rows if len(row) > 4 and row[5] is not None]
     links = [(here, far, dict(zip(_OF_LINK, link, strict=True))) for here, far, *link in linked]
     links.sort(key=lambda item: (not item[0], item[2]["id"]))
@@ -189,9 +192,9 @@ def links_in(rows: Iterable[FetchedRow], reference: str) -> list[LinkOutput]:
 
 
 def _order(sort: Sort, match: FullTextMatch | None) -> list[AnyColumn]:
-    """What the list is ordered by; its last key tells any two cases apart."""
+    """Return the sort keys of the list. The last key is unique."""
     if match is not None and sort == "received_on":
-        return [match.place]  # the same order, in which the index yields what it finds
+        return [match.place]  # the same order, in which the index returns rows
     if sort == "priority":
         return [URGENCY.label("urgency"), _ID]
     return [getattr(Case, sort), _ID]
@@ -201,12 +204,12 @@ _ID: AnyColumn = Case.id.expression
 
 
 def _encode_value(value: object) -> int | str:
-    """A value of a key, as the cursor holds it."""
+    """Return a value of a sort key as it is stored in a cursor."""
     return value if isinstance(value, int) else str(value)
 
 
 def _decode_value(key: AnyColumn, value: int | str) -> object:
-    """A value of a key, as the cursor held it."""
+    """Return a value of a sort key from a cursor."""
     return value if isinstance(value, int) else _VALUE_CODECS[str(key.key)](value)
 
 
@@ -230,7 +233,7 @@ def _filters(caller: Caller, params: CaseQuery) -> list[ColumnElement[bool]]:
         (params.region, Case.region_id.in_(_ids(Entity, params.region))),
         (params.lead, Case.lead_entity_id.in_(_ids(Entity, params.lead))),
         (params.violation, Case.id.in_(select(Violation.case_id).where(Violation.code.in_(params.violation)))),
-        # Who only follows the status of a case gets neither its parties nor its assignee, by a filter neither.
+        # The status view shows neither parties nor the assignee, so a filter must not reveal them.
         (params.assignee, and_(work_view_filter(caller), Case.assignee_id.in_(_ids(Account, params.assignee)))),
         (params.brand, and_(work_view_filter(caller), Case.id.in_(_of_brand(params.brand)))),
         (params.facility, and_(work_view_filter(caller), Case.id.in_(_of_facility(params.facility)))),

@@ -1,9 +1,9 @@
-"""The feed: every change of the cases that the caller may see, in the order of commits, none missed and none twice.
+"""The change feed: every change of the cases that a caller may see, in the order of commits, none missed and none
+twice.
 
-Each change tells of the case as it stands when it is read. Where a change took the case out of the caller's sight, it
-tells that it was removed, and of the changes that follow nothing. Who begins anew is told of no removal from before:
-what they saw in those days, and whether they were there, nobody knows. A place in the feed is sealed: what it holds
-counts the changes of everybody.
+Each item shows the case as it is when it is read. If a change took the case out of the caller's sight, the item reports
+its removal, and later changes are left out. A reader who starts from the beginning gets no removals from before, since
+nobody knows what they saw then. Positions are encrypted, because they would count everybody's changes.
 """
 
 import hashlib
@@ -48,61 +48,64 @@ from appeals.read_models.case_snapshot import CaseSnapshot, insert_survivor
 from appeals.read_models.views import CaseOutput
 
 FeedPosition = tuple[int, int]
-"""The number of a transaction and that of a change in it."""
+"""A position in the feed: the number of a transaction, and that of a change in it."""
 BEGINNING: FeedPosition = (0, 0)
 _END: FeedPosition = (2**63 - 1, 2**63 - 1)
 
 
 class ReadRange(NamedTuple):
-    """How far somebody has read, and where the feed ended when they began: they are told of removals since then."""
+    """A range of the feed: the position that was read, and the end of the feed when the reader began. Removals since
+    then are reported.
+    """
 
     position: FeedPosition
     began: FeedPosition
 
 
 FROM_START = ReadRange(BEGINNING, _END)
-"""Reading from the beginning, until it is known where the feed ends."""
+"""The range of a reader who starts at the beginning, before the end of the feed is known."""
 SinceCursor = Annotated[
     str | None,
-    Field(max_length=200, pattern=r"^[A-Za-z0-9_-]+$", description="A place that an earlier answer named."),
+    Field(max_length=200, pattern=r"^[A-Za-z0-9_-]+$", description="The cursor of an earlier answer."),
 ]
 
 
 class FeedQuery(Model):
-    """From which place on, how many at most, and how long to wait while there is nothing new."""
+    """The cursor to read from, how many changes at most, and how long to wait for one."""
 
     since: SinceCursor = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    wait: Annotated[int, Field(ge=0, le=30, description="Seconds to wait for something new.")] = 0
+    wait: Annotated[int, Field(ge=0, le=30, description="Seconds to wait for a change.")] = 0
 
 
 class ChangeOutput(Model):
-    """A case that changed, as it stands now; or one that you may no longer see, with nothing but its reference."""
+    """A case that changed, as it is now; or one that you may no longer see, with nothing but its reference."""
 
     kind: Literal["changed", "removed"]
     at: datetime
     reference: str
     version: Annotated[
-        int | None, Field(description="Of the case after this change; `case` may be newer. Of two keep the higher.")
+        int | None,
+        Field(description="The version of the case after this change; `case` may be newer. Of two keep the higher."),
     ]
     case: CaseOutput | None
 
 
 class Changes(Model):
-    """Changes in the order of commits. `next` is the place after them: ask from there the next time."""
+    """Changes in the order of commits. `next` is the cursor after them, to read from the next time."""
 
     items: list[ChangeOutput]
     next: str
 
 
 def changes_for(caller: Caller, reading: ReadRange, limit: int) -> AnySelect:
-    """One more than a page of the changes that the caller may hear of, after where they have read.
+    """Return the statement for one more change than a page that the caller may read, after the range.
 
-    Of a case that they only follow, none from before it was last hidden from their roles: that is the past of those who
-    worked on it. The change that showed it to them tells of it first.
+    With the status view, a case has no changes from before it was last hidden from the caller's roles: those belong to
+    the past of the team. The change that shows it again comes first.
 
-    Columns: the place of each, when, the version, the reference, its line as it is kept if the case is seen, and the
-    case it was merged into. How far was read stands in parameters, see `parameters`.
+    Columns: the position of each, its time, the version, the reference, the stored line if the case may be seen, and
+    the survivor if that may be seen. The range is in parameters, see `parameters`.
     """
     seen = visible_filter(caller)
     place = Change.transaction_id, Change.id
@@ -126,7 +129,7 @@ def changes_for(caller: Caller, reading: ReadRange, limit: int) -> AnySelect:
 
 
 def _hidden_since(caller: Caller) -> ColumnElement[bool]:
-    """That the case could not be seen in the caller's roles for a time after the change."""
+    """Return the condition that the case could not be seen in the caller's roles at some time after the change."""
     later = aliased(Change)
     hidden = visible_by_role_filter(caller, PreviousVisibility).is_not(true())
     former = select(PreviousVisibility.change_id).join(later, later.id == PreviousVisibility.change_id)
@@ -134,7 +137,7 @@ def _hidden_since(caller: Caller) -> ColumnElement[bool]:
 
 
 def parameters(reading: ReadRange) -> dict[str, int]:
-    """How far was read, as the parameters of `changes_for`."""
+    """Return a range as the parameters of `changes_for`."""
     return _parameters("after", reading.position) | _parameters("began", reading.began)
 
 
@@ -143,7 +146,7 @@ def _parameters(name: str, place: FeedPosition) -> dict[str, int]:
 
 
 def head_position() -> tuple[Label[int | None], Label[int | None]]:
-    """The place of the last change that is settled, as two columns: null before there is one."""
+    """Return the position of the last settled change as two columns; null if there is none."""
     last = select(Change.transaction_id, Change.id).where(below_xmin(Change.transaction_id))
     last = last.order_by(Change.transaction_id.desc(), Change.id.desc()).limit(1)
     return (
@@ -153,32 +156,32 @@ def head_position() -> tuple[Label[int | None], Label[int | None]]:
 
 
 def position_from(now: Sequence[int | None]) -> FeedPosition:
-    """The place that the columns of `head_position` tell of; the beginning, before there is one."""
+    """Return the position in the columns of `head_position`, or the beginning if they are null."""
     transaction, number = now
     return (transaction or 0, number or 0)
 
 
 def count_foreign_changes(session: Session) -> int:
-    """How many changes carry numbers of transactions that are still to come here, as in a copy restored elsewhere."""
+    """Return how many changes have numbers of transactions that this server has not reached, as in a restored copy."""
     return session.scalar(select(func.count()).where(Change.transaction_id >= snapshot_xmax())) or 0
 
 
 def reset_feed(session: Session) -> None:
-    """Number the changes anew, and have every reader and every webhook begin anew.
+    """Number the changes again, so that every reader and every webhook starts again.
 
-    In a restored copy places that were given out may be of changes that are lost, or of none yet.
+    In a restored copy, cursors that were given out may point to changes that were lost or do not exist yet.
     """
     session.execute(update(Change).values(transaction_id=0))
     session.execute(update(NetworkState).values(epoch=uuid4(), auth_version=NetworkState.auth_version + 1))
 
 
 def items_from(rows: Sequence[FetchedRow], limit: int) -> list[bytes]:
-    """The items of a page, each as JSON, out of the rows of `changes_for`."""
+    """Return the items of a page, each as JSON, from the rows of `changes_for`."""
     return [_item(*row[2:]) for row in rows[:limit]]
 
 
 def next_position(rows: Sequence[FetchedRow], limit: int, now: Sequence[int | None]) -> FeedPosition:
-    """Where the page after this one begins: after its last item where more follow, else after all that is settled."""
+    """Return the position after a page: that of its last item if there are more, or the end of the settled changes."""
     if len(rows) > limit:
         transaction, number, *_ = rows[limit - 1]
         return transaction, number
@@ -198,11 +201,11 @@ def _item(at: datetime, version: int, reference: str, line: bytes | None, surviv
 
 @dataclass(frozen=True)
 class FeedCursor:
-    """Places in the feed of one caller, as they are given out: sealed, so that nobody can count by them.
+    """The cursors of one caller: positions that are encrypted, so that nobody can count changes by them.
 
-    A place is good for the account it was given to, while its roles are the same and the changes are numbered as they
-    were; otherwise the reader has to begin anew. A role that was taken and given again is another: what happened
-    between is not for them.
+    A cursor is valid for one account, as long as its roles and the numbering of the changes stay the same; otherwise
+    the reader must start again. A role that was ended and granted again is another one, because the time in between is
+    not for its holder.
     """
 
     caller: Caller
@@ -210,24 +213,24 @@ class FeedCursor:
     pepper: bytes
 
     def encode(self, reading: ReadRange) -> str:
-        """The place up to which somebody has read, as text."""
+        """Return the cursor of a range."""
         plain = struct.pack(_FORM, self.grants_hash, *reading.position, *reading.began)
         return self._cipher.encode(plain, self.caller.account_id.bytes)
 
     def decode(self, text: str) -> ReadRange:
-        """The place that a text stands for. Raises: Invalid, when it was never given to this caller; CursorExpired."""
+        """Return the range of a cursor. Raises: Invalid, if it was not given to this caller; CursorExpired."""
         try:
             plain = self._cipher.decode(text, self.caller.account_id.bytes)
             grants_hash, *places = struct.unpack(_FORM, plain)
         except (NotGenuine, struct.error):
-            raise Invalid([FieldError("?since", "is not a place in this feed; begin again without it")]) from None
+            raise Invalid([FieldError("?since", "is not a cursor of this feed; start again without it")]) from None
         if grants_hash != self.grants_hash:
             raise CursorExpired
         return ReadRange((places[0], places[1]), (places[2], places[3]))
 
     @property
     def grants_hash(self) -> bytes:
-        """What a place depends on: the roles of the caller, and how the changes are numbered."""
+        """The hash of what cursors depend on: the roles of the caller, and the numbering of the changes."""
         grants = sorted(f"{grant.membership_id} {grant.path}" for grant in self.caller.grants)
         return hashlib.sha256("\n".join([self.epoch.hex, *grants]).encode()).digest()[:8]
 
@@ -240,5 +243,5 @@ _FORM = ">8sQQQQ"
 
 
 def cursor_for(session: Session, caller: Caller, pepper: bytes) -> FeedCursor:
-    """The places of a caller in the feed of this network."""
+    """Return the cursors of a caller in the feed of this network."""
     return FeedCursor(caller, session.scalars(select(NetworkState.epoch)).one(), pepper)

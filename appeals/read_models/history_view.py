@@ -1,4 +1,4 @@
-"""The status history of a case, as its team sees it and as those who follow it do."""
+"""The status history of a case, in the work view and in the status view."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -21,7 +21,9 @@ from appeals.vocabulary import (
 
 
 class HistoryOutput(Model):
-    """One entry of the status history. `account_id`, `reason`, `input` and `overrides` are for the team only."""
+    """An entry of the status history. `account_id`, `reason`, `input` and `overrides` are shown only in the
+    work view.
+    """
 
     sequence: int
     step: str
@@ -50,9 +52,9 @@ def of_entry(
     entry: HistoryEntry,
     since: Callable[[datetime], datetime] = lambda moment: moment,
 ) -> HistoryOutput:
-    """An entry of the history as the team sees it, or as those who only follow the status do.
+    """Return an entry of the history in the work view or the status view.
 
-    To these it is on record `since` they could have read it.
+    In the status view, `recorded_at` is the time `since` which the caller could have read it.
     """
     output = HistoryOutput.model_validate(entry)
     if not is_on_team(caller, case):
@@ -64,7 +66,7 @@ def of_entry(
 
 
 def _sees_survivor(session: Session, caller: Caller, entry: HistoryEntry) -> bool:
-    """Of the case that this merger named: since then it may have been undone, and another made."""
+    """Return whether the caller sees the survivor that this merger named, which may differ from the present one."""
     named = select(Case).where(Case.reference == entry.input["survivor"])
     survivor = session.scalar(named)
     return survivor is not None and sees(caller, survivor)

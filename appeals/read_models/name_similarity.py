@@ -1,8 +1,8 @@
-"""Likeness of names: whether two may be of the same workplace or union however they are spelt, and how to find such.
+"""Similarity of names: whether two may be of one workplace or union in different spellings, and how to find such names.
 
-Names are compared by their consonants in Latin letters, in which a Bengali and an English spelling of one workplace
-meet. Comparing is slow. So each case has blocking keys, of which two cases of like names share at least one: only those
-that do are compared. A key is a hash, and is compared for equality only.
+Names are compared by their consonants in Latin letters, in which a Bengali and an English spelling of a workplace meet.
+Comparing is slow, so each case has blocking keys, and two cases with similar names share at least one. Only cases that
+share a key are compared. A key is a hash and is compared only for equality.
 """
 
 import hashlib
@@ -32,19 +32,20 @@ COMPARED_ROLES = {
     PartyRole.REQUESTER: "requester",
     PartyRole.WORKERS_UNION: "union",
 }
-"""The roles in which two appeals name the same, and what each is called where that is told."""
+"""The roles whose names are compared, and the word for each in the reasons."""
 MOST_KEYS = 200
-"""Of a case; those of the names told first come first."""
+"""The largest number of keys of a case; those of the first names are kept."""
 
 ALIKE, ALIKE_AS_WHOLES = 85, 78
-"""From which likeness on (of 100) two names may be one, by `token_sort_ratio` of their consonants: by their own words,
-and as wholes with the words that are common in the trade."""
+"""The similarity (of 100) from which two names may be the same, by `token_sort_ratio` of their consonants: without and
+with the words that are common in the trade.
+"""
 SHORT = 3
-"""Names of so few consonants are found only by the same."""
+"""Names with at most so many consonants are found only by equal ones."""
 
 
 class BlockingKey(Base):
-    """A key of the names in a case, in the order of the days on which cases were received. Append only."""
+    """A blocking key of a case, in the order of the days of receipt. Append-only."""
 
     __tablename__ = "blocking_key"
     __table_args__ = WITHOUT_ROWID
@@ -55,7 +56,7 @@ class BlockingKey(Base):
 
 
 class PartyNames(NamedTuple):
-    """An organisation or facility as a case names it, in a role."""
+    """The names of an organisation or facility in a case, with its role."""
 
     role: str
     names: tuple[str, ...]
@@ -63,21 +64,21 @@ class PartyNames(NamedTuple):
 
 
 def names_of_party(role: str, named: Mapping[str, Json]) -> PartyNames:
-    """A party as a case names it."""
+    """Return the names of a party."""
     return PartyNames(role, tuple(filter(None, (named["name"], named["name_local"]))), named.get("os_id"))
 
 
 def keys_of_case(country: str, named: Iterable[PartyNames]) -> list[int]:
-    """The keys under which a case is found."""
+    """Return the blocking keys of a case."""
     parties = _compared(named)
     kind = f"beside {_has_employer(parties)}"
     return _hashed(country, [("employer" if _is_employer(party) else kind, party) for party in parties])
 
 
 def search_keys(country: str, named: Iterable[PartyNames]) -> list[int]:
-    """The keys under which to look for cases that may be alike.
+    """Return the blocking keys by which to look for similar cases.
 
-    Where both name employers these have to be alike: then nothing else is looked for.
+    If both cases name employers, those must be similar, so only their keys are used.
     """
     parties = _compared(named)
     kinds = ["beside False"] if _has_employer(parties) else ["beside False", "beside True"]
@@ -117,7 +118,7 @@ def _hash(text: str) -> int:
 
 
 def index_names(connection: Connection, case: Case, *, is_new: bool) -> None:
-    """Write the keys of a case, or those that are not there yet."""
+    """Write the blocking keys of a case that are not stored yet."""
     parties = sorted(case.parties, key=lambda party: party.id)
     keys = keys_of_case(case.country, (names_of_party(party.role, party.named) for party in parties))
     rows = [{"key": key, "received_on": case.received_on, "case_id": case.id} for key in keys]
@@ -131,7 +132,9 @@ _INSERT = insert(BlockingKey)
 
 
 def are_alike(name: str, other_name: str) -> bool:
-    """Alike as wholes, and no less so without the words that half of all workplaces have in their names."""
+    """Return whether names are similar as wholes, and also without the words that half of all workplaces have in
+    common.
+    """
     (one, own), (other, others) = _phonetic_words(name), _phonetic_words(other_name)
     as_wholes = token_sort_ratio(one, other)
     if own and others:
@@ -141,9 +144,10 @@ def are_alike(name: str, other_name: str) -> bool:
 
 @lru_cache(maxsize=20_000)
 def blocking_keys(name: str) -> tuple[str, ...]:
-    """The own words of a name by their sound, and all of them in one, whole and without each one of its letters.
+    """Return the keys of a name: of its distinctive words by sound, and of all of them together, whole and without each
+    letter.
 
-    Of names that are alike 98 of 100 share one.
+    Of similar names, 98 of 100 share a key.
     """
     whole, own = _phonetic_words(name)
     words = sorted((own or whole).split())
@@ -156,7 +160,7 @@ def blocking_keys(name: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=20_000)
 def _phonetic_words(name: str) -> tuple[str, str]:
-    """A name by its sound, whole and without the words that are common in the trade."""
+    """Return a name by its sound, whole and without the words that are common in the trade."""
     whole = phonetic(name)
     return whole, " ".join(word for word in whole.split() if not _is_common(word))
 
@@ -167,17 +171,19 @@ def _is_common(word: str) -> bool:
 
 
 _FORMS = r"\b(limited|limitd|ltd|pvt|private|co|company|corporation|corp|inc|plc|llc|gmbh|tbk|pt|sdn|bhd|sa|cv)\b"
-"""Forms of companies: one spelling has them and the next has not."""
+"""Legal forms of companies, which spellings often omit."""
 _PHONETIC_RULES = (
     (r"\bkn", "n"), (r"\by", "j"), ("ph", "f"), ("sh", "s"), ("[ckg]h", "k"), ("th", "t"), ("dh", "d"),
     ("bh", "b"), ("c(?=[eiy])", "s"), ("c|q", "k"), ("x", "ks"), ("z|j", "g"), ("v|w", "b"), ("ng|m", "n"),
 )  # fmt: skip
-"""Letters and pairs that one language writes for the other's."""
+"""Letters and pairs of letters that different languages write for the same sound."""
 
 
 @lru_cache(maxsize=20_000)
 def phonetic(name: str) -> str:
-    """A name by its consonants, in Latin letters: `ব্রাইট স্টিচ লিমিটেড` and `Bright Stitch Ltd` come close."""
+    """Return a name by its consonants in Latin letters: `ব্রাইট স্টিচ লিমিটেড` and `Bright Stitch Ltd` become
+    similar.
+    """
     plain = re.sub(_FORMS, " ", re.sub(r"[^a-z ]", "", anyascii(name).lower()))
     for spelt, meant in _PHONETIC_RULES:
         plain = re.sub(spelt, meant, plain)

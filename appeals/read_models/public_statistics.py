@@ -1,11 +1,11 @@
-"""Figures: public counts of published cases, from which no count of one to four cases can be worked out.
+"""Public statistics: counts of published cases, from which no count of one to four cases can be worked out.
 
-Cases are counted in batches. A batch is formed once and never changes; every figure is a sum of whole batches; and a
-batch holds at least five *fresh* cases, which stood in no batch before. Why that is enough (invariant 8): put all
-batches in the order of time, and take any sum or difference of figures, of whatever tables and days, that comes to
-the count of one set of cases. Of the batches that are left in it, the latest holds five cases that stand in no earlier
-one, so that all five are counted alike, and are in the set. Hence no cell, no total, and no difference of two tables
-or two days counts fewer than five cases.
+Cases are counted in batches. A batch never changes, every count is a sum of whole batches, and a batch has at least
+five *fresh* cases, which were in no batch before. This is enough (section 6 of the domain specification, invariant 8):
+put all batches in the order of time, and take any sum or difference of counts, of any tables and days, that results in
+the count of one set of cases. Of the batches that remain in it, the latest has five cases that are in no earlier one,
+so all five are counted alike and are in the set. So no cell, no total, and no difference of two tables or two days
+counts fewer than five cases.
 """
 
 from collections import Counter, defaultdict
@@ -26,7 +26,7 @@ from appeals.database.locks import AdvisoryLock, acquire_lock
 from appeals.vocabulary import HEADING, ViolationCode
 
 MIN_CELL = 5
-"""No figure counts fewer cases (domain.md, invariant 8)."""
+"""The smallest count of any cell (section 6 of the domain specification, invariant 8)."""
 
 PublicDimension = Literal["country", "year", "heading"]
 PUBLIC_DIMENSIONS: tuple[PublicDimension, ...] = get_args(PublicDimension)
@@ -35,7 +35,7 @@ Value = TypeVar("Value")
 
 
 class SuppressionBatch(Base):
-    """A batch, and what is told of it: null and no heading where its cases differ. It stands until it is dissolved."""
+    """A batch and its values; null, and no headings, where its cases differ. It is valid until it is dissolved."""
 
     __tablename__ = "suppression_batch"
 
@@ -48,9 +48,10 @@ class SuppressionBatch(Base):
 
 
 class SuppressionBatchCase(Base):
-    """A case in a batch. Rows are kept when the batch is dissolved: they tell that a case is no longer fresh.
+    """A case in a batch. Rows are kept after the batch is dissolved, since they show that a case is no longer fresh.
 
-    `case_id` is no foreign key: checking it would wait for whoever has locked the case, who may wait to settle.
+    `case_id` is not a foreign key: checking it would wait for a transaction that has locked the case and may itself
+    wait for the lock of the batches.
     """
 
     __tablename__ = "suppression_batch_case"
@@ -62,11 +63,12 @@ class SuppressionBatchCase(Base):
 def public_statistics(
     session: Session, published: Select[UUID], by: tuple[PublicDimension, ...]
 ) -> list[dict[str, str | int | None]]:
-    """The cells of one table: the value of each dimension, null where it is not told, and the count under `cases`.
+    """Return the cells of one table: the value of each dimension, null if the batch does not reveal it, and the count
+    under `cases`.
 
-    `published` selects the ids of the cases that outsiders may read now. A batch that holds another is left out,
-    whether or not it was dissolved yet: a consent runs out without anybody writing. A batch with several headings
-    counts under each of them; the total, `by=()`, counts it once. There are no cells of none.
+    `published` selects the ids of cases that outsiders may read now. A batch that holds another case is left out even
+    before it is dissolved, because a consent may expire without a write. A batch with several headings counts under
+    each of them; the total, `by=()`, counts it once. Empty cells are left out.
     """
     columns = (SuppressionBatch.country, SuppressionBatch.year, SuppressionBatch.headings)
     standing = (
@@ -80,7 +82,7 @@ def public_statistics(
 
 
 class PublicCount(NamedTuple):
-    """How many cases stand in batches of which the same is told."""
+    """The number of cases in batches with the same values."""
 
     country: str | None
     year: int | None
@@ -89,7 +91,7 @@ class PublicCount(NamedTuple):
 
 
 def tabulate(counted: Iterable[PublicCount], by: tuple[PublicDimension, ...]) -> dict[Cell, int]:
-    """The sum of each cell; a cell has a value for each dimension, in the order of `by`."""
+    """Return the sum of each cell. A cell has a value for each dimension, in the order of `by`."""
     cells = Counter[Cell]()
     for country, year, headings, cases in counted:
         under: list[str] | list[None] = sorted(headings) or [None]
@@ -104,10 +106,10 @@ def tabulate(counted: Iterable[PublicCount], by: tuple[PublicDimension, ...]) ->
 
 
 def update_batches(session: Session, published: Select[UUID], now: datetime) -> None:
-    """Bring the batches up to what is published: dissolve those that hold another case, and form new ones.
+    """Update the batches to what is published: dissolve those with a case that is not, and form new ones.
 
-    To be called last in the transaction that publishes or takes down, and now and then for the cases that wait and
-    the consents that run out. From here to the end of the transaction nobody else settles.
+    It is called last in the transaction that publishes or takes down, and regularly for cases that wait and consents
+    that expire. It holds a lock to the end of the transaction.
     """
     session.flush()
     acquire_lock(session.connection(), AdvisoryLock.COUNTING)
@@ -125,13 +127,13 @@ _IS_CURRENT = SuppressionBatch.dissolved_at.is_(None)
 
 
 def _broken(published: Select[UUID]) -> Select[UUID]:
-    """The batches that hold a case that is not published."""
+    """Return the batches that hold a case that is not published."""
     return select(SuppressionBatchCase.batch_id).where(SuppressionBatchCase.case_id.not_in(published))
 
 
 @dataclass(frozen=True)
 class BatchItem:
-    """A published case that waits to be counted; fresh when it never was."""
+    """A published case that waits to be counted. It is fresh if it was in no batch before."""
 
     case_id: UUID
     country: str
@@ -141,7 +143,7 @@ class BatchItem:
 
 
 def _unbatched(session: Session, published: Select[UUID]) -> list[BatchItem]:
-    """The published cases that stand in no batch."""
+    """Return the published cases that are in no batch."""
     counted = select(SuppressionBatchCase.case_id)
     fresh = Case.id.not_in(counted)
     true_enough = and_(Violation.case_id == Case.id, Violation.grade.in_(TRUE_ENOUGH))
@@ -159,7 +161,7 @@ def _unbatched(session: Session, published: Select[UUID]) -> list[BatchItem]:
 
 @dataclass(frozen=True)
 class Batch:
-    """Cases to be counted together, and what is told of them."""
+    """Cases to be counted together, and their values."""
 
     country: str | None
     year: int | None
@@ -173,13 +175,13 @@ COARSER: tuple[Callable[[BatchItem], Hashable], ...] = (
     lambda item: item.year,
     lambda item: None,
 )
-"""What cases must share at least, once they have waited for their like until the end of the year."""
+"""The values that the cases of a batch must share at least, once they have waited until the end of the year."""
 
 
 def form_batches(waiting: Iterable[BatchItem], this_year: int) -> list[Batch]:
-    """The batches that can be formed of those who wait; the others go on waiting.
+    """Return the batches that the waiting cases can form. The others go on waiting.
 
-    Cases that share everything come together at any time. Those received before this year take what is left.
+    Cases that share all values form batches at any time. Those received before this year form batches of the rest.
     """
     batches, left = _gather(waiting, lambda item: (item.country, item.year, item.headings))
     left = [item for item in left if item.year < this_year]
@@ -190,7 +192,7 @@ def form_batches(waiting: Iterable[BatchItem], this_year: int) -> list[Batch]:
 
 
 def _gather(items: Iterable[BatchItem], alike: Callable[[BatchItem], Hashable]) -> tuple[list[Batch], list[BatchItem]]:
-    """The batches of those that are alike, and the items of which there are too few fresh ones."""
+    """Return the batches of cases with the same values, and the items that are too few."""
     groups = defaultdict[Hashable, list[BatchItem]](list)
     for item in sorted(items, key=lambda item: item.case_id):
         groups[alike(item)].append(item)
@@ -203,7 +205,7 @@ def _gather(items: Iterable[BatchItem], alike: Callable[[BatchItem], Hashable]) 
 
 
 def _split_group(group: list[BatchItem]) -> list[Batch]:
-    """As many batches as there are five fresh cases for each: when one is dissolved, few cases go with it."""
+    """Return as many batches as possible with five fresh cases each, so that a dissolved batch affects few cases."""
     fresh, others = (
         [item for item in group if item.first_published],
         [item for item in group if not item.first_published],
@@ -213,7 +215,7 @@ def _split_group(group: list[BatchItem]) -> list[Batch]:
 
 
 def _batch(items: list[BatchItem]) -> Batch:
-    """What all share is told."""
+    """Return a batch with the values that all its cases share."""
     return Batch(
         country=_shared(item.country for item in items),
         year=_shared(item.year for item in items),

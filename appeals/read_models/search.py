@@ -1,9 +1,9 @@
-"""Search: the words by which a case is found, and by whom.
+"""Search: the words by which a case is found, and for whom.
 
-Each case has one document. Everybody who sees the case finds it by what the status view tells: its title, its public
-summary, both in all their languages, and its country. Who works on it finds it besides by the parties, as the case
-names them: their names, also in their own script, and their provinces. Never by the narrative, by anything sealed, or
-by a person. The words are cut and folded here (`read_models/tokenizer.py`), so that both databases find the same.
+Each case has one document. Everybody who sees the case finds it by the texts of the status view: its title and public
+summary in all their languages, and its country. Those who work on it also find it by its parties, in the words of the
+case: their names, also in their own script, and their provinces. The narrative, sealed fields and people are not
+indexed. The words are split and folded here (`read_models/tokenizer.py`), so that both databases find the same.
 """
 
 import hashlib
@@ -28,18 +28,22 @@ from appeals.fields import FIRST_DAY
 from appeals.read_models.tokenizer import Term, terms_in, terms_of
 
 INDEX_VERSION = 1
-"""Counted up whenever other words come out of the same case: every document is then written anew."""
+"""The version of the words. Increase it if other words come from the same case: all documents are then
+written again.
+"""
 FOR_ALL, FOR_WORK = "a", "w"
-"""What a lexeme begins with: it is for everybody who sees the case, or for those who work on it."""
+"""The prefixes of lexemes: for everybody who sees the case, and for those who work on it."""
 ALSO_CALLED = {
     "CI": "Ivory Coast", "CV": "Cape Verde", "CZ": "Czech Republic", "MK": "Macedonia", "MM": "Burma",
     "SZ": "Swaziland", "TL": "East Timor", "TR": "Turkey",
 }  # fmt: skip
-"""Countries by names that ISO 3166-1 does not have, or not any more."""
+"""Names of countries that are missing in ISO 3166-1, or no longer in it."""
 
 
 class SearchDocument(Base):
-    """The words of a case. `place` is where the case stands in the register: by day of receipt, then by when logged."""
+    """The words of a case. `place` is its position in the list of cases: by the day of receipt, then by the time of
+    logging.
+    """
 
     __tablename__ = "search_document"
 
@@ -49,9 +53,9 @@ class SearchDocument(Base):
 
 
 def search_matches(session: Session, caller: Caller, query: str, *, before: int | None = None) -> FullTextMatch:
-    """The cases that a query finds among those that the caller sees, and their place in the register.
+    """Return a full-text match for the cases that a query finds and the caller sees, with their places.
 
-    `before` is the place of the case after which a page begins, where they are listed by place.
+    `before` is the place of the case after which a page starts, if the list is ordered by place.
     """
     terms = terms_of(query)
     readers = (FOR_ALL, FOR_WORK) if may_work_on_cases(caller) else (FOR_ALL,)
@@ -65,9 +69,9 @@ def _wanted(terms: Iterable[Term], *readers: str) -> TermGroups:
 
 
 def index(connection: Connection, case: Case, former: str | None, *, is_new: bool = False) -> str:
-    """Write the words of a case, unless they are those of which the digest is `former`; their digest.
+    """Write the words of a case unless their digest is `former`, and return their digest.
 
-    `former` is what this returned the last time. Of a case that is new, nothing was written before.
+    `former` is the result of the last call. A new case has no words yet.
     """
     words = lexemes(case)
     digest = words_digest(words)
@@ -79,26 +83,26 @@ def index(connection: Connection, case: Case, former: str | None, *, is_new: boo
 
 
 def reindex(connection: Connection, cases: Sequence[Case]) -> dict[UUID, str]:
-    """Write the words of some hundreds of cases at once, whatever is there; the digests by the ids of the cases."""
+    """Write the words of many cases at once, and return the digests by the ids of the cases."""
     words = {case.id: lexemes(case) for case in cases}
     _write(connection, cases, words)
     return {case_id: words_digest(case_words) for case_id, case_words in words.items()}
 
 
 def words_digest(words: list[str]) -> str:
-    """What tells whether other words are written of a case."""
+    """Return the digest of the words, which shows whether they changed."""
     return hashlib.sha256(f"{INDEX_VERSION} {' '.join(words)}".encode()).hexdigest()
 
 
 class SearchTexts(NamedTuple):
-    """The texts of a case that it is found by: those that everybody is told who sees it, and those of its team."""
+    """The texts by which a case is found: those for everybody who sees it, and those for its team."""
 
     to_all: tuple[str, ...]
     to_team: tuple[str, ...]
 
 
 def texts_of(case: Case) -> SearchTexts:
-    """The texts that a case is found by."""
+    """Return the texts by which a case is found."""
     to_all = (case.title, case.public_summary, *_names_of(case.country), *_translated(case))
     to_team = (text for party in case.parties for text in (*party.names, party.named.get("province")))
     return SearchTexts(tuple(filter(None, to_all)), tuple(filter(None, to_team)))
@@ -109,12 +113,12 @@ def _translated(case: Case) -> Iterator[str | None]:
 
 
 def lexemes(case: Case) -> list[str]:
-    """The words of a case, each once; those of its parties only where nobody else is told them."""
+    """Return the distinct words of a case; a word of its parties only if it is not among the words for everybody."""
     return words_of(texts_of(case))
 
 
 def words_of(texts: SearchTexts) -> list[str]:
-    """The words of a case of which these texts are told."""
+    """Return the words of a case with these texts."""
     for_all, for_work = map(_terms, texts)
     marked = {FOR_ALL + term for term in for_all} | {FOR_WORK + term for term in for_work - for_all}
     return sorted(marked)
@@ -125,7 +129,7 @@ def _terms(texts: Iterable[str]) -> set[str]:
 
 
 _terms_in = lru_cache(maxsize=10_000)(terms_in)
-"""Names of countries and brands come again and again."""
+"""A cache, because names of countries and brands repeat."""
 
 
 @cache
@@ -135,7 +139,7 @@ def _names_of(country: str) -> list[str]:
 
 
 def _write(connection: Connection, cases: Sequence[Case], words: dict[UUID, list[str]]) -> None:
-    """Change the documents there are of these cases, and add the others at the first places that are free."""
+    """Update the existing documents of these cases, and insert the others at the first free places."""
     places = {row.case_id: row.place for row in connection.execute(_PLACES, {"case_ids": list(words)})}
     changed = [{"at": place, "words": words[number]} for number, place in places.items()]
     if changed:
@@ -166,8 +170,10 @@ def index_new(connection: Connection, received: dict[UUID, date], words: dict[UU
 
 
 def _place(case_id: UUID, received_on: date) -> int:
-    """The day of receipt in the higher 17 bits of 63, the millisecond of the id in the others.
+    """Return the place of a case: the day of receipt in the upper 17 of 63 bits, the millisecond of its id in the
+    others.
 
-    So the order of places is that of the register; cases of a day that were logged in one millisecond are neighbours.
+    So the order of places is that of the list. Cases of one day that were logged in the same millisecond are
+    neighbours.
     """
     return (received_on - FIRST_DAY).days << 46 | case_id.int >> 80

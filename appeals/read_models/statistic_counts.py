@@ -1,4 +1,4 @@
-"""How a case is counted in statistics: its values, the cells they are kept in, and the delta that a write leaves."""
+"""How a case is counted in statistics: its values, their cells, and the delta that a write leaves."""
 
 import json
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ Dimension = Literal[
 
 
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
-"""What cases are counted by; `received` and `closed` are months."""
+"""The dimensions of statistics; `received` and `closed` are months."""
 
 
 Dated = Literal["received", "closed"]
@@ -31,31 +31,31 @@ Every = Literal["month", "year"]
 
 
 Counted = dict[str, list[str]]
-"""How a case is counted: its values in each dimension, and under `within` the entities that it is counted for."""
+"""How a case is counted: its values in each dimension, and under `within` the entities for which it counts."""
 
 
 Values = tuple[str, ...]
 
 
 StatisticCell = tuple[str, bool, str, str]
-"""The dimensions, whether the case is widely visible, and a value in each dimension."""
+"""The dimensions, whether the case is widely visible, and the value in each dimension."""
 
 
 WIDELY_VISIBLE = frozenset({Visibility.REGIONAL, Visibility.NETWORK})
-"""With these, more see a case than who has to do with its lead."""
+"""Visibilities with which others than those concerned with the lead see a case."""
 
 
 NONE = ""
-"""The value of a case that has none, and where there is no second dimension."""
+"""The value for none, and for a missing second dimension."""
 
 
 WITHIN = "within"
 
 
 class Statistic(Base):
-    """A cell: how many cases have these values in these dimensions, up to the deltas that are not folded yet.
+    """A cell: how many cases have these values in these dimensions, without the deltas that are not folded yet.
 
-    Those that are widely visible and the others are counted in cells of their own; who gets exact counts gets the sum.
+    Widely visible cases have their own cells. Exact counts are the sum of both.
     """
 
     __tablename__ = "statistic"
@@ -69,9 +69,10 @@ class Statistic(Base):
 
 
 class StatisticDelta(Base):
-    """How a case was counted before a write, and how afterwards, as JSON; null where it was or is not counted.
+    """How a case was counted before a write, and after it, as JSON; null if it is not counted.
 
-    `widely_visible` says whether it was or is: for a dashboard no others are read, so that no time tells of them.
+    `widely_visible` says whether either is. A dashboard reads only such rows, so that its response time reveals no
+    others.
     """
 
     __tablename__ = "statistic_delta"
@@ -83,7 +84,7 @@ class StatisticDelta(Base):
 
 
 def counted_dimensions(case: Case) -> Counted | None:
-    """How the case is counted, as it stands; None when it is sealed. Each value is one that the status view shows."""
+    """Return how the case is counted; None if it is sealed. Each value is one that the status view shows."""
     if case.visibility == Visibility.SEALED:
         return None
     codes = sorted({violation.code for violation in case.violations})
@@ -111,7 +112,7 @@ def counted_dimensions(case: Case) -> Counted | None:
 
 
 def log_delta(connection: Connection, before: Counted | None, after: Counted | None) -> None:
-    """Have a case counted otherwise: to be called in the transaction that changes it, with what was told of it last."""
+    """Write the delta of a case, in the transaction that changes it. `before` is how it was counted last."""
     if before != after:
         values = {
             "before": before and json.dumps(before),
@@ -125,7 +126,7 @@ _COUNTED = insert(StatisticDelta)
 
 
 def is_widely_visible(case: Counted) -> bool:
-    """Whether readers around its lead see it; what the root leads is regional to the root alone."""
+    """Return whether readers around its lead see it. The region of a case led by the root is the root alone."""
     below_the_root = len(case[WITHIN]) > 1
     shown = (wide for wide in case.get("visibility", ()) if below_the_root or wide != Visibility.REGIONAL)
     return not WIDELY_VISIBLE.isdisjoint(shown)
@@ -138,11 +139,11 @@ def entities_on(path: str) -> list[str]:
 TABLES: dict[str, tuple[Dimension, ...]] = {
     ",".join(by): by for length in range(3) for by in combinations(DIMENSIONS, length)
 }
-"""The total, each dimension and each pair of them, by the name under which their cells are kept."""
+"""The dimensions of each table, by its name: none for the total, each dimension, and each pair."""
 
 
 def cells_of(case: Counted, tables: Iterable[str]) -> list[StatisticCell]:
-    """Where a case counts in these tables: once under each of its values."""
+    """Return the cells of a case in these tables, one for each of its values."""
     widely_visible = is_widely_visible(case)
     return [
         (name, widely_visible, *values, *[NONE] * (2 - len(values)))  # type: ignore[misc]

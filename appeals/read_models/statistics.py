@@ -1,13 +1,12 @@
-"""Statistics: how many cases there are, by any one or two dimensions, kept by every write and exact at every moment.
+"""Statistics: how many cases there are, by one or two dimensions, updated by every write and always exact.
 
-Counted for an entity are the cases led at or below it, but for sealed ones: what everybody may see who works or reads
-over that entity (`visibility.VIA_LEAD`), so that no count tells of a case to somebody who may not see it. For a
-dashboard only those of them are counted that are widely visible, in fives: of others it is told nothing, whoever adds
-to them.
+The statistics of an entity count the cases led at or below it, except sealed ones. Everybody who works or reads over
+that entity may see those (`visibility.VIA_LEAD`), so no count reveals a case to somebody who may not see it. A
+dashboard counts only those of them that are widely visible, rounded down to fives, so it reveals no others.
 
-A write that changes how a case is counted adds one row, a *delta*: how it was counted before, and how now. No writer
-waits for another at a counter. Deltas are *folded* into the cells now and then. Whoever reads takes cells and deltas in
-one statement, hence from one snapshot. Why: docs/decisions/0022-statistics.md.
+A write that changes how a case is counted adds a row, the *delta*: how it was counted before, and how now. No write
+waits for another at a counter. Deltas are *folded* into the cells regularly. A reader takes cells and deltas in one
+statement, and so from one snapshot. The reasons are in docs/decisions/0022-statistics.md.
 """
 
 import json
@@ -42,20 +41,21 @@ from appeals.read_models.statistic_counts import (
 
 
 def visible_paths(session: Session, caller: Caller, within: str | None) -> list[str]:
-    """The paths of the entities that are counted for a caller, none of them below another.
+    """Return the paths of the entities that are counted for a caller, none of them below another.
 
-    With `within`, that of the entity of this name or id. Raises: Invalid, where the caller has no such role over it.
+    With `within`, it is the path of the entity with this name or id. Raises: Invalid, if the caller has no such role
+    over it.
     """
     if within is None:
         return topmost(grant.path for grant in caller.grants if grant.role in COUNTING_ROLES)
     entity = entity_named(session, within)
     if entity is None or not caller.roles_over(entity.path) & COUNTING_ROLES:
-        raise Invalid([FieldError("?within", "names no entity that cases are counted for in a role of yours")])
+        raise Invalid([FieldError("?within", "is not an entity for which one of your roles counts cases")])
     return [entity.path]
 
 
 def topmost(paths: Iterable[str]) -> list[str]:
-    """Those of the paths that do not lie below another."""
+    """Return the paths that are not below another."""
     paths_above: list[str] = []
     for path in sorted(set(paths)):
         if not paths_above or not path.startswith(paths_above[-1]):
@@ -64,17 +64,19 @@ def topmost(paths: Iterable[str]) -> list[str]:
 
 
 def exact_for(caller: Caller, paths: Iterable[str]) -> bool:
-    """True for who may look at the cases themselves, over each of the entities; to others they are a dashboard.
+    """Return whether the caller may see the cases themselves, over each of the entities. All others get a dashboard.
 
-    To a dashboard no count tells of a case that readers around do not see, and none of few (domain.md 8, invariant 8).
+    A dashboard's counts must not reveal a case that readers around do not see, nor small numbers (section 8 of the
+    domain specification, and section 6, invariant 8).
     """
     return all(caller.roles_over(path) & LEADING_ROLES for path in paths)
 
 
 def asked_for(paths: Collection[str], by: Sequence[Dimension], *, exact: bool) -> AnySelect:
-    """The cells of a table over these entities, and the deltas that are not folded yet: rows for `table_of`.
+    """Return the statement for the cells of a table over these entities, with the deltas not folded yet: rows for
+    `table_of`.
 
-    Not `exact`, only of cases that are widely visible.
+    Without `exact`, it counts only widely visible cases.
     """
     name = ",".join(dimension for dimension in DIMENSIONS if dimension in by)
     missing = type_coerce(null(), String)
@@ -91,7 +93,7 @@ def asked_for(paths: Collection[str], by: Sequence[Dimension], *, exact: bool) -
 def table_of(
     rows: Iterable[Sequence[Any]], paths: Iterable[str], by: Sequence[Dimension], *, exact: bool
 ) -> Counter[Values]:
-    """The count of each combination of values, in the order of `by`; some may be 0."""
+    """Return the count of each combination of values, in the order of `by`; some may be 0."""
     entities = {entities_on(path)[-1] for path in paths}
     order = sorted(by, key=DIMENSIONS.index)
     counts = Counter[Values]()
@@ -113,7 +115,7 @@ def _values(case: Counted, entities: set[str], by: Sequence[Dimension]) -> Itera
 
 
 def over_time(counts: Counter[Values], every: Every) -> Counter[Values]:
-    """Counts of which the first value is a month, by months or years, without what has no date."""
+    """Return counts whose first value is a month, by months or years, without cases that have no date."""
     periods = Counter[Values]()
     for (month, *others), cases in counts.items():
         if month != NONE:
@@ -125,7 +127,7 @@ LENGTH: dict[Every, int] = {"month": 7, "year": 4}
 
 
 def names(session: Session) -> dict[str, str]:
-    """The name of every entity, by its id as it stands in cells."""
+    """Return the name of every entity by its id, as cells contain it."""
     return {row_id.hex: name for row_id, name in session.execute(select(Entity.id, Entity.name))}
 
 
@@ -135,9 +137,9 @@ StatisticValue = str | int | bool | None
 def rows_of(
     counts: Counter[Values], columns: Sequence[str], entities: dict[str, str], *, exact: bool
 ) -> list[dict[str, StatisticValue]]:
-    """Counts as flat rows in the order of their values, null last; nothing is said of what there is none of.
+    """Return counts as flat rows in the order of their values, null last, without zeros.
 
-    Not `exact`, they are rounded down to fives, so that neither a count nor a total less other counts is of fewer.
+    Without `exact` they are rounded down to fives, so that neither a count nor a difference of counts shows fewer.
     """
     step = 1 if exact else MIN_CELL
     display = [

@@ -1,4 +1,4 @@
-"""Folding: deltas of statistics are added to their cells now and then; recounting, and finding what is miscounted."""
+"""Folding adds the deltas of statistics to their cells. Also here: counting all cells again, and finding wrong ones."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ Path = tuple[str, ...]
 
 
 Cell = tuple[str, str, bool, str, str]
-"""A place, and the entity before it."""
+"""A cell with its entity."""
 
 
 FOLD_BATCH_SIZE, FOLD_LEFTOVER = 25, 500
@@ -47,11 +47,10 @@ log = logging.getLogger("appeals")
 
 
 async def run_folding(database: Database, turns: CapacityLimiter) -> None:
-    """Fold some of what there is, now and every second, until cancelled. It takes its turn among those who write.
+    """Fold some deltas every second, until cancelled. It waits in the queue of writes.
 
-    While others wait for theirs it leaves `FOLD_LEFTOVER` deltas for later. After many writes at once more wait than
-    are folded in a turn: then it rests only as long as folding took. They are counted all the same meanwhile, and
-    nobody who writes waits long.
+    While other writes wait, it leaves `FOLD_LEFTOVER` deltas for later. After many writes at once more deltas wait than
+    one turn folds; then it pauses only as long as folding took. They are counted all the same, and no write waits long.
     """
     while True:
         async with turns:
@@ -62,22 +61,22 @@ async def run_folding(database: Database, turns: CapacityLimiter) -> None:
 
 
 def _try_to_fold(database: Database, left: int) -> int:
-    """Fold, if there are more deltas than may be left for later; how many were folded."""
+    """Fold if more deltas wait than may be left for later. Returns how many were folded."""
     try:
         return fold(database) if _more_wait(database, left) else 0
-    except Exception as error:  # whatever is wrong now may be right the next time
+    except Exception as error:  # such as a database that is unreachable for a moment
         log.error("statistics could not be folded: %s", type(error).__name__)
         return 0
 
 
 def _more_wait(database: Database, than: int) -> bool:
-    """True when more deltas than this are not folded yet."""
+    """Return whether more deltas than `number` are not folded yet."""
     with database.reading() as session:
         return session.scalar(select(StatisticDelta.id).offset(than).limit(1)) is not None
 
 
 def fold(database: Database, most: int = FOLD_BATCH_SIZE) -> int:
-    """Add the oldest deltas to the cells and delete them, in one transaction, and nobody else meanwhile; how many."""
+    """Add the oldest deltas to the cells and delete them, in one transaction under a lock. Returns how many."""
     with database.writing() as session:
         acquire_lock(session.connection(), AdvisoryLock.FOLDING)
         oldest = select(StatisticDelta.id).order_by(StatisticDelta.id).limit(most)
@@ -88,9 +87,9 @@ def fold(database: Database, most: int = FOLD_BATCH_SIZE) -> int:
 
 
 def _sum(deltas: Iterable[Sequence[Any]], tables: Collection[str] = tuple(TABLES)) -> Counter[Cell]:
-    """What deltas come to. Of a case that stays where it is, only tables change in which it has another value.
+    """Return the sum of deltas. A case that keeps its entity changes only the tables in which it has another value.
 
-    Where its visibility changes all may, since its cells may be others.
+    If its visibility changes, all tables may change, because its cells may be others.
     """
     by_path = defaultdict[Path, Counter[StatisticCell]](Counter)
     for delta in deltas:
@@ -106,7 +105,7 @@ def _moves(before: Counted, after: Counted, names: Iterable[str]) -> bool:
 
 
 def _spread(by_path: dict[Path, Counter[StatisticCell]]) -> Counter[Cell]:
-    """What was counted for each path, as cells of every entity on it; the counts are used up."""
+    """Return what was counted for each path as cells of every entity on it. The counts are consumed."""
     total = Counter[Cell]()
     while by_path:
         path, counts = by_path.popitem()
@@ -117,7 +116,7 @@ def _spread(by_path: dict[Path, Counter[StatisticCell]]) -> Counter[Cell]:
 
 
 def _add(session: Session, change: Counter[Cell]) -> None:
-    """Add to cells; those that come to nothing go."""
+    """Add counts to cells, and delete cells that become zero."""
     rows = [_row(cell, cases) for cell, cases in sorted(change.items()) if cases]
     for cell in upsert_add(session, Statistic, "cases", rows):
         if cell.pop("cases") == 0:
@@ -130,16 +129,16 @@ def _row(cell: Cell, cases: int) -> dict[str, object]:
     return {"entity_id": UUID(entity), "by": by, **values, "cases": cases}
 
 
-# Counting anew
+# Counting all cells again
 
 CountedCases = Callable[[Session], Iterable[Counted]]
-"""Reads how every case is counted that is counted."""
+"""Reads how every counted case is counted."""
 
 
 def recount(database: Database, kept: CountedCases) -> None:
-    """Count all cells anew, from how every case is counted.
+    """Count all cells again, from how every case is counted.
 
-    What is written meanwhile stays a delta; nobody folds. Where there is one writer at a time, the others wait.
+    Meanwhile other writes leave deltas, and nobody folds. If the database has one writer at a time, other writes wait.
     """
     with database.writing(resting=True) as session:
         acquire_lock(session.connection(), AdvisoryLock.FOLDING)
@@ -154,7 +153,7 @@ def recount(database: Database, kept: CountedCases) -> None:
 
 
 def catch_up(database: Database, kept: CountedCases) -> None:
-    """Count all cells anew where so many deltas wait that to fold them would take longer, as after an upgrade."""
+    """Count all cells again if so many deltas wait that folding them would take longer, as after an upgrade."""
     if _more_wait(database, FOLD_LEFTOVER):
         recount(database, kept)
 
@@ -173,7 +172,7 @@ def _count(cases: Iterable[Counted], tables: Collection[str] = tuple(TABLES)) ->
 
 
 def miscounted(session: Session, kept: CountedCases, tables: Collection[str] = tuple(TABLES)) -> int:
-    """How many cells, with the deltas that are not folded yet, are not what counting anew gives: none, ever."""
+    """Return how many cells, with the deltas not folded yet, differ from a new count. There should never be any."""
     columns = (Statistic.by, Statistic.widely_visible, Statistic.first, Statistic.second)
     cells = (
         select(Statistic.entity_id, Statistic.cases, *columns)

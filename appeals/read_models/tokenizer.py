@@ -1,8 +1,8 @@
-"""Words: what a text is found by, the same in every script and on every database.
+"""The tokenizer: it splits a text into the words by which it is found, the same for every script and database.
 
-Where a script puts spaces between words, a word is a run of letters, marks and digits. Thai, Lao, Burmese, Khmer,
-Chinese, Japanese and Korean are cut into pairs of neighbouring characters, so that any part of a run is found in it.
-Case, accents and the letters that keyboards of other languages lack are folded; nothing is transliterated.
+If a script puts spaces between words, a word is a run of letters, marks and digits. Thai, Lao, Burmese, Khmer, Chinese,
+Japanese and Korean are split into pairs of neighbouring characters, so that any part of a run is found. Case, accents
+and letters that other keyboards lack are folded; nothing is transliterated.
 """
 
 import re
@@ -12,13 +12,13 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 LONGEST = 40
-"""Of a longer word so many characters count, where it stands and where it is asked for."""
+"""The number of characters of a word that count, in texts and in queries."""
 
 _LETTERS = str.maketrans(
     {
         **{"đ": "d", "ð": "d", "ɖ": "d", "ɗ": "d", "ø": "o", "ɔ": "o", "ł": "l", "ı": "i", "ħ": "h", "ŧ": "t"},
         **{"ŋ": "n", "ɓ": "b", "ƙ": "k", "ƴ": "y", "ə": "e", "ɛ": "e", "æ": "ae", "œ": "oe", "þ": "th"},
-        # Arabic as it is written in Arabic, Persian, Urdu and Kurdish; the signs on its letters fall away as accents.
+        # Letters of Arabic, Persian, Urdu and Kurdish; their signs are removed like accents.
         **{"\u0640": "", "ٱ": "ا", "ى": "ي", "ی": "ي", "ے": "ي", "ک": "ك", "ة": "ه", "ہ": "ه", "ھ": "ه", "ە": "ه"},
     }
 )
@@ -29,27 +29,27 @@ _UNSPACED = re.compile(
     "\u3005-\u3007\u3040-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 _NUKTA = 7
-"""The combining class of the dot below a letter of Indic scripts, which half of the keyboards leave out."""
+"""The combining class of the dot below Indic letters, which half of the keyboards lack."""
 
 
 class Term(NamedTuple):
-    """What a query asks for: a word, or any word that begins so."""
+    """A term of a query: a word, or a prefix."""
 
     text: str
     begins: bool = False
 
 
 def terms_in(text: str) -> set[str]:
-    """The terms that a text is found by.
+    """Return the terms by which a text is found.
 
-    A run of an unspaced script gives its pairs, and its last character alone: whatever begins with a character is then
-    every place where it stands.
+    A run of a script without spaces gives its pairs and its last character alone. So a search for one character finds
+    it anywhere.
     """
     return {term for run, unspaced in _runs(text) for term in ([*_pairs(run), run[-1]] if unspaced else [run])}
 
 
 def terms_of(query: str) -> list[Term]:
-    """The terms that a query asks for, all of which must be found; its last word may be the beginning of one."""
+    """Return the terms of a query, all of which must be found. Its last word may be a prefix."""
     runs = _runs(query)
     params = [term for run, unspaced in runs for term in _asked(run, unspaced=unspaced)]
     if runs and not runs[-1][1]:
@@ -58,7 +58,7 @@ def terms_of(query: str) -> list[Term]:
 
 
 def words_in(query: str) -> int:
-    """How many words a query has; a run of an unspaced script is one."""
+    """Return the number of words of a query. A run of a script without spaces counts as one."""
     return len(_runs(query))
 
 
@@ -73,21 +73,21 @@ def _pairs(run: str) -> list[str]:
 
 
 def _runs(text: str) -> list[tuple[str, bool]]:
-    """The words of a text, and the runs of unspaced scripts, for which True stands beside them."""
+    """Yield the words of a text, and the runs of scripts without spaces; True marks the latter."""
     cut = (("".join(run), kind) for kind, run in groupby(fold(text), _kind))
     return [(run if kind else run[:LONGEST], bool(kind)) for run, kind in cut if kind is not None]
 
 
 @lru_cache(maxsize=4096)
 def _kind(character: str) -> bool | None:
-    """True for what is written without spaces, False for what words are made of, None for what parts them."""
+    """Return True for scripts without spaces, False for other word characters, None for separators."""
     if unicodedata.category(character)[0] not in "LMN" or "\u02b0" <= character <= "\u02ff":
         return None
     return bool(_UNSPACED.match(character))
 
 
 def fold(text: str) -> str:
-    """A text without case, accents and vowel signs that are left out at will; digits as 0 to 9."""
+    """Return a text without case, accents and optional vowel signs, and with digits as 0 to 9."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return unicodedata.normalize("NFC", "".join(map(_folded, plain)).translate(_LETTERS))
 
@@ -101,6 +101,8 @@ def _folded(character: str) -> str:
 
 
 def _is_accent(mark: str) -> bool:
-    """True for accents, Hebrew and Arabic vowels and the nukta; not for the marks that Indic words are spelt with."""
+    """Return whether a mark is an accent, a Hebrew or Arabic vowel or the nukta; not the marks that Indic words are
+    spelled with.
+    """
     place = unicodedata.combining(mark)
     return 10 <= place <= 35 or place >= 200 or (place == _NUKTA and not _UNSPACED.match(mark))

@@ -1,4 +1,5 @@
-"""The views of a case: the whole list of what each shows, and nothing else is shown (domain.md 4, visibility).
+"""The views of a case. Each view lists all that it shows, and nothing else is shown (section 4 of the domain
+specification, visibility).
 
 - the *public view*, of published cases only, at the level that was consented to, as it was approved;
 - the *status view*, for those who follow a case: codes, dates, counts, and texts that are safe;
@@ -66,9 +67,9 @@ class Range(Model):
 
 
 class CaseOutput(Model):
-    """A case as lists and steps tell of it: codes, dates, counts, and a title and summary that are safe to read.
+    """A case in lists and steps: codes, dates, counts, and a title and summary that name no person.
 
-    `channel`, `handover_to_id` and `assignee_id` are for those who work on the case, and null to others.
+    `channel`, `handover_to_id` and `assignee_id` are shown only in the work view, and null in others.
     """
 
     reference: str
@@ -104,7 +105,7 @@ class CaseOutput(Model):
     version: int
     recorded_at: datetime
     updated_at: datetime
-    view: Annotated[View, Field(description="What you get of this case.")]
+    view: Annotated[View, Field(description="The view of this case that you get.")]
 
 
 FOR_WORK = ("channel", "handover_to_id", "assignee_id")
@@ -150,7 +151,7 @@ class PromiseStatus(Model):
 
 
 class FullView(CaseOutput):
-    """What every view of one case shows besides: the counts that are quoted, and what became of people."""
+    """A case with the counts that are quoted, and what became of people; the base of both full views."""
 
     counts: list[tally.Headline]
     detention: tally.Detention
@@ -158,7 +159,7 @@ class FullView(CaseOutput):
 
 
 class StatusView(FullView):
-    """A case to those who follow it."""
+    """A case in the status view."""
 
     violations: list[ViolationStatus]
     demands: list[DemandStatus]
@@ -167,7 +168,7 @@ class StatusView(FullView):
 
 
 class WorkView(FullView):
-    """A case to its team: everything that is not sealed."""
+    """A case in the work view: everything that is not sealed."""
 
     requester: str
     help_asked: str
@@ -193,17 +194,17 @@ class WorkView(FullView):
 
 
 def most(caller: Caller, case: Case) -> View:
-    """The fullest view of the case that the caller may have."""
+    """Return the fullest view of the case that the caller may have."""
     return View.WORK if is_on_team(caller, case) else View.STATUS
 
 
 def of_case(caller: Caller, case: Case, view: View) -> StatusView | WorkView:
-    """The case in a view."""
+    """Return the case in a view."""
     return work_view(caller, case) if view is View.WORK else status_view(caller, case)
 
 
 def status_view(caller: Caller, case: Case) -> StatusView:
-    """The case as those see it who follow it: only the demands that stand, and nothing of who works on it."""
+    """Return the case in the status view: only current demands, and nothing about who works on it."""
     shown = _read(case, _STATUS_FIELDS) | dict.fromkeys(FOR_WORK)
     return StatusView.model_validate(
         shown
@@ -216,7 +217,7 @@ def status_view(caller: Caller, case: Case) -> StatusView:
 
 
 def work_view(caller: Caller, case: Case) -> WorkView:
-    """The case as its team sees it."""
+    """Return the case in the work view."""
     return WorkView.model_validate(
         _read(case, _WORK_FIELDS)
         | {
@@ -229,7 +230,7 @@ def work_view(caller: Caller, case: Case) -> WorkView:
 
 
 def survivor_reference(caller: Caller, case: Case) -> str | None:
-    """The case that this one was merged into, where the caller sees that."""
+    """Return the reference of the survivor if the caller sees it, or None."""
     survivor = case.merged_into
     return survivor.reference if survivor and sees(caller, survivor) else None
 
@@ -245,8 +246,8 @@ _WORK_FIELDS = tuple(set(WorkView.model_fields) - {"merged_into_reference", "req
 
 
 def tag_of(version: int, shown: bytes) -> str:
-    """The strong validator of a case that is shown in these bytes: its first number is the version for `If-Match`.
+    """Return the strong validator of a case shown in these bytes. Its first number is the version for `If-Match`.
 
-    The rest follows from what is shown alone, so that it tells nothing of what is not.
+    The rest depends only on what is shown, so that it reveals nothing else.
     """
     return f'"{version}-{hashlib.sha256(shown).hexdigest()[:20]}"'

@@ -332,7 +332,7 @@ def test_a_query_without_words_or_with_too_many_is_refused(library: World, query
     (error,) = answer.json()["errors"]
     assert error["pointer"] == "?q"
     too_long = "String should have at most 200 characters"
-    assert error["says"] == (too_long if len(query) > 200 else "must hold a letter or digit, and 20 words at most")
+    assert error["says"] == (too_long if len(query) > 200 else "must contain a letter or digit, and at most 20 words")
 
 
 @pytest.mark.parametrize(

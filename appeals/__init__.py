@@ -1,3 +1,3 @@
-"""The urgent appeal case service: cases, guarded steps, consent, and who may see what."""
+"""The case service for urgent appeals: cases, guarded steps, consents, and who may see what."""
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
-"""The `appeals` command: serve, migrate, the network and its keys, replay, the table of steps, the policy, the doctor.
+"""The entry point of the `appeals` command.
 
-Only `serve` makes something out of nothing: a database, a network, a pepper. What is refused makes nothing.
+Only `serve` creates a database, a network or a pepper. A command that is refused creates nothing.
 """
 
 import sys
@@ -10,11 +10,13 @@ from appeals.cli.commands import cli
 
 
 def main() -> None:
-    """Run the command; ordinary mistakes are told in a sentence."""
+    """Run the command. An expected failure ends it with a sentence."""
     try:
         cli()
     except Exception as error:
-        sentence = import_module("appeals.cli.failures").sentence_for(error)  # which needs what `--help` does not
+        sentence = import_module("appeals.cli.failures").sentence_for(
+            error
+        )  # imported late, because `--help` does not need it
         if sentence is None:
             raise
         sys.exit(f"appeals: {sentence}")

@@ -1,4 +1,4 @@
-"""The application: the one place that knows every part."""
+"""The application: the one module that imports every part."""
 
 import base64
 import hashlib
@@ -64,7 +64,9 @@ DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data:; script-src 'self' 'sha256-{script}'; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 )
-"""The page draws with inline styles, but runs no script than those of this service and the one line that starts it."""
+"""The content security policy of the interactive page: inline styles, the service's own scripts, and one
+inline script.
+"""
 
 
 ROUTERS = (
@@ -88,21 +90,21 @@ ROUTERS = (
     webhooks.router,
     access_log.router,
 )
-"""What is read most stands first: paths are tried in this order."""
+"""The routers, the most used first, because paths are tried in this order."""
 
 
 def api_routes() -> list[Route]:
-    """Every route of the API, those of outsiders too."""
+    """Return every route of the API, including public ones."""
     return [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
 
 
 def routes() -> dict[str, str]:
-    """Where each operation stands, as method and path, by its name."""
+    """Return the method and path of each operation by its name."""
     return {route.name: f"{route.method} {route.path}" for route in api_routes()}
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
-    """The application for these settings; it opens the database but does not migrate it."""
+    """Return the application for these settings. It opens the database but does not migrate it."""
     database = database or database_of(settings)
     context = context_of(settings, database)
     app = FastAPI(
@@ -121,7 +123,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
 
 
 def _lifespan(settings: Settings, database: Database, context: AppContext) -> Lifespan:
-    """What runs beside the requests, from the start of the process to its end."""
+    """Return the lifespan of the application: the tasks that run beside the requests."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Callable[[], None]]]:
@@ -144,8 +146,8 @@ def _lifespan(settings: Settings, database: Database, context: AppContext) -> Li
 def _add_routes(app: FastAPI, context: AppContext) -> None:
     api = api_routes()
     for route in api:
-        policy_of(route.name)  # a route that no policy names stops the start
-    # Routers that are included in it would cost each request a search of their own.
+        policy_of(route.name)  # raises for a route without a policy
+    # The routes are added directly: included routers would cost each request another search.
     app.router.routes.extend([*api, *health.router.routes])
     _register_docs(app)
     for kind, handler in HANDLERS.items():
@@ -155,23 +157,23 @@ def _add_routes(app: FastAPI, context: AppContext) -> None:
 
 
 def _add_middleware(app: FastAPI, context: AppContext, database: Database) -> None:
-    """What is added last comes first."""
+    """Add the middleware. The last one added is the outermost."""
     app.add_middleware(FastReadMiddleware, quick=context.fast_reads)
     app.add_middleware(
         CallerMiddleware,
         database=database,
         callers=context.callers,
         limiters=context.limiters,
-        now=lambda: context.now(),  # noqa: PLW0108 - tests set the clock of all desks
+        now=lambda: context.now(),  # noqa: PLW0108 - tests replace the clock
     )
     app.add_middleware(ResponseHeadersMiddleware)
 
 
 def context_of(settings: Settings, database: Database) -> AppContext:
-    """What the operations of this process work with."""
+    """Return the context of the routes of this process."""
     pepper, turns = pepper_of(settings), CapacityLimiter(database.writes_at_once)
     limiters = RateLimiters.of(settings)
-    # SQLite has one writer at a time; to PostgreSQL the log has a connection that no other writer takes.
+    # SQLite has one writer at a time; on PostgreSQL the log has a connection of its own.
     recorder = AccessLogWriter(database, turns if database.embedded else nullcontext(), note_use)
     callers = CallerCache(pepper)
     reader = RawReader(database)
@@ -179,7 +181,7 @@ def context_of(settings: Settings, database: Database) -> AppContext:
         reader,
         recorder,
         pepper,
-        lambda: context.now(),  # noqa: PLW0108 - the desk is made of it
+        lambda: context.now(),  # noqa: PLW0108 - the context does not exist yet
         callers.latest_time,
     )
     loopback = settings.webhooks_to_loopback
@@ -202,13 +204,13 @@ def context_of(settings: Settings, database: Database) -> AppContext:
 
 
 def dispatcher_of(settings: Settings, database: Database, context: AppContext) -> delivery.WebhookDispatcher:
-    """Who carries events to webhooks in this process."""
+    """Return the webhook dispatcher of this process."""
     client = delivery.client(to_loopback=settings.webhooks_to_loopback)
     return delivery.WebhookDispatcher(database, context.write_queue, context.pepper, client)
 
 
 def _register_docs(app: FastAPI) -> None:
-    """The interactive page, with its scripts from this service and from nowhere else."""
+    """Add the interactive page, whose scripts all come from this service."""
     static = Path(__file__).parent / "api" / "static"
     app.mount("/docs/static", StaticFiles(directory=static), name="docs_static")
 
@@ -231,7 +233,9 @@ def _register_docs(app: FastAPI) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def document() -> Response:
-        """Built once, in a thread, and kept as it is sent: to build it takes a second, and to render it is dear too."""
+        """Return the document, built once in a thread and stored as bytes, because building and rendering it
+        are slow.
+        """
         async with building:
             if not built:
                 built.append(await anyio.to_thread.run_sync(lambda: json.dumps(app.openapi()).encode()))
@@ -239,7 +243,7 @@ def _register_docs(app: FastAPI) -> None:
 
 
 def _name_methods(app: FastAPI, api: list[Route]) -> None:
-    """A 405 names in Allow every method that the path knows."""
+    """Make a 405 name in Allow every method of the path."""
     methods = [(re.compile(re.sub(r"\{[a-z]+\}", "[^/]+", route.path)), route.method) for route in api]
 
     async def refuse(request: Request, raised: Exception) -> Response:
@@ -247,7 +251,7 @@ def _name_methods(app: FastAPI, api: list[Route]) -> None:
             return from_http_exception(request, raised)
         path = request.scope["path"]
         allowed = {method for pattern, method in methods if pattern.fullmatch(path)} or {"GET"}
-        says = "This path does not know that method."
+        says = "The path does not support this method."
         return problem(405, "method_not_allowed", says, {"Allow": ", ".join(sorted(allowed))})
 
     app.add_exception_handler(HTTPException, refuse)

@@ -1,23 +1,23 @@
-"""Every refusal, as a tree. What HTTP makes of each stands in one table in `api/problems.py`.
+"""All refusals, as a tree of exceptions. One table in `api/problems.py` maps each to its HTTP status.
 
 Refusal
-├── Unauthenticated        no key, or a dead one
-│   └── KeyEnded           the key's time has passed, which is still to be put on record
-├── NotFound               absent, or not this caller's to see: one answer for both
-├── Forbidden              seen, but not this caller's to do
-│   └── KeyForAnother      nobody makes a key for another account
-├── Invalid                the input breaks a rule of form
-│   └── KeyReused          an idempotency key came with another body
-├── CursorExpired          the place in the feed is no longer good
-├── PreconditionRequired   no If-Match
-├── PreconditionFailed     the case has moved on
-├── StepRefused            the state or a guard says no
-├── ChangeRefused          a record's own small lifecycle, or a rule about recording it, says no
-├── StillRunning           the first call with this idempotency key has not ended
-├── SecretNotKept          the answer to this idempotency key was shown once, and is not kept
+├── Unauthenticated        no key, or one that is not valid
+│   └── KeyEnded           the key has expired, which is not recorded yet
+├── NotFound               it does not exist, or the caller may not see it: one answer for both
+├── Forbidden              the caller may see it, but not do this
+│   └── KeyForAnother      nobody creates a key for another account
+├── Invalid                the input is not valid
+│   └── KeyReused          the idempotency key was used with another request before
+├── CursorExpired          the cursor of the feed is no longer valid
+├── PreconditionRequired   If-Match is missing
+├── PreconditionFailed     the case has changed
+├── StepRefused            the state or a guard does not allow the step
+├── ChangeRefused          the lifecycle of a record, or a rule about it, does not allow the change
+├── StillRunning           the first request with this idempotency key has not ended
+├── SecretNotKept          the answer to this idempotency key held a secret, and was not stored
 ├── RateExceeded           too many requests in a short time
 ├── TooLarge               the body is over the limit
-└── NotJson                the body is not said to be JSON
+└── NotJson                the content type of the body is not JSON
 """
 
 from collections.abc import Sequence
@@ -36,14 +36,14 @@ class Unmet:
 
 @dataclass(frozen=True)
 class FieldError:
-    """One fault of the input: where (a JSON pointer) and what; never the value itself."""
+    """One fault of the input: where it is (a JSON pointer) and what it is; never the value itself."""
 
     pointer: str
     says: str
 
 
 class Refusal(Exception):
-    """The parent of every refusal; nothing was changed."""
+    """The base class of refusals, after which nothing was changed."""
 
     code = "refused"
     detail = "The request was refused."
@@ -55,50 +55,50 @@ class Unauthenticated(Refusal):
 
 
 class KeyEnded(Unauthenticated):
-    """Answered as any other dead key."""
+    """The key has expired. It is answered like any other invalid key."""
 
 
 class NotFound(Refusal):
     code = "not_found"
-    detail = "There is nothing here that you may see."
+    detail = "It does not exist, or you may not see it."
 
 
 class Forbidden(Refusal):
     code = "forbidden"
-    detail = "Your roles do not allow this here."
+    detail = "Your roles, or the scopes of your key, do not allow this here."
 
 
 class KeyForAnother(Forbidden):
-    detail = "Nobody makes a key for another account: its holder makes the first one, with an enrolment code."
+    detail = "Nobody can create a key for another account; its holder creates the first one with an enrolment code."
 
 
 @dataclass(eq=False)
 class Invalid(Refusal):
-    """Raised with the faults; shown as `errors[]`."""
+    """The input is not valid. It is raised with the faults, which are shown as `errors[]`."""
 
     faults: Sequence[FieldError]
     code = "invalid"
-    detail = "The input does not fit; see errors."
+    detail = "The input is not valid; see errors."
 
 
 class CursorExpired(Refusal):
     code = "feed.begin_anew"
-    detail = "Your roles or the feed have changed since; read the cases you may see, and the feed, from the start."
+    detail = "Your roles or the feed have changed since this cursor; read your cases and the feed from the start."
 
 
 class KeyReused(Invalid):
     code = "idempotency.key_reused"
-    detail = "This Idempotency-Key came before with another request; use a new key."
+    detail = "This Idempotency-Key was used with another request before; use a new key."
 
 
 class PreconditionRequired(Refusal):
     code = "if_match.required"
-    detail = "Send If-Match with the ETag of the case as you last read it."
+    detail = "If-Match is missing; send the ETag of the case as you last read it."
 
 
 class PreconditionFailed(Refusal):
     code = "if_match.stale"
-    detail = "If-Match is not the ETag of the case (with its quotes): it has changed, read it again and decide anew."
+    detail = "If-Match is not the present ETag of the case (with its quotes); read the case again, since it changed."
 
 
 @dataclass(eq=False)
@@ -115,7 +115,7 @@ class StepRefused(Refusal):
 
 @dataclass(eq=False)
 class ChangeRefused(Refusal):
-    """A change of a record that its lifecycle or a guard does not allow."""
+    """A change of a record that its lifecycle or a rule does not allow."""
 
     state: str
     unmet: Sequence[Unmet]
@@ -131,21 +131,21 @@ class StillRunning(Refusal):
 
 class SecretNotKept(Refusal):
     code = "idempotency.secret_not_kept"
-    detail = "This was done, and its secret was shown once; it is not kept. Revoke, end or replace what was made."
+    detail = "This was done before, and its secret was shown only once. Revoke, end or replace what was created."
 
 
 @dataclass(eq=False)
 class RateExceeded(Refusal):
-    """Raised with the whole seconds after which a request will pass."""
+    """Too many requests. It is raised with the whole seconds after which a request will pass."""
 
     retry_after_s: int
     code: str = "rate.exceeded"
-    detail: str = "Too many requests in a short time; wait as Retry-After says."
+    detail: str = "Too many requests in a short time; wait for the seconds of Retry-After."
 
 
 class TooLarge(Refusal):
     code = "body.too_large"
-    detail = "The body is larger than this service takes."
+    detail = "The body is larger than this service accepts."
 
 
 class NotJson(Refusal):

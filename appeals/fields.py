@@ -1,7 +1,7 @@
-"""What a value may look like: text, codes of countries and languages, dates, counts, references.
+"""The types of values: text, country and language codes, dates, counts, references.
 
-Text is Unicode in NFC. Controls (other than line feed and tab) are refused at the edge, in `api/request_body.py`;
-names refuse bidirectional overrides and line breaks besides.
+Text is Unicode in NFC. Control characters other than line feed and tab are refused in `api/request_body.py`. Names also
+refuse bidirectional overrides and line breaks.
 """
 
 import re
@@ -34,20 +34,20 @@ COUNTRIES: dict[str, str] = {country.alpha_2: country.alpha_3 for country in pyc
 
 
 class Model(BaseModel):
-    """The parent of all that is read from or sent to a client; unknown members are refused."""
+    """The base class of all inputs and outputs. Unknown members are refused."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True, json_schema_serialization_defaults_required=True)
 
 
 def _named(value: str) -> str:
     if not _NAMED.match(value):
-        raise ValueError("must hold a visible character and no control, line break or direction override")
+        raise ValueError("must have a visible character and no control character, line break or direction override")
     return unicodedata.normalize("NFC", value)
 
 
 def _prose(value: str) -> str:
     if not _VISIBLE.search(value):
-        raise ValueError("must hold a visible character")
+        raise ValueError("must have a visible character")
     return unicodedata.normalize("NFC", value)
 
 
@@ -64,7 +64,7 @@ Name = Annotated[
 ]
 Prose = Annotated[
     str,
-    Field(min_length=1, max_length=20_000),  # a pattern over so long a text is dear to check for clients
+    Field(min_length=1, max_length=20_000),  # clients would need long to check a pattern on such a long text
     AfterValidator(_prose),
 ]
 Country = TypeAliasType(
@@ -75,7 +75,7 @@ Label = Annotated[
     str,
     Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
-        description="A short handle of your own, one of its kind within the case; never a person's name.",
+        description="A short handle of your own, unique for its kind within the case; never a person's name.",
     ),
 ]
 Count = Annotated[StrictInt, Field(ge=0, le=100_000_000)]
@@ -86,7 +86,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
 
 def _iso_day(value: object) -> object:
-    """Only what spells a day: Pydantic would take 0 for a day of 1970, and midnight for its day."""
+    """Refuse values that do not spell a day: Pydantic would take 0 for a day of 1970, and midnight for its day."""
     try:
         return date.fromisoformat(value) if isinstance(value, str) and _ISO_DAY.fullmatch(value) else _a_day(value)
     except ValueError as error:
@@ -106,9 +106,9 @@ def _rfc_3339(value: object) -> object:
 
 
 def _in_utc(value: datetime) -> datetime:
-    """The instant in UTC; the ends of the calendar have none."""
+    """Return the time in UTC. The first and last days of the calendar have none."""
     if not FIRST_DAY <= value.date() <= LAST_DAY:
-        raise ValueError(f"must lie between {FIRST_DAY.year} and {LAST_DAY.year}")
+        raise ValueError(f"must be between {FIRST_DAY.year} and {LAST_DAY.year}")
     return value.astimezone(UTC)
 
 
@@ -117,7 +117,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_i
 
 
 class _NotInFuture:
-    """Marks a day on which something is said to have happened: it cannot lie ahead."""
+    """Marks the day of a past event, which must not be in the future."""
 
 
 Happened = Annotated[Day, _NotInFuture()]
@@ -125,20 +125,20 @@ Happened = Annotated[Day, _NotInFuture()]
 
 @dataclass(frozen=True)
 class SaidByToday:
-    """Marks the day of a no, which nothing refuses: one that lies ahead counts as the server's.
+    """Marks the day of a no, which is never refused: a future one counts as today.
 
-    `precision` names the field with its precision, if there is one of its own.
+    `precision` is the name of the field with its precision, if it has one.
     """
 
     precision: str | None = None
 
 
 class Sealed:
-    """Marks a field that is kept and that no answer shows yet: not history, not lists, not errors."""
+    """Marks a field that is stored but that only openings show: no history, no lists, no errors."""
 
 
 class Versioned:
-    """Marks a field of which every value is kept, as a row of its own."""
+    """Marks a field whose values are all kept, each as a row of its own."""
 
 
 SealedProse = Annotated[Prose, Sealed()]
@@ -149,7 +149,7 @@ SealedName = Annotated[Name, Sealed()]
 class RefersTo:
     """Marks a reference to a record of the same case: its id, or `#` and its label.
 
-    Without a noun, it is the kind of the record itself that says what it may refer to.
+    Without a noun, the kind of record itself decides what it may refer to.
     """
 
     noun: str | None
@@ -157,7 +157,7 @@ class RefersTo:
 
 _REFERENCE_PATTERN = r"^(#[a-z0-9][a-z0-9-]{0,39}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
 SAYS_OF_PATTERN = {_REFERENCE_PATTERN: "should be # and the label of a record of this case, or its id"}
-"""Sentences in place of patterns that people do not read."""
+"""Sentences in place of patterns, which people cannot read."""
 REFERENCE_TEXT = "A record of this case: its id, or # and its label."
 _REFERENCE = Field(pattern=_REFERENCE_PATTERN, description=REFERENCE_TEXT)
 PartyRef = Annotated[str, _REFERENCE, RefersTo("parties")]
@@ -168,21 +168,23 @@ CommitmentRef = Annotated[str, _REFERENCE, RefersTo("commitments")]
 ActionRef = Annotated[str, _REFERENCE, RefersTo("actions")]
 ConsentRef = Annotated[str, _REFERENCE, RefersTo("consents")]
 VoiceRef = Annotated[str, _REFERENCE, RefersTo(None)]
-"""A party of the case or, for a person's own word, a person: what it refers to follows from the subject."""
+"""A party of the case or, for a person's own statement, a person; the subject decides which."""
 PaymentRef = Annotated[str, _REFERENCE, RefersTo("payments")]
 # A UUID, or the unique name of an entity or account.
 NameOrId = Name
 
 
 class Dated(Model):
-    """When something is said to have happened, and how exactly that is known. Default: today."""
+    """The day of an event and its precision. If omitted, today."""
 
     occurred_on: Happened | None = None
     occurred_precision: Precision = Precision.EXACT
 
 
 def earliest(day: date, precision: str) -> date:
-    """The first day a reported date may mean: the first of its month or year; an estimate may be a year off."""
+    """Return the first day that a partial date may mean: the first of its month or year; for an estimate a year
+    earlier.
+    """
     if precision == Precision.ESTIMATE:
         return max(FIRST_DAY, day - A_YEAR)
     if precision == Precision.MONTH_UNKNOWN:
@@ -193,7 +195,7 @@ def earliest(day: date, precision: str) -> date:
 
 
 def latest(day: date, precision: str) -> date:
-    """The last day a reported date may mean: the end of its month or year; an estimate may be a year off."""
+    """Return the last day that a partial date may mean: the end of its month or year; for an estimate a year later."""
     if precision == Precision.ESTIMATE:
         return min(LAST_DAY, day + A_YEAR)
     if precision == Precision.MONTH_UNKNOWN:
@@ -204,9 +206,9 @@ def latest(day: date, precision: str) -> date:
 
 
 def span(day: date, precision: str) -> tuple[date, date]:
-    """The first and last day a reported date may mean where days are compared; an estimate counts at its day.
+    """Return the first and last day that a partial date may mean in comparisons. An estimate counts as its day.
 
-    Source: domain.md 9, "Partial dates".
+    Source: section 9 of the domain specification, "Partial dates".
     """
     return (day, day) if precision == Precision.ESTIMATE else (earliest(day, precision), latest(day, precision))
 
@@ -218,11 +220,11 @@ def _in_order(value: Json) -> Json:
 
 
 Document = Annotated[JsonObject, AfterValidator(_in_order)]
-"""What is kept as JSON, told in one order of its members: a database may give them back in another."""
+"""A JSON column. Its members are sorted when shown, because databases may return them in another order."""
 
 
 def annotations_of(annotation: Any, kind: type) -> Iterator[Any]:
-    """Every mark of a kind inside an annotation, however deep in unions and lists."""
+    """Return every mark of a kind inside an annotation, also within unions and lists."""
     for part in get_args(annotation) if get_args(annotation) else ():
         if isinstance(part, kind):
             yield part
@@ -231,7 +233,7 @@ def annotations_of(annotation: Any, kind: type) -> Iterator[Any]:
 
 @cache
 def annotated_fields(model: type[BaseModel], kind: type) -> Mapping[str, Any]:
-    """The fields of a model that carry a mark of a kind, with the mark."""
+    """Return the fields of a model that carry a mark of a kind, with the mark."""
     values: dict[str, Any] = {}
     for name, info in model.model_fields.items():
         direct = [mark for mark in info.metadata if isinstance(mark, kind)]
@@ -241,7 +243,7 @@ def annotated_fields(model: type[BaseModel], kind: type) -> Mapping[str, Any]:
 
 
 def bring_to_today(model: BaseModel, latest: date, today: date) -> None:
-    """Let the days of noes, in a model and all below it, that lie after `latest` be `today`."""
+    """Set the days of refusals after `latest` to `today`, in a model and all below it."""
     for name, mark in annotated_fields(type(model), SaidByToday).items():
         day = getattr(model, name)
         if day is not None and day > latest:
@@ -255,7 +257,7 @@ def bring_to_today(model: BaseModel, latest: date, today: date) -> None:
 
 
 def future_dates(model: BaseModel, latest: date, at: str = "") -> Iterator[str]:
-    """JSON pointers of the days, in a model and all below it, that should have happened but lie after `latest`."""
+    """Return JSON pointers of the days of past events after `latest`, in a model and all below it."""
     ahead = annotated_fields(type(model), _NotInFuture)
     for name in type(model).model_fields:
         value = getattr(model, name)
@@ -268,13 +270,13 @@ def future_dates(model: BaseModel, latest: date, at: str = "") -> Iterator[str]:
 
 
 def fold(text: str) -> str:
-    """A name as it is compared: case, accents, punctuation and spacing set aside, every script kept."""
+    """Return a name as it is compared: without case, accents, punctuation and extra spaces, in every script."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return " ".join("".join(map(_compared, plain)).split())
 
 
 def _compared(mark: str) -> str:
-    """A character as `fold` keeps it: accents and joiners are nothing, punctuation is a space."""
+    """Return a character as `fold` keeps it: accents and joiners are dropped, punctuation becomes a space."""
     kind = unicodedata.category(mark)
     if kind == "Cf" or "\u0300" <= mark <= "\u036f":
         return ""
@@ -282,7 +284,7 @@ def _compared(mark: str) -> str:
 
 
 def as_uuid(value: str) -> UUID | None:
-    """The UUID a text spells in its canonical form, or None."""
+    """Return the UUID that a text spells in canonical form, or None."""
     try:
         parsed = UUID(value)
     except ValueError:

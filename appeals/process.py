@@ -1,4 +1,4 @@
-"""A process of the service and what the operating system gives it: open files, and a parent to end with."""
+"""The process of the service: its open files, and its end with its parent process."""
 
 import multiprocessing
 import os
@@ -9,28 +9,28 @@ from contextlib import suppress
 from threading import Thread
 
 RESERVED_FILES = 256
-"""Open files that are kept for the database, the log and all else that is no connection of a client."""
+"""Open files that are reserved for the database, the log and everything else that is not a client connection."""
 GRACE_S = 15
-"""How long a process that was asked to end may take for it."""
+"""Seconds that a process may take to end."""
 
 
 def raise_file_limit() -> None:
-    """Let this process, and those it starts, have as many files open as the system allows at all."""
+    """Allow this process, and those it starts, as many open files as the system allows."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # where "no limit" is no number that can be set
+    with suppress(ValueError, OSError):  # where "no limit" cannot be set
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def files_for_connections() -> int:
-    """How many connections of clients this process may have open, by the files it may."""
+    """Return how many client connections this process may have, by its limit of open files."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(files - RESERVED_FILES, files // 2)
 
 
 def end_with_parent() -> None:
-    """Have a worker end when the process that started it has ended, even if it was killed.
+    """Make a worker end when its parent process has ended, even if that was killed.
 
-    It would keep the port, and serve what it was started with, beside those that are started next.
+    Otherwise it would keep the port, and serve beside the workers that are started next.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:

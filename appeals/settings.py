@@ -1,4 +1,4 @@
-"""Every setting: its name, its default, its meaning. Read from the environment as ``APPEALS_…``."""
+"""The settings of the service, read from environment variables ``APPEALS_…``."""
 
 import os
 import re
@@ -16,12 +16,12 @@ from appeals.database.engine import MIN_CONNECTIONS, RESERVED_CONNECTIONS, Datab
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "APPEALS_"
 OTHERS = re.compile(r"APPEALS_(TEST_[A-Z_]+|(COORDINATOR|CASEWORKER|REVIEWER)_KEY)")
-"""Variables that are no settings of the service: those of the tests, and the keys `appeals replay` plays with."""
+"""Variables that are not settings of the service: those of the tests, and the keys of `appeals replay`."""
 SHORTEST_PEPPER = 16
 
 
 class SettingsError(Exception):
-    """Settings that nothing can be done with; the message says which, and never what a secret held."""
+    """Settings that cannot be used. The message names them, and never contains a secret."""
 
 
 class Settings(BaseSettings):
@@ -141,14 +141,14 @@ class Settings(BaseSettings):
 
     @property
     def database_dsn(self) -> str:
-        """The database URL, with the password from its file put in."""
+        """The database URL, with the password from its file."""
         if self.database_password_file is None:
             return self.database_url
         password = self.database_password_file.read_text().strip()
         return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
 
     def of_the_owner(self) -> "Settings":
-        """The same settings, with the database as who migrates finds it."""
+        """Return the same settings, with the database as `appeals migrate` opens it."""
         if self.migration_database_url is None:
             return self
         changed = {
@@ -159,12 +159,12 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings as the environment gives them. Raises: SettingsError, also for a name that is none: it was
+    """Read the settings from the environment. Raises: SettingsError, also for an unknown name, which may be
     mistyped.
     """
     names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names)
-    mistyped = [f"{name} is no setting" for name in strange if not OTHERS.fullmatch(name)]
+    mistyped = [f"{name} is not a setting" for name in strange if not OTHERS.fullmatch(name)]
     if mistyped:
         raise SettingsError(f"{'; '.join(mistyped)}; docs/configuration.md lists them")
     try:
@@ -175,7 +175,9 @@ def load_settings() -> Settings:
 
 
 def pepper_of(settings: Settings) -> bytes:
-    """The pepper of this installation; makes `pepper_file` (mode 0600) if there is none yet. Raises: SettingsError."""
+    """Return the pepper of this installation; creates `pepper_file` (mode 0600) if it does not exist. Raises:
+    SettingsError.
+    """
     if settings.pepper is not None:
         return _long_enough(settings.pepper.get_secret_value().encode(), "APPEALS_PEPPER")
     path = settings.pepper_file
@@ -186,14 +188,12 @@ def pepper_of(settings: Settings) -> bytes:
 
 def _long_enough(pepper: bytes, where: str) -> bytes:
     if len(pepper) < SHORTEST_PEPPER:
-        raise SettingsError(
-            f"the pepper in {where} is shorter than {SHORTEST_PEPPER} characters; anybody could guess it"
-        )
+        raise SettingsError(f"the pepper in {where} is shorter than {SHORTEST_PEPPER} characters and could be guessed")
     return pepper
 
 
 def _make_pepper(path: Path) -> None:
-    """Write a new pepper whole and only then give it its name, so that two processes agree on one."""
+    """Write a new pepper to a temporary file and then rename it, so that two processes use the same one."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(32))
@@ -203,5 +203,5 @@ def _make_pepper(path: Path) -> None:
 
 
 def database_of(settings: Settings) -> Database:
-    """The database the settings name."""
+    """Return the database that the settings name."""
     return Database(settings.database_dsn, pool_size=settings.pool_size, lock_timeout_s=settings.lock_timeout_s)

@@ -122,14 +122,14 @@ class Visibility(Code):
 
 
 class View(Code):
-    """What one of the network gets of a case they see, from least to most (domain: visibility)."""
+    """What an account gets of a case that it sees, from least to most (domain: visibility)."""
 
     STATUS = "status", "Codes, dates, counts, demands, kinds of actions, grades of answers"
     WORK = "work", "All but the sealed fields"
 
 
 class SealedField(Code):
-    """What of a case is sealed, and shown by openings only (domain: sealed)."""
+    """The sealed fields of a case, shown only by openings (domain: sealed)."""
 
     NARRATIVE = "narrative", "What happened, in the words of those who asked for help"
     SAFE_CONTACT_RULE = "safe_contact_rule", "How the requester may safely be reached"
@@ -138,9 +138,9 @@ class SealedField(Code):
 
 
 class TeamStatus(Code):
-    """Whether somebody is on the team of a case."""
+    """The state of a member of the team of a case."""
 
-    PROPOSED = "proposed", "Proposed by who broke the glass; a second coordinator confirms it"
+    PROPOSED = "proposed", "Proposed by a coordinator with break-glass access; a second one confirms it"
     ON = "on", "Named on the team"
     LEFT = "left", "Was named, and is no longer"
 
@@ -282,92 +282,95 @@ class AccountKind(Code):
 
 
 class Logged(Code):
-    """What the access log tells of."""
+    """The kinds of access that the access log records."""
 
-    VIEW = "view", "The work view of a case, or of its records, was given"
+    VIEW = "view", "The work view of a case, or of its records, was read"
     OPENING = "opening", "Sealed fields were opened"
-    EXPORT = "export", "A list was given as a table or as lines"
-    DENIAL = "denial", "Somebody was refused: no live key, not theirs to see, not theirs to do"
-    KEY = "key", "A key or a webhook was made, changed or ended, or a key used for the first time on a day"
-    ROLE = "role", "Somebody was given a role, or lost one"
+    EXPORT = "export", "A list was read as CSV or NDJSON"
+    DENIAL = "denial", "A request was refused: no live key, or not allowed to see or to do this"
+    KEY = "key", "A key or a webhook was created, changed or ended, or a key used for the first time on a day"
+    ROLE = "role", "A role was granted or ended"
     PUBLICATION = "publication", "Something was published or taken down"
-    BREAK_GLASS = "break_glass", "Somebody took sight of a case in an emergency, with a reason"
+    BREAK_GLASS = "break_glass", "Somebody used break-glass access to a sealed case, with a reason"
 
 
 class AlertKind(Code):
-    """What somebody is alerted to."""
+    """The kinds of alert."""
 
-    GLASS_BROKEN = "glass_broken", "Somebody broke the glass of a case on whose team you were"
-    GRANT_CONFIRMED = "grant_confirmed", "A role was given: one person proposed it, another confirmed it"
-    GRANT_BY_ONE = "grant_by_one", "A role that sees no case was given, by one admin"
-    GRANT_BY_COMMAND = "grant_by_command", "A role was given by the command on the machine, with nobody's confirmation"
-    NEW_ADMIN = "new_admin", "Somebody became an admin, in whichever way"
+    GLASS_BROKEN = "glass_broken", "Somebody used break-glass access to a case on whose team you were"
+    GRANT_CONFIRMED = "grant_confirmed", "A role was granted: one person proposed it, another confirmed it"
+    GRANT_BY_ONE = "grant_by_one", "A role that sees no case was granted by one admin"
+    GRANT_BY_COMMAND = "grant_by_command", "A role was granted by the command on the machine, without confirmation"
+    NEW_ADMIN = "new_admin", "Somebody became an admin, in any way"
     CODE_USED = "code_used", "An enrolment code was used: its account has a key"
 
 
 class WebhookState(Code):
-    """Whether a webhook is told of changes."""
+    """Whether a webhook gets events."""
 
-    ACTIVE = "active", "It is told of every change that its account may hear of"
-    PAUSED = "paused", "Its account holds no role that has to do with cases; it begins anew when it does"
-    FAILING = "failing", "Nothing could be delivered for three days; its account may activate it again"
+    ACTIVE = "active", "It gets an event for every change that its account may read"
+    PAUSED = "paused", "Its account holds no role on cases; it starts again once it does"
+    FAILING = "failing", "No delivery succeeded for three days; its account may activate it again"
     GONE = "gone", "Its receiver answered 410; its account may activate it again"
-    ENDED = "ended", "Its account ended it, or was disabled; nothing is ever sent to it again"
+    ENDED = "ended", "Its account ended it, or was disabled; it never gets events again"
 
 
 class DeliveryState(Code):
     """What became of an event whose first delivery failed."""
 
-    WAITING = "waiting", "It is tried again"
-    DELIVERED = "delivered", "The receiver took it"
-    DEAD = "dead", "It was tried for the last time; whoever owns the webhook may have it tried again"
-    DROPPED = "dropped", "It is not sent any more: the case has left the sight of the account, or its roles changed"
+    WAITING = "waiting", "It will be retried"
+    DELIVERED = "delivered", "The receiver accepted it"
+    DEAD = "dead", "Its last retry failed; the owner of the webhook may retry it"
+    DROPPED = "dropped", "It is no longer sent: the account may no longer see the case, or its roles changed"
 
 
 class DeliveryFault(Code):
     """Why a delivery failed."""
 
     ANSWERED = "answered", "The receiver answered with another status than 2xx; redirects are not followed"
-    UNREACHABLE = "unreachable", "Its name is not known, it could not be reached, or its certificate is not good"
+    UNREACHABLE = "unreachable", "Its name is unknown, it could not be reached, or its certificate is not valid"
     LATE = "late", "It did not answer within ten seconds"
-    ADDRESS = "address", "Its name leads to an address that is not on the public internet"
+    ADDRESS = "address", "Its name resolves to an address that is not on the public internet"
 
 
 class Scope(Code):
     """What a key may be used for, within the roles of its account."""
 
-    READ = "read", "Read whatever the account may see, but nothing sealed"
+    READ = "read", "Read what the account may see, but nothing sealed"
     WRITE = "write", "Log appeals, take steps, record, change cases"
-    OPEN = "open", "Open sealed fields, break glass"
+    OPEN = "open", "Open sealed fields, use break-glass access"
     MANAGE = "manage", "Manage entities, accounts, memberships, keys and webhooks"
 
 
 class KeyOrigin(Code):
     """How a key came to be."""
 
-    FIRST_START = "first_start", "Printed when the network was founded, so that a log of the service may hold it"
-    COMMAND = "command", "Made by the command on the machine"
-    HOLDER = "holder", "Made by its holder with another key, or in the place of one"
-    ENROLMENT = "enrolment", "Made by its holder with a code of which two people knew half each"
-    ENROLMENT_BY_ONE = "enrolment_by_one", "From a code that one person knew whole; dead once it would open a case"
+    FIRST_START = "first_start", "Printed when the network was created, so a log of the service may contain it"
+    COMMAND = "command", "Created by the command on the machine"
+    HOLDER = "holder", "Created by its holder with another key, or as its replacement"
+    ENROLMENT = "enrolment", "Created by its holder with a code of which two people knew half each"
+    ENROLMENT_BY_ONE = (
+        "enrolment_by_one",
+        "Created with a code that one person knew whole; revoked once it would open a case",
+    )
 
 
 class MembershipState(Code):
-    """Whether a role is held."""
+    """The state of a role of an account."""
 
     PROPOSED = "proposed", "Proposed by an admin; nothing is held until another person confirms it"
     HELD = "held", "In effect"
-    ENDED = "ended", "Taken away, or never confirmed: refused, withdrawn or lapsed"
+    ENDED = "ended", "Ended, or never confirmed: refused, withdrawn or lapsed"
 
 
 class DisablingReason(Code):
     """Why an account was disabled."""
 
-    LEFT = "left", "Whoever held it has left, or the machine is no more"
+    LEFT = "left", "Its holder has left, or the machine no longer exists"
     COMPROMISED = "compromised", "Somebody else may hold its keys"
     UNUSED = "unused", "Nobody uses it"
     DUPLICATE = "duplicate", "Its holder has another account"
-    MISTAKE = "mistake", "It should not have been made"
+    MISTAKE = "mistake", "It should not have been created"
 
 
 class OrganisationKind(Code):
@@ -930,48 +933,48 @@ class ActionStatus(Code):
 
 
 class DueKind(Code):
-    """What follows when a due date passes, without anybody calling."""
+    """What follows when a due date passes, without a request."""
 
-    ANSWER = "answer", "An answer was due: the silence is put on record"
-    CONSENT = "consent", "A consent ran out: what rests on it comes down"
+    ANSWER = "answer", "An answer was due: its absence is recorded"
+    CONSENT = "consent", "A consent expired: publications that rest on it come down"
 
 
 class TimelineKind(Code):
-    """What an item of the story of a case is about."""
+    """The kind of fact that an item of the timeline is about."""
 
     STEP = "step", "A step was taken"
-    VIOLATION = "violation", "Since when a violation is alleged"
+    VIOLATION = "violation", "A violation began, as alleged"
     TALLY = "tally", "People were counted"
-    DEMAND = "demand", "What became of a demand"
+    DEMAND = "demand", "A demand was disposed of"
     ACTION = "action", "The network acted, or plans to"
-    RESPONSE = "response", "An answer came, or none; or the network answered back"
+    RESPONSE = "response", "An answer came, or none came; or the network replied to it"
     COMMITMENT = "commitment", "A promise was made, is due, or was seen kept"
     CONSENT = "consent", "A consent was given or ended"
     RISK_ASSESSMENT = "risk_assessment", "The danger to people was assessed"
     PAYMENT = "payment", "Money was owed, promised, paid or received"
     PROCEEDING = "proceeding", "A proceeding was filed, went on, or goes on"
-    OUTCOME = "outcome", "Something came of the case"
+    OUTCOME = "outcome", "The case had an outcome"
     PUBLICATION = "publication", "The case was published, or taken down"
 
 
 class AttentionReason(Code):
-    """Why a case needs somebody now, the most pressing first."""
+    """Why a case needs somebody now, the most urgent first."""
 
-    CONSENT_ENDED = "consent.ended", "The workers' consent to take the case up is no longer in force"
-    FIRST_ACTION_LATE = "first_action.late", "Nothing was done yet within the time its priority gives"
+    CONSENT_ENDED = "consent.ended", "The workers' consent to the take-up is no longer in force"
+    FIRST_ACTION_LATE = "first_action.late", "There was no first action within the time of its priority"
     HEARING_NEAR = "hearing.near", "A hearing or deadline of a proceeding is near, or has passed without news"
     COMMITMENT_LAPSED = "commitment.lapsed", "A promise is past its day and neither verified, waived nor broken"
     ANSWER_OVERDUE = "answer.overdue", "A target did not answer by its day"
-    INFORMATION_OVERDUE = "information.overdue", "The information that was asked for did not come"
+    INFORMATION_OVERDUE = "information.overdue", "The requested information did not come"
     ACKNOWLEDGEMENT_DUE = "acknowledgement.due", "The requester was not told that the appeal arrived"
     HANDOVER_OFFERED = "handover.offered", "The case is offered to an entity that you coordinate"
     RISK_STALE = "risk.stale", "The risk was not assessed, or too long ago"
-    REVIEW_DUE = "review.due", "The day to review a pause or a remedy has come"
-    CONSENT_EXPIRING = "consent.expiring", "A consent runs out soon"
-    CONTACT_WITHOUT_CONSENT = "contact.without_consent", "Somebody was contacted without consent, and it says why"
-    PUBLICATION_OUTDATED = "publication.outdated", "The case has moved on since its page was signed: sign again"
-    SHARED_WITHOUT_CONSENT = "visibility.without_consent", "The whole network sees the case, and no consent says it may"
-    GUARD_OVERRIDDEN = "guard.overridden", "A step passed a guard with a reason; see whether it still holds"
+    REVIEW_DUE = "review.due", "The review date of a suspension or a remedy has come"
+    CONSENT_EXPIRING = "consent.expiring", "A consent expires soon"
+    CONTACT_WITHOUT_CONSENT = "contact.without_consent", "A target was contacted without consent, with a reason"
+    PUBLICATION_OUTDATED = "publication.outdated", "The case has changed since its publication was signed; sign again"
+    SHARED_WITHOUT_CONSENT = "visibility.without_consent", "The whole network sees the case without a consent"
+    GUARD_OVERRIDDEN = "guard.overridden", "A step overrode a guard with a reason; check whether it still applies"
 
 
 class AnswerStatus(Code):

@@ -1,1 +1,1 @@
-"""All that knows HTTP."""
+"""The HTTP API: the only package that knows HTTP."""

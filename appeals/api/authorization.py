@@ -1,4 +1,4 @@
-"""The gate before every operation: who calls, what the path names, and whether the policy lets them pass."""
+"""Authorization of every operation: the caller, the case in the path, and whether the policy permits it."""
 
 import json
 import re
@@ -26,12 +26,14 @@ from appeals.vocabulary import View
 
 Params = dict[str, str]
 Condition = Callable[[Caller], ColumnElement[bool]]
-"""Of which cases something holds for a caller."""
+"""Returns an SQL condition on cases for a caller."""
 
 
 @dataclass(frozen=True)
 class AuthorizationContext:
-    """Who stands at the operation, in which transaction, and what the path names: `reading`, or `tx`."""
+    """The caller, the path parameters and the transaction of a request while its policy is checked. The transaction is
+    `reading` or `tx`.
+    """
 
     reading: Session | None
     caller: Caller
@@ -41,7 +43,7 @@ class AuthorizationContext:
 
     @property
     def session(self) -> Session:
-        """The session of what is read, or of what a write does besides its case."""
+        """The session for reading, or for rows that a write changes besides its case."""
         session = self.tx.session if self.tx is not None else self.reading
         if session is None:
             raise RuntimeError("neither reads nor writes")
@@ -49,12 +51,12 @@ class AuthorizationContext:
 
     @property
     def writes(self) -> bool:
-        """True where what is found is about to be written to."""
+        """True if the case will be written to."""
         return self.tx is not None
 
 
 def authorize(authorization: AuthorizationContext, policy: Policy) -> Case | None:
-    """Let the caller pass by the policy; the case that the operation is one of. Raises: NotFound, Forbidden."""
+    """Check that the policy permits the request, and return the case of the operation. Raises: NotFound, Forbidden."""
     if policy.view is None:
         if policy.roles and not any(grant.role in policy.roles for grant in authorization.caller.grants):
             raise Forbidden
@@ -66,24 +68,24 @@ def authorize(authorization: AuthorizationContext, policy: Policy) -> Case | Non
 
 
 def require_role(authorization: AuthorizationContext, policy: Policy, case: Case) -> None:
-    """Raises: Forbidden, when the caller acts in none of the policy's roles on the case."""
+    """Check that the caller has a role of the policy on the case. Raises: Forbidden."""
     if policy.roles and not policy.roles_of(authorization.caller, case):
         raise Forbidden
 
 
 def require_scope(caller: Caller, policy: Policy) -> None:
-    """Raises: Forbidden, when the key was not made for this."""
+    """Check that the key has the scope of the policy. Raises: Forbidden."""
     if policy.scope and not policy.public and policy.scope not in caller.scopes:
         raise Forbidden
 
 
 def get_visible_case(authorization: AuthorizationContext) -> Case:
-    """The case in the path, if the caller may see it, locked when it is about to be written to. Raises: NotFound."""
+    """Return the case in the path if the caller may see it, locked if it will be written to. Raises: NotFound."""
     return case_in_path(authorization, visible_filter)
 
 
 def case_in_path(authorization: AuthorizationContext, policy: Condition) -> Case:
-    """The case in the path, if the condition holds of it for the caller. Raises: NotFound."""
+    """Return the case in the path if the condition holds for the caller. Raises: NotFound."""
     reference = authorization.params["ref"]
     match = fullmatch(CASE_REFERENCE, reference)
     tx, caller = authorization.tx, authorization.caller
@@ -99,20 +101,20 @@ def case_in_path(authorization: AuthorizationContext, policy: Condition) -> Case
 
 
 def visible_case(session: Session, caller: Caller, reference: str) -> Case | None:
-    """The case of this reference, if the caller may see it."""
+    """Return the case with this reference if the caller may see it, or None."""
     return _case(session, caller, reference, visible_filter)
 
 
 def lock_visible_case(tx: Transaction, caller: Caller, reference: str) -> Case | None:
-    """The case of this reference, if the caller may see it, to be written to."""
+    """Return the case with this reference, locked for writing, if the caller may see it, or None."""
     return _locked_case(tx, caller, reference, visible_filter)
 
 
-# What an answer that was kept told, and may be told again
+# Stored idempotent responses
 
 
 def require_work_view(authorization: AuthorizationContext, reference: str) -> None:
-    """See that the caller works on the case of this reference, as when it was answered. Raises: NotFound, Forbidden."""
+    """Check that the caller still works on the case with this reference. Raises: NotFound, Forbidden."""
     case = visible_case(authorization.session, authorization.caller, reference)
     if case is None:
         raise NotFound
@@ -121,9 +123,9 @@ def require_work_view(authorization: AuthorizationContext, reference: str) -> No
 
 
 def filter_replayed(authorization: AuthorizationContext, content: bytes) -> bytes:
-    """An answer that was kept, without the cases it names that the caller does not see any more.
+    """Return a stored answer without the cases that the caller may no longer see.
 
-    Where they see them all, it is what was kept, byte for byte. Raises: NotFound, where nothing would be left.
+    If all may be seen, it is the stored answer, byte for byte. Raises: NotFound, if nothing would remain.
     """
     named = {reference.decode() for reference in _NAMED_CASE.findall(content)}
     unseen = named - _seen_of(authorization, named) if named else named
@@ -141,7 +143,7 @@ def _seen_of(authorization: AuthorizationContext, references: Set[str]) -> set[s
 
 
 def _without(data: Json, unseen: Set[str]) -> Json:
-    """What stands for itself goes from its list; what is told beside others becomes null."""
+    """Return a value without a hidden case: an item is removed from its list, and a member becomes null."""
     if isinstance(data, list):
         return [_without(item, unseen) for item in data if not _names(item, unseen)]
     if isinstance(data, dict):
@@ -158,7 +160,7 @@ def _names(item: Json, unseen: Set[str]) -> bool:
 
 _ITSELF, _BESIDE = ("reference", "other_reference"), ("merged_into_reference", "survivor")
 _NAMED_CASE = re.compile(f'"(?:{"|".join((*_ITSELF, *_BESIDE))})":"(UA-[^"]+)"'.encode())
-"""A member that names a case. Within a text its quotes would be escaped."""
+"""Matches a JSON member with a reference. Inside a text its quotes would be escaped."""
 
 
 def _case(session: Session, caller: Caller, reference: str, policy: Condition) -> Case | None:

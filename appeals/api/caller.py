@@ -1,4 +1,6 @@
-"""Who calls, and how often: known before anything else is done for a request, before its body is read above all."""
+"""The middleware that identifies the caller and counts the request, before anything else and before the body
+is read.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,14 +19,14 @@ from appeals.errors import Unauthenticated
 
 NEEDS_A_KEY = "/v1/"
 MAX_LOOKUPS = 4
-"""Keys that are looked up in the database at once: who guesses keys takes no more threads and connections."""
+"""How many keys are looked up in the database at once, so that guessed keys cannot use up threads and connections."""
 
 
 class CallerMiddleware:
-    """Finds out who calls and counts the request, once: `request.state.caller`, or why it is nobody.
+    """Sets `request.state.caller` to the caller or the refusal, and counts the request against a rate limit.
 
-    A live key counts for its account, wherever it comes from: guessing keys slows down an address and no account.
-    Whether the key still lives, and what its holder may do, the transaction asks again.
+    A request with a live key counts for its account from any address, and all others for their address. So guessed keys
+    slow down an address and no account. The transaction checks the key and its roles again.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class CallerMiddleware:
         return caller
 
     async def _caller(self, scope: Scope) -> Caller | Unauthenticated:
-        """Whose key is shown: from memory, from the database where this process did not meet it yet."""
+        """Return the caller from the cache, or from the database if the cache does not have the key."""
         key = bearer_token(HTTPConnection(scope))
         caller = self._callers.peek(key, self._now()) if key else None
         if caller is not None or not key or not scope["path"].startswith(NEEDS_A_KEY):
@@ -76,6 +78,6 @@ class CallerMiddleware:
 
 
 def bearer_token(request: HTTPConnection) -> str | None:
-    """The key in the Authorization header."""
+    """Return the key in the Authorization header, or None."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" and key.isprintable() else None

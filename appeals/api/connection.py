@@ -1,8 +1,8 @@
-"""Connections: Uvicorn's HTTP protocol, within limits. Nobody who is slow, endless or malformed keeps others out.
+"""HTTP connections: Uvicorn's protocol with limits, so that no slow, endless or malformed client keeps others out.
 
-Every phase of a connection in which it is the client's turn has its time; headers and bodies have their size. Where
-there are too many connections, the one goes that has been unfinished longest, and whoever is new gets in. What is
-refused here is told as everywhere: as a problem with a request id. It stands in no log: anybody could fill that.
+Every phase in which the client must act has a time limit, and headers and bodies have size limits. If there are too
+many connections, the one that has been unfinished longest is closed for the new one. A refusal is a problem with a
+request id, as everywhere. It is not logged, because anybody could fill the log.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from appeals.api.problems import problem
 
 SWEEP_S = 0.25
 FIRST_BYTES_S = 5
-"""Within this time the rate of a body is not looked at."""
+"""Seconds before the rate of a body is checked."""
 MOST_PIPELINED = 20
-"""Requests that are sent before those ahead of them were answered."""
+"""How many requests may be sent before the ones ahead of them are answered."""
 COMPLAIN_S = 60
-MALFORMED = 400, "request.malformed", "This is not HTTP as this service speaks it."
-TOO_SLOW = 408, "request.too_slow", "The request did not come in time; send it again, faster."
-HEADERS_TOO_LARGE = 431, "headers.too_large", "The headers are larger than this service takes."
+MALFORMED = 400, "request.malformed", "The request is not valid HTTP for this service."
+TOO_SLOW = 408, "request.too_slow", "The request took too long; send it again, faster."
+HEADERS_TOO_LARGE = 431, "headers.too_large", "The headers are larger than this service accepts."
 log = logging.getLogger("appeals")
 
 
@@ -48,9 +48,9 @@ class _OfServer(TypedDict):
 
 
 class Connections:
-    """All connections of a process, in the order in which they became what they are.
+    """All connections of a process, ordered by when they entered their phase.
 
-    Uvicorn calls it for the protocol of each new one.
+    Uvicorn calls the object to create the protocol of a new connection.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -67,7 +67,7 @@ class Connections:
         return len(self._unfinished) + len(self._answering)
 
     def add(self, connection: "HttpConnection") -> None:
-        """Take in a new connection, and close another where there are too many."""
+        """Add a new connection, and close another if there are too many."""
         if len(self) >= self.limits.connections:
             self._make_room(connection.loop.time())
         self._unfinished[connection] = None
@@ -76,27 +76,29 @@ class Connections:
             connection.loop.call_later(SWEEP_S, self._sweep, connection.loop)
 
     def remove(self, connection: "HttpConnection") -> None:
-        """Forget a connection that is no more, or is being closed."""
+        """Remove a connection that is closed or about to be."""
         self._unfinished.pop(connection, None)
         self._answering.pop(connection, None)
 
     def begins(self, connection: "HttpConnection") -> None:
-        """Note that a request begins, or that the next one is awaited."""
+        """Mark a connection as waiting for a request or in the middle of one."""
         self.remove(connection)
         self._unfinished[connection] = None
 
     def is_whole(self, connection: "HttpConnection") -> None:
-        """Note that a request is here, and is being answered."""
+        """Mark a connection whose request is complete and is being answered."""
         self._unfinished.pop(connection, None)
         self._answering[connection] = None
 
     def _make_room(self, now: float) -> None:
-        """Close the connection that has been unfinished longest; if all are being answered, the oldest: a stream."""
+        """Close the connection that has been unfinished longest; if all are being answered, the oldest, which is a
+        stream.
+        """
         oldest = next(iter(self._unfinished or self._answering))
         oldest.hang_up()
         if now - self._complained_at > COMPLAIN_S:
             self._complained_at = now
-            log.warning("over %d connections: the oldest unfinished ones are closed", self.limits.connections)
+            log.warning("more than %d connections; the oldest unfinished ones are closed", self.limits.connections)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
@@ -108,11 +110,11 @@ class Connections:
 
 
 class MalformedRequest(Exception):
-    """Raised into the parser, which goes no further."""
+    """Raised inside the parser to stop it."""
 
 
 class HttpConnection(HttpToolsProtocol):
-    """One connection, within the limits."""
+    """One HTTP connection with limits."""
 
     def __init__(self, connections: Connections, **of_server: Unpack[_OfServer]) -> None:
         super().__init__(**of_server)
@@ -130,7 +132,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.remove(self)
         super().connection_lost(exc)
-        for cycle in self._unanswered:  # Uvicorn tells the last one only
+        for cycle in self._unanswered:  # Uvicorn keeps only the last one
             cycle.disconnected = True
             cycle.message_event.set()
 
@@ -144,23 +146,23 @@ class HttpConnection(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            pass  # to no other protocol: it is answered as any request
+            pass  # no upgrade to another protocol: it is answered as any other request
         except httptools.HttpParserError:
             self._refuse(HEADERS_TOO_LARGE if self._header_size > self._limits.header_limit else MALFORMED)
         else:
             if self._phase is Phase.HEADERS and self._received > self._limits.header_limit:
                 self._refuse(HEADERS_TOO_LARGE)
 
-    # What the parser finds
+    # Callbacks of the parser
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._header_size = 0
-        if self._phase is not Phase.HEADERS:  # it came together with the one before
+        if self._phase is not Phase.HEADERS:  # it arrived together with the request before
             self._enter(Phase.HEADERS)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Also of the trailers after a body, which are headers as well."""
+        """Count the size of headers, including the trailers after a body."""
         self._count_header(len(name) + len(value) + len(": \r\n"))
         super().on_header(name, value)
 
@@ -188,13 +190,13 @@ class HttpConnection(HttpToolsProtocol):
         super().on_message_complete()
         self._enter(Phase.IDLE if self.cycle.response_complete else Phase.ANSWERING)
 
-    # What the application sends
+    # Calls of the application
 
     def on_response_complete(self) -> None:
         self._unanswered.popleft()
         super().on_response_complete()
-        self._unset_keepalive_if_required()  # a sweep sees to that
-        if self.transport.is_closing():  # as soon as the client has taken the answer in
+        self._unset_keepalive_if_required()  # the sweep closes it
+        if self.transport.is_closing():  # as soon as the client has read the answer
             self._stalled_since = self._stalled_since or self.loop.time()
         elif self.cycle.response_complete and self._phase is Phase.ANSWERING:
             self._enter(Phase.IDLE)
@@ -209,16 +211,16 @@ class HttpConnection(HttpToolsProtocol):
         super().resume_writing()
         self._stalled_since = None
 
-    # What ends it
+    # Ending a connection
 
     def shutdown(self) -> None:
-        """The server is told to stop: whoever waits for changes is answered now."""
+        """Answer all long polls at once, because the server ends."""
         self.app_state.get("on_server_stop", lambda: None)()
         super().shutdown()
 
     def end_if_overdue(self, now: float) -> None:
-        """End it where the client has had its time."""
-        if self._phase is Phase.BODY and self.flow.read_paused:  # it is for us to go on
+        """Close the connection if the client has used up its time."""
+        if self._phase is Phase.BODY and self.flow.read_paused:  # the server is the one that is slow
             self._since, self._received = now, 0
         if not self._is_overdue(now):
             return
@@ -237,7 +239,7 @@ class HttpConnection(HttpToolsProtocol):
         return age > limits.time_of(self._phase)
 
     def hang_up(self) -> None:
-        """Close it at once; what the client has not taken in by now is lost."""
+        """Close the connection at once. What the client has not read is lost."""
         self._is_deaf = True
         self._connections.remove(self)
         if self.transport.get_write_buffer_size() or self._is_unread():
@@ -247,7 +249,7 @@ class HttpConnection(HttpToolsProtocol):
             self.transport.close()
 
     def _is_unread(self) -> bool:
-        """Whether the system holds something that the client has not taken in."""
+        """Return whether the system holds data that the client has not read."""
         wire = self.transport.get_extra_info("socket")
         if wire is None:
             return False
@@ -256,18 +258,18 @@ class HttpConnection(HttpToolsProtocol):
         return False
 
     def _forget_unsent(self) -> None:
-        """Have the system drop what it holds: otherwise it would keep that, after the connection is closed here."""
+        """Make the system drop unread data, which it would otherwise keep after the connection is closed here."""
         wire = self.transport.get_extra_info("socket")
         if wire is not None:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _refuse(self, refusal: tuple[int, str, str]) -> None:
-        """Answer what cannot be understood, and take no more."""
+        """Answer a request that cannot be read, and accept no more."""
         self._is_deaf = True
         is_answering = self.cycle is not None and not self.cycle.response_complete
         if self.transport.is_closing():
             self.hang_up()
-        elif is_answering and self._phase is Phase.HEADERS:  # it follows a request that is still being answered
+        elif is_answering and self._phase is Phase.HEADERS:  # the request before it is still being answered
             self.cycle.keep_alive = False
             self._enter(Phase.ANSWERING)
         elif is_answering and (self.pipeline or self.cycle.response_started):
@@ -287,7 +289,7 @@ class HttpConnection(HttpToolsProtocol):
         return b"".join(lines) + bytes(answer.body)
 
     def _enter(self, phase: Phase) -> None:
-        if self.parser is None:  # it is lost already
+        if self.parser is None:  # the connection is lost already
             return
         self._phase, self._since, self._received = phase, self.loop.time(), 0
         if phase is Phase.ANSWERING:

@@ -1,4 +1,4 @@
-"""The limits of a connection: how long it may be in each phase, and how much may come in."""
+"""The limits of a connection: how long each phase may last, and how much may be sent."""
 
 import math
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ from appeals.process import files_for_connections
 from appeals.settings import Settings
 
 LINGER_S = 3
-"""How long a client may take to read why it is refused, or to send what is left of a body that was answered already."""
+"""Seconds that a client may take to read a refusal, or to send the rest of a body that was answered already."""
 
 
 class Phase(Enum):
-    """Where a connection is, as it receives."""
+    """The phase of a connection, by what it receives."""
 
-    HEADERS = auto()  # a request is awaited, or its headers are coming in
+    HEADERS = auto()  # waiting for the first request, or receiving headers
     BODY = auto()
-    ANSWERING = auto()  # the whole request is here
-    IDLE = auto()  # it was answered, and the next one may come
-    DRAINING = auto()  # it was answered before its body was here: the rest of that is dropped
-    CLOSING = auto()  # it was refused
+    ANSWERING = auto()  # the request is complete
+    IDLE = auto()  # answered; waiting for the next request
+    DRAINING = auto()  # answered before the body was complete; the rest is dropped
+    CLOSING = auto()  # refused
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of the connections of a process: sizes in bytes, times in seconds, the rate in bytes a second."""
+    """The limits of the connections of a process: sizes in bytes, times in seconds, the rate in bytes per second."""
 
     header_limit: int
     header_timeout_s: float
@@ -37,7 +37,9 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The limits that the settings ask for, and the open files allow."""
+        """Return the limits of the settings; the number of connections also depends on the open files that the system
+        allows.
+        """
         return cls(
             settings.header_limit,
             settings.header_timeout_s,
@@ -49,7 +51,7 @@ class Limits:
         )
 
     def time_of(self, phase: Phase) -> float:
-        """How long a connection may be in a phase."""
+        """Return the seconds that a phase may last."""
         match phase:
             case Phase.HEADERS:
                 return self.header_timeout_s

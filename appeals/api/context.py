@@ -1,4 +1,4 @@
-"""The application's context: what the routes of one process share."""
+"""The application's context: what the routes of a process share."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +17,9 @@ from appeals.database.readiness import Readiness
 
 @dataclass(frozen=True)
 class AppContext:
-    """What every route works with.
+    """The objects that routes work with.
 
-    `write_queue` lets as many writes run at once as the database takes; the others wait in the order they came,
-    without a thread.
+    `write_queue` runs as many writes at once as the database can take. The others wait in order, without a thread.
     """
 
     database: Database
@@ -37,17 +36,17 @@ class AppContext:
     webhooks_to_loopback: bool = False
 
     def now(self) -> datetime:
-        """The server's time."""
+        """Return the server's time."""
         return datetime.now(UTC)
 
     def clear_caches(self) -> None:
-        """Forget everything read from the database: another one is served from now on."""
+        """Clear everything that was read from the database, when another one is served."""
         self.database.clear_caches()
         for cache in (self.callers, self.access_log, self.fast_reads, self.readiness):
             cache.clear()
 
 
 def context_of(request: Request) -> AppContext:
-    """The context of the application that serves a request."""
+    """Return the context of the application that serves a request."""
     context: AppContext = request.app.state.context
     return context

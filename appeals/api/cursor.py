@@ -1,4 +1,4 @@
-"""Cursors of lists: where the next page begins, opaque to clients and refused when altered."""
+"""Cursors of lists: where the next page starts. Clients cannot read them, and an altered one is refused."""
 
 import json
 
@@ -8,21 +8,21 @@ from appeals.json_types import Json
 
 
 def encode(position: list[Json], question: str, pepper: bytes) -> str:
-    """A cursor for a position in the answers to a question (the path and filters it belongs to).
+    """Return the cursor of a position in a list, for the path and filters that it belongs to.
 
-    Always the same one for the same position, so that a page is the same while nothing changes.
+    The same position always has the same cursor, so that an unchanged page is the same byte for byte.
     """
     return _cipher(pepper).encode(json.dumps(position, separators=(",", ":")).encode(), question.encode())
 
 
 def decode(cursor: str, question: str, pepper: bytes) -> list[Json]:
-    """The position a cursor stands for. Raises: Invalid, when it was altered or belongs to another question."""
+    """Return the position of a cursor. Raises: Invalid, if it was altered or belongs to another list."""
     try:
         position: list[Json] = json.loads(_cipher(pepper).decode(cursor, question.encode()))
     except NotGenuine:
-        raise Invalid([FieldError("?cursor", "is not a cursor of this list; begin again without it")]) from None
-    if cursor != encode(position, question, pepper):  # one position has one spelling, though base64 reads several
-        raise Invalid([FieldError("?cursor", "is not a cursor of this list; begin again without it")])
+        raise Invalid([FieldError("?cursor", "is not a cursor of this list; start again without it")]) from None
+    if cursor != encode(position, question, pepper):  # base64 has several spellings of the same bytes
+        raise Invalid([FieldError("?cursor", "is not a cursor of this list; start again without it")])
     return position
 
 

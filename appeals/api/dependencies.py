@@ -1,4 +1,5 @@
-"""Dependencies of routes: `Read`, `Write` and their like say who may call a route and document the headers it takes.
+"""The dependencies of routes: `Read`, `Write` and their variants declare who may call a route, and document its
+headers.
 
 They open nothing. `reading(find)` and `writing(find)` are for routes about something other than the case in the path.
 """
@@ -19,11 +20,12 @@ IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        description="The ETag of the case as you last read it; `*` takes it as it is. Without it: 428.",
+        description="The ETag of the case as you last read it; `*` accepts any. If it is missing, the answer is 428.",
     ),
 ]
 IfNoneMatch = Annotated[
-    str | None, Header(alias="If-None-Match", description="The ETag you have; 304 when nothing is new.")
+    str | None,
+    Header(alias="If-None-Match", description="The ETag that you have; the answer is 304 if nothing has changed."),
 ]
 IdempotencyKey = Annotated[
     str | None,
@@ -32,48 +34,48 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=64,
         pattern=r"^[!-~]+$",
-        description="Send the same key with the same request again, and get the first answer again.",
+        description="The same key with the same request returns the first answer again.",
     ),
 ]
 
 
 def path_case(_: AuthorizationContext, case: Case | None) -> Case | None:
-    """The route is about the case in its path, or about nothing in particular."""
+    """Find the case in the path, or nothing if the path has none."""
     return case
 
 
 class ReadAccess(Access[Subject_co]):
-    """Of a route that reads."""
+    """The access of a route that reads."""
 
     async def __call__(
         self, request: Request, credentials: Credentials, if_none_match: IfNoneMatch = None
     ) -> ReadRequest[Subject_co]:
-        """Give the route its request."""
+        """Return the route's request."""
         return ReadRequest(request, self)
 
 
 class PublicReadAccess(Access[Subject_co]):
-    """Of a route that reads and asks for no key."""
+    """The access of a route that reads and needs no key."""
 
     public = True
 
     async def __call__(self, request: Request, if_none_match: IfNoneMatch = None) -> ReadRequest[Subject_co]:
-        """Give the route its request."""
+        """Return the route's request."""
         return ReadRequest(request, self)
 
 
 class WriteAccess(Access[Subject_co]):
-    """Of a route that writes."""
+    """The access of a route that writes."""
 
     async def __call__(
         self, request: Request, credentials: Credentials, idempotency_key: IdempotencyKey = None
     ) -> WriteRequest[Subject_co]:
-        """Give the route its request."""
+        """Return the route's request."""
         return WriteRequest(request, self)
 
 
 class CurrentWriteAccess(Access[Subject_co]):
-    """Of a route that changes the case itself, as its caller last read it."""
+    """The access of a route that changes the case itself, in the version that its caller last read."""
 
     needs_if_match = True
 
@@ -84,17 +86,17 @@ class CurrentWriteAccess(Access[Subject_co]):
         if_match: IfMatch = None,
         idempotency_key: IdempotencyKey = None,
     ) -> WriteRequest[Subject_co]:
-        """Give the route its request."""
+        """Return the route's request."""
         return WriteRequest(request, self)
 
 
 class PublicWriteAccess(Access[Subject_co]):
-    """Of a route that writes and asks for no key."""
+    """The access of a route that writes and needs no key."""
 
     public = True
 
     async def __call__(self, request: Request) -> WriteRequest[Subject_co]:
-        """Give the route its request."""
+        """Return the route's request."""
         return WriteRequest(request, self)
 
 
@@ -103,16 +105,18 @@ PublicRead = Annotated[ReadRequest, Depends(PublicReadAccess(path_case))]
 Write = Annotated[WriteRequest, Depends(WriteAccess(path_case))]
 CurrentWrite = Annotated[WriteRequest, Depends(CurrentWriteAccess(path_case))]
 PublicWrite = Annotated[WriteRequest, Depends(PublicWriteAccess(path_case))]
-"""For routes about the case in the path, or about nothing in particular."""
+"""Dependencies for routes about the case in the path, or about nothing in particular."""
 
 
 def reading(find: SubjectFinder[object] = path_case) -> object:
-    """For `Annotated[ReadRequest[…], reading(find)]`: a route that reads what `find` finds."""
+    """Return the dependency of a route that reads what `find` returns, for `Annotated[ReadRequest[…],
+    reading(find)]`.
+    """
     return Depends(ReadAccess(find))
 
 
 def reading_public(find: SubjectFinder[object]) -> object:
-    """The same for a route that asks for no key."""
+    """Return the same dependency for a route that needs no key."""
     return Depends(PublicReadAccess(find))
 
 
@@ -122,5 +126,7 @@ def writing(
     replay_policy: ReplayPolicy | None = None,
     prepare: Preparation | None = None,
 ) -> object:
-    """For `Annotated[WriteRequest[…], writing(find)]`: a route that writes to what `find` finds."""
+    """Return the dependency of a route that writes to what `find` returns, for `Annotated[WriteRequest[…],
+    writing(find)]`.
+    """
     return Depends(WriteAccess(find, replay_policy, prepare))

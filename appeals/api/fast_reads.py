@@ -1,9 +1,9 @@
-"""Fast path for repeated GETs: runs the prepared read that the route left, through the driver and before routing.
+"""The fast path of repeated GETs: it runs the prepared read that a route left, with the driver and before routing.
 
-Nothing is decided here. The route lets the caller pass as always and leaves a `PreparedRead`: the statement that
-answers the question, with the policy in it, and the rendering of its rows. It is good for this key and this question,
-and while `network_state.auth_version` is the one it was made in: the statement says so in the same snapshot. Anything
-odd (another version, an ended key, no row) goes to the route. Both ways give the same answer, byte for byte.
+It decides nothing. The route authorizes the caller as always and leaves a `PreparedRead`: the statement for the answer,
+which contains the policy, and the rendering of its rows. It is valid for this key and request, as long as
+`network_state.auth_version` is the same, which the statement reads in the same snapshot. Everything unusual (another
+version, an ended key, no row) goes to the route. Both paths give the same answer, byte for byte.
 """
 
 import re
@@ -36,9 +36,9 @@ MAX_PLANS = 1000
 
 @dataclass(frozen=True)
 class CachedPlan:
-    """A recipe as the driver takes it, and for whom and how long it is good.
+    """A prepared read compiled for the driver, with the caller and the version for which it is valid.
 
-    Its statement is not kept: as SQLAlchemy has it, it takes a hundred times the room of the text.
+    Its statement is not stored: SQLAlchemy's form takes a hundred times the memory of the text.
     """
 
     query: CompiledQuery
@@ -51,7 +51,7 @@ class CachedPlan:
 
 
 class FastReads:
-    """The plans of this process, and what is needed to carry them out."""
+    """The cached plans of this process, and what is needed to run them."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class FastReads:
         self._recorder = recorder
         self._hash = keyed_hash("a plan", pepper)
         self._plans: OrderedDict[bytes, CachedPlan] = OrderedDict()
-        self._lock = Lock()  # operations learn in threads
+        self._lock = Lock()  # routes add plans from threads
         self._compiled: WeakKeyDictionary[AnySelect, CompiledQuery] = WeakKeyDictionary()
 
     def clear(self) -> None:
-        """Forget every plan: another database is served now."""
+        """Remove all plans, when another database is served."""
         with self._lock:
             self._plans.clear()
 
@@ -81,9 +81,9 @@ class FastReads:
         caller: Caller,
         prepared: PreparedRead,
     ) -> None:
-        """Remember how a question is answered, in the snapshot in which its route has just answered it."""
+        """Store the plan of a request, in the snapshot in which its route has just answered it."""
         name = self._request_key(request.scope)
-        if name is None or caller.first_use_today:  # the route writes the day into the access log
+        if name is None or caller.first_use_today:  # only the route records the first use
             return
         network, stands = auth_version(session), self._plans.get(name)
         if stands is not None and stands.auth_version == network and self.is_valid(stands):
@@ -97,7 +97,7 @@ class FastReads:
                 self._plans.popitem(last=False)
 
     def _compile(self, prepared: PreparedRead) -> CompiledQuery:
-        """The recipe as a question; written once for as long as others keep its statement."""
+        """Compile a prepared read, once as long as others use the same statement."""
         question = self._compiled.get(prepared.statement)
         if question is None:
             inner, state = prepared.statement.subquery(), NetworkState.__table__
@@ -110,7 +110,7 @@ class FastReads:
         return question
 
     def plan(self, scope: Scope) -> CachedPlan | None:
-        """How this is answered, if that is known and the key is still good."""
+        """Return the plan of a request if there is one and its key is still valid."""
         name = self._request_key(scope)
         if name is None:
             return None
@@ -125,11 +125,13 @@ class FastReads:
             return plan
 
     def is_valid(self, plan: CachedPlan) -> bool:
-        """False when the key has ended, or is used for the first time on a day, which the operation notes."""
+        """Return whether the key of the plan is valid, and this is not its first use on a day, which the
+        route records.
+        """
         return plan.caller.is_valid(self._latest(self._now()))
 
     async def execute(self, plan: CachedPlan, params: ReadParams) -> ReadResult | None:
-        """What is answered, from one snapshot; None where the operation has to be asked.
+        """Return the result of a plan from one snapshot; None if the route must answer.
 
         Raises: ReadUnavailable, and Invalid or CursorExpired for a cursor.
         """
@@ -139,7 +141,7 @@ class FastReads:
         return plan.render([row[1:] for row in rows], params)
 
     async def respond(self, scope: Scope) -> ReadResult | None:
-        """The answer to a request, once it is on the access log; None where the route has to answer."""
+        """Return the answer to a request once it is on the access log; None if the route must answer."""
         plan = self.plan(scope)
         if plan is None or plan.waits:
             return None
@@ -150,7 +152,7 @@ class FastReads:
         return result
 
     async def poll(self, scope: Scope) -> ReadResult | None:
-        """The answer to a request that waits for news; None where the route has to ask through SQLAlchemy."""
+        """Return the answer to a long poll; None if the route must read with SQLAlchemy."""
         plan = self.plan(scope)
         return await self._try(plan, read_params(scope)) if plan else None
 
@@ -165,9 +167,9 @@ class FastReads:
         return AccessEvent(self._now(), plan.caller.account_id, plan.caller.key_id, kind, plan.operation, 200, about)
 
     def _request_key(self, scope: Scope) -> bytes | None:
-        """What tells questions apart, and who asks; a key is kept as a keyed hash only.
+        """Return a hash of the request and its key, by which plans are found. Keys are stored only as hashes.
 
-        None where the question is spelt so that only the operation can say what it means.
+        None if the query is spelled so that only the route can read it.
         """
         headers = [b"%s:%s" % (name, value) for name, value in scope["headers"] if name in _KEY_HEADERS]
         question = _query_without_cursor(scope)
@@ -184,11 +186,11 @@ _CURSOR_PARAMETER = {
     "/v1/changes": _SINCE,
     "/v1/changes/stream": _SINCE,
 }
-"""The parameter that is no part of the question, but of where in its answers one is."""
+"""The parameter of each path that is a position in the list and not part of the plan."""
 
 
 def _query_without_cursor(scope: Scope) -> bytes | None:
-    """The query without what varies, but that it is there; None where a part is spelt oddly, or given twice."""
+    """Return the query with the cursor reduced to its presence; None if a part is spelled unusually or given twice."""
     query: bytes = scope["query_string"]
     if not query:
         return b""
@@ -200,7 +202,7 @@ def _query_without_cursor(scope: Scope) -> bytes | None:
     matches = [match for part in parts if (match := varying.fullmatch(part))]
     if len(matches) > 1:
         return None
-    paged = [b"cursor" for match in matches if match[1] == b"cursor"]  # another statement than that of the first page
+    paged = [b"cursor" for match in matches if match[1] == b"cursor"]  # later pages have another statement
     return b"&".join([part for part in parts if not varying.fullmatch(part)] + paged)
 
 
@@ -208,12 +210,12 @@ _CASE = re.compile(rf"/v1/cases/({CASE_REFERENCE.strip('^$')})")
 
 
 def _path_template(path: str) -> str:
-    """The path without the case in it."""
+    """Return the path with a placeholder for the case."""
     return "/v1/cases/{ref}" if _CASE.fullmatch(path) else path
 
 
 def read_params(scope: Scope) -> ReadParams:
-    """What a request asks for that is not in its plan."""
+    """Return the parameters of a request that are not part of its plan."""
     path = _CASE.fullmatch(scope["path"])
     varying = _CURSOR_PARAMETER.get(scope["path"]) if scope["query_string"] else None
     places = [
@@ -226,7 +228,7 @@ def read_params(scope: Scope) -> ReadParams:
 
 
 class FastReadMiddleware:
-    """Answers what it has a plan for, and lets all else pass to the operations."""
+    """Answers requests that have a plan, and passes all others to the routes."""
 
     def __init__(self, app: ASGIApp, quick: FastReads) -> None:
         self.app, self._quick = app, quick
@@ -236,7 +238,7 @@ class FastReadMiddleware:
         if scope["type"] == "http" and scope["method"] == "GET":
             try:
                 result = await self._quick.respond(scope)
-            except Unavailable:  # the access log cannot be written: the operation says so
+            except Unavailable:  # the access log cannot be written, which the route answers
                 result = None
         if result is None:
             await self.app(scope, receive, send)
@@ -246,7 +248,7 @@ class FastReadMiddleware:
 
 
 def asgi_messages(result: ReadResult) -> list[Message]:
-    """What is answered, as ASGI sends it."""
+    """Return the ASGI messages of a result."""
     headers = {"ETag": result.tag, "Vary": VARY, **result.headers}
     if result.content is not None:
         headers |= {"Content-Length": str(len(result.content)), "Content-Type": "application/json"}
@@ -259,6 +261,6 @@ def asgi_messages(result: ReadResult) -> list[Message]:
 
 
 def response_of(result: ReadResult) -> Response:
-    """The same as a response of a route."""
+    """Return the same answer as a response of a route."""
     status = 304 if result.content is None else 200
     return Response(result.content, status, {"ETag": result.tag, "Vary": VARY, **result.headers}, "application/json")

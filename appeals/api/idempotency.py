@@ -1,6 +1,7 @@
-"""Idempotency keys: the first answer to a key is kept in the transaction of its effect and replayed afterwards.
+"""Idempotency keys: the first answer to a key is stored in the transaction of its effect and replayed later.
 
-Kept without end: a request that was lost on a bad line may be sent again days later, and gives the same case.
+Answers are stored without end: a request that was lost on a bad line may be sent again days later, and must lead to the
+same case.
 """
 
 import hashlib
@@ -22,9 +23,9 @@ from appeals.json_types import JsonObject
 
 
 class IdempotentResponse(Base):
-    """The first answer to an account's key. `fingerprint` is of the method, path and body it came with.
+    """The first answer to an account's idempotency key. `fingerprint` is a hash of the method, path and body.
 
-    `logged` is what the access log was told of it, to be told again; `body` is empty where the answer held a secret.
+    `logged` are its entries in the access log, which a replay logs again. `body` is empty if the answer held a secret.
     """
 
     __tablename__ = "idempotent_response"
@@ -39,20 +40,20 @@ class IdempotentResponse(Base):
     recorded_at: Mapped[datetime]
 
     def require_same(self, print_: bytes) -> None:
-        """Raises: KeyReused, when the key came with another request before."""
+        """Check that the key came with the same request. Raises: KeyReused."""
         if self.fingerprint != print_:
             raise KeyReused([FieldError("Idempotency-Key", KeyReused.detail)])
 
 
 def fingerprint(method: str, path: str, body: bytes) -> bytes:
-    """What makes two requests the same."""
+    """Return the hash by which two requests are the same."""
     return hashlib.sha256(b"\n".join((method.encode(), path.encode(), body))).digest()
 
 
 def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: datetime) -> IdempotentResponse | None:
-    """Take a key for this request, or return the answer kept under it.
+    """Claim a key for this request, or return the answer that is stored under it.
 
-    Waits for a request with the same key that is still running. Raises: StillRunning.
+    Waits for a running request with the same key. Raises: StillRunning.
     """
     values = {
         "account_id": account_id,
@@ -68,14 +69,14 @@ def claim(session: Session, account_id: UUID, key: str, print_: bytes, now: date
         if insert_ignore(session.connection(), IdempotentResponse, values):
             return None
     except OperationalError as error:
-        if type(failure_from(error)) is not Busy:  # a deadlock is no sign of it: it is tried again
+        if type(failure_from(error)) is not Busy:  # a deadlock has other causes, and is retried
             raise
         raise StillRunning from error
     return session.get_one(IdempotentResponse, (account_id, key))
 
 
 def store_response(connection: Connection, account_id: UUID, key: str, response: Mapping[str, object]) -> None:
-    """Keep the answer to a key claimed in this transaction: its status, headers, body, and what was logged of it."""
+    """Store the answer to a key claimed in this transaction: status, headers, body and access log entries."""
     connection.execute(_KEEP, {"of": account_id, "under": key, **response})
 
 

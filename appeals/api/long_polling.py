@@ -1,7 +1,7 @@
-"""Long polls and streams: waiting for changes takes neither a thread nor a connection to the database.
+"""Long polls and streams. Waiting for changes takes neither a thread nor a database connection.
 
-One query each tenth of a second, for everybody who waits in this process, sees whether anything changed. Then each
-asks again, by the fast path where that is known.
+One query each tenth of a second checks for changes, for all who wait in this process. After a change each of them reads
+again, on the fast path if there is a plan.
 """
 
 import asyncio
@@ -21,11 +21,13 @@ from appeals.read_models.change_feed import head_position
 
 POLL_INTERVAL_S = 0.1
 SHARED_FOR_S = 0.5
-"""How long an answer is given to others who wait at the same place; then what they may see is asked anew."""
+"""Seconds for which a result is shared with others who wait at the same position; then their access is
+checked again.
+"""
 
 
 class ChangeWatcher:
-    """Watches the head of the feed while somebody waits. `is_stopped` once the server was told to stop."""
+    """Watches the head of the feed while somebody waits. `is_stopped` is set when the server ends."""
 
     def __init__(self, reader: RawReader) -> None:
         self._reader = reader
@@ -37,13 +39,13 @@ class ChangeWatcher:
         self.is_stopped = False
 
     def stop(self) -> None:
-        """Let everybody go who waits."""
+        """Wake up all who wait, since the server ends."""
         self.is_stopped = True
         self.moved.set()
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """While this lasts, `moved` is set at every change."""
+        """Set `moved` at every change, as long as the context is open."""
         self._waiting += 1
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._watch_head())
@@ -67,24 +69,26 @@ class ChangeWatcher:
 
 
 async def wait_for(moved: asyncio.Event, seconds: float) -> None:
-    """Return when something changed, or the time is over."""
+    """Wait for a change, at most so many seconds."""
     with suppress(TimeoutError):
         await asyncio.wait_for(moved.wait(), max(seconds, 0))
 
 
 Poll = Callable[[], Awaitable[tuple[Response, bool]]]
-"""Asks once: the answer, and whether there is news in it."""
+"""Reads once, and returns the answer and whether it contains news."""
 
 
 async def poll_until_news(request: Request, watcher: ChangeWatcher, poll: Poll, seconds: float) -> Response:
-    """The first answer with news, or the last one when the time is over, the server stops or the client has left."""
+    """Return the first answer with news, or the last one when the time is over, the server ends or the client
+    has left.
+    """
     try:
         async with watcher.watching(), anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_when_disconnected, request, tasks.cancel_scope)
             response = await _poll_in_turn(watcher, poll, anyio.current_time() + seconds)
             tasks.cancel_scope.cancel()
             return response
-    except ExceptionGroup as failures:  # a refusal of the poll, which is answered as any other
+    except ExceptionGroup as failures:  # a refusal of the read, which is answered as any other
         raise failures.exceptions[0] from None
     return Response()
 
@@ -107,7 +111,7 @@ async def _cancel_when_disconnected(request: Request, waiting: anyio.CancelScope
 
 @dataclass(frozen=True)
 class _SharedRead:
-    """A read for everybody who waits at one place with one key: by which plan, and since when."""
+    """A read for all who wait at one position with one key: its plan, its start and its result."""
 
     plan: CachedPlan
     begun: float
@@ -115,7 +119,7 @@ class _SharedRead:
 
 
 class SharedReads:
-    """What is new after a place is read once for everybody who streams from there with the same key."""
+    """Shares one read of the changes after a position among all streams with the same key."""
 
     def __init__(self, fast_reads: FastReads) -> None:
         self._fast_reads = fast_reads
@@ -123,7 +127,7 @@ class SharedReads:
         self._reads: dict[tuple[object, ...], _SharedRead] = {}
 
     async def after(self, request: Request, place: str, moved: asyncio.Event) -> ReadResult | None:
-        """The events after a place; None where only the route can answer."""
+        """Return the events after a position; None if the route must read them."""
         plan, params = self._fast_reads.plan(request.scope), ReadParams(cursor=place)
         if plan is None:
             return None

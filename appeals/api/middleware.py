@@ -1,4 +1,4 @@
-"""What every answer gets, in pure ASGI: a request id, strict headers, and a problem where something broke."""
+"""The outermost middleware, in pure ASGI: it adds a request id and strict headers, and answers unexpected failures."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ ALL_STRICT = list(STRICT.items())
 
 
 class ResponseHeadersMiddleware:
-    """Adds the headers; turns an unforeseen failure into a 500 that tells nothing but its request id."""
+    """Adds headers to every answer, and turns an unexpected failure into a 500 with nothing but the request id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -47,29 +47,31 @@ class ResponseHeadersMiddleware:
         try:
             await self.app(scope, receive, send_with_headers)
         except ClientDisconnect:
-            return  # nobody is left to answer, and nothing was changed
+            return  # the client has left, and nothing was changed
         except Unavailable as failure:
             if started:
                 raise
             await from_unavailable(None, failure)(scope, receive, send_with_headers)
         except Exception as error:
-            # The kind of failure only: a message could hold what was sent.
+            # Only the kind of failure is logged: its message could contain what was sent.
             log.error("request %s failed: %s", request_id, _where(error))
             if started:
                 raise
-            broken = problem(500, "internal", f"Something broke here; tell us the request id {request_id}.")
+            broken = problem(
+                500, "internal", f"The service failed; report the request id {request_id} to its administrator."
+            )
             await broken(scope, receive, send_with_headers)
 
 
 def with_strict_headers(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer with what every answer gets, but for what it says otherwise."""
+    """Return the headers of an answer with those of every answer, unless it sets them itself."""
     present = dict(headers)
     strict = ALL_STRICT if present.keys().isdisjoint(STRICT) else [had for had in ALL_STRICT if had[0] not in present]
     return [*headers, *strict, (b"x-request-id", request_id.encode())]
 
 
 def _where(error: BaseException) -> str:
-    """The kind of an error and the lines it came through, without its message."""
+    """Return the kind of an error and the lines it passed, without its message."""
     trace, lines = error.__traceback__, []
     while trace:
         lines.append(f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}")

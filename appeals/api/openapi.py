@@ -1,7 +1,7 @@
-"""The OpenAPI document: what every operation declares beside its forms, and how the document is completed.
+"""The OpenAPI document: what operations declare besides their models, and how the document is completed.
 
-A route declares the headers and formats of its answer; its refusals follow from its policy, its method and its
-parameters (`refusal_responses`).
+A route declares the headers and formats of its answer. Its refusals follow from its policy, method and parameters
+(`refusal_responses`).
 """
 
 import json
@@ -41,12 +41,12 @@ Members that are not described are refused. `GET /v1/vocabularies/{name}` tells 
 shown, and `…` stands for what is sealed or secret.
 """
 _HEADER_TEXTS = {
-    "ETag": "The validator of what is answered; of a case also what If-Match asks for.",
+    "ETag": "The validator of the answer; that of a case is also the value for If-Match.",
     "Link": "The page after this one, as rel=next; absent on the last.",
-    "Location": "Where to read what was made.",
-    "Retry-After": "Seconds to wait.",
+    "Location": "The path of what was created.",
+    "Retry-After": "Seconds to wait before the next request.",
     "WWW-Authenticate": "Bearer.",
-    "X-Request-Id": "What to quote when you ask about this answer.",
+    "X-Request-Id": "The id to quote in questions about this answer.",
 }
 HEADERS = {
     name: {"description": text, "required": name != "Link", "schema": {"type": "string"}}
@@ -55,20 +55,20 @@ HEADERS = {
 """The headers of answers, as components of the document."""
 REFUSAL_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), **dict.fromkeys((429, 503, 507), ("Retry-After",))}
 REFUSALS = {
-    304: "Nothing new since the ETag in If-None-Match.",
-    401: "No key, or a dead one.",
-    403: "Your roles do not allow this here.",
-    404: "There is nothing here that you may see.",
-    409: "The state, a guard or a rule says no; `unmet` says which.",
-    410: "Your roles or the feed have changed since that place; begin anew.",
+    304: "Nothing has changed since the ETag in If-None-Match.",
+    401: "The key is missing or not valid.",
+    403: "Your roles or the scopes of your key do not allow this here.",
+    404: "It does not exist, or you may not see it.",
+    409: "The state, a guard or a rule does not allow it; `unmet` lists which.",
+    410: "Your roles or the feed have changed since that cursor; read again from the start.",
     412: "The case has changed since you read it.",
     413: "The body is too large.",
-    415: "The body is not said to be JSON.",
-    422: "The input does not fit; `errors` says where.",
+    415: "The content type of the body is not JSON.",
+    422: "The input is not valid; `errors` lists where.",
     428: "Send If-Match.",
     429: "Too many requests in a short time.",
-    503: "Busy, or the database is away; try again.",
-    507: "The database is full; nothing was changed, try again later.",
+    503: "The service is busy or its database unreachable; try again.",
+    507: "The database is full; nothing was changed. Try again later.",
 }
 TAGS = {
     "cases": "Cases: logging, reading, listing and changing them, and what is derived from their records.",
@@ -82,28 +82,28 @@ TAGS = {
     "webhooks": "Addresses of yours that are sent an event for each change.",
     "operations": "The access log, and whether the service runs.",
 }
-"""The subjects that operations are grouped by, with what each holds."""
+"""The subjects by which operations are grouped, with their descriptions."""
 SERVERS = [{"url": "/", "description": "The service that this document was read from."}]
 SHOWN_BY_EXAMPLE = ("application/json", "text/event-stream")
 TABLE_FORMATS = {"text/csv": {"schema": {"type": "string"}}, "application/x-ndjson": {"schema": {"type": "string"}}}
 
 
 def header_refs(*names: str) -> JsonObject:
-    """References to the headers of an answer; each has a request id."""
+    """Return references to the headers of an answer, always including the request id."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "X-Request-Id")}
 
 
 def with_headers(status: int, *names: str) -> Responses:
-    """For `responses=`: the headers of a successful answer, besides those that every answer has."""
+    """Return `responses=` with the headers of a successful answer, besides those of every answer."""
     return {status: {"headers": header_refs(*names)}}
 
 
 AS_TABLE: Responses = {200: {"content": TABLE_FORMATS, "headers": header_refs("ETag", "Link")}}
-"""For `responses=`: a list that is also given as CSV and NDJSON."""
+"""`responses=` of a list that is also returned as CSV and NDJSON."""
 
 
 def refusal_responses(statuses: Sequence[int]) -> Responses:
-    """The declared refusals: a problem each, but for 304."""
+    """Return the declared refusals: each is a problem, except 304."""
     problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     return {
         status: {
@@ -116,7 +116,7 @@ def refusal_responses(statuses: Sequence[int]) -> Responses:
 
 
 def complete_document(app: FastAPI) -> None:
-    """Have the application's document say what FastAPI does not know: the form of problems, and the needed header."""
+    """Add to the application's document what FastAPI does not know: the form of problems, and required headers."""
     generate = app.openapi
 
     def openapi() -> JsonObject:
@@ -146,7 +146,7 @@ def complete_document(app: FastAPI) -> None:
 
 
 def _declare_streams(document: JsonObject) -> None:
-    """Declare a stream as text: FastAPI gives the form of an event by `itemSchema`, which OpenAPI 3.1 does not have."""
+    """Declare streams as text. FastAPI describes their events with `itemSchema`, which OpenAPI 3.1 does not have."""
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         for response in operation["responses"].values():
             for content in response.get("content", {}).values():
@@ -155,9 +155,9 @@ def _declare_streams(document: JsonObject) -> None:
 
 
 def _describe_members(document: JsonObject) -> None:
-    """Describe each property and parameter whose model does not: the same name means the same thing everywhere.
+    """Describe properties and parameters whose model does not, since a name means the same everywhere.
 
-    The texts are in `openapi_texts.json`; `Schema.property` stands before the name alone.
+    The texts are in `openapi_texts.json`. `Schema.property` has precedence over the name alone.
     """
     texts = json.loads((Path(__file__).parent / "openapi_texts.json").read_text())
     for name, schema in document["components"]["schemas"].items():
@@ -170,9 +170,9 @@ def _describe_members(document: JsonObject) -> None:
 
 
 def _describe(part: JsonObject, text: str | None) -> None:
-    """Describe a part: its own words first, then those of its value, then the common ones.
+    """Describe a part by its own text, or that of its value, or the common one.
 
-    Of a reference to a record the common words say which record, and its own how to name it.
+    For a reference to a record, the common text says which record, and its own says how to name it.
     """
     schema = part.get("schema", part)
     own = [branch["description"] for branch in (part, *schema.get("anyOf", [])) if "description" in branch]

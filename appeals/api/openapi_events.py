@@ -1,4 +1,4 @@
-"""The events that the service sends to webhooks, as the OpenAPI document declares them."""
+"""The events that are sent to webhooks, as the OpenAPI document declares them."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -82,7 +82,7 @@ def event_schemas() -> JsonObject:
 
 
 def webhook_operations() -> JsonObject:
-    """The `webhooks` of the document, by the type of the event."""
+    """Return the `webhooks` of the document, by the type of the event."""
     return {kind: {"post": _operation(kind, model, data)} for kind, (model, data) in _EVENTS.items()}
 
 

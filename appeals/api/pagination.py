@@ -1,4 +1,4 @@
-"""Pages: lists by key, as JSON, CSV or NDJSON."""
+"""Pages of lists by key, as JSON, CSV or NDJSON."""
 
 import csv
 import io
@@ -44,12 +44,14 @@ class Page(Model, Generic[Item]):
 
 
 def decode_cursor(tx: Snapshot, query: PageQuery) -> list[Json] | None:
-    """The place in the list that the caller's cursor stands for. Raises: Invalid."""
+    """Return the position of the caller's cursor in the list. Raises: Invalid."""
     return cursor.decode(query.cursor, _list_key(tx.request), tx.context.pepper) if query.cursor else None
 
 
 def page(tx: Snapshot, form: type[Item], rows: Iterable[object], after: list[Json] | None) -> Response:
-    """A page of rows in their wire form, as the caller accepts it; `after` is where the next page begins."""
+    """Return a page of rows in their wire form, in the format that the caller accepts. `after` is the position of the
+    next.
+    """
     items = [form.model_validate(row) for row in rows]
     media_type = negotiate_format(tx.request)
     if media_type == "application/json":
@@ -60,47 +62,47 @@ def page(tx: Snapshot, form: type[Item], rows: Iterable[object], after: list[Jso
 
 @dataclass(frozen=True)
 class Paging:
-    """What the pages of one list have in common: the question that cursors belong to, and where the list is asked."""
+    """What the pages of one list share: the key of its cursors, and its URL."""
 
     list_key: str
     link: str
     pepper: bytes
 
     def page(self, lines: Sequence[bytes], after: list[Json] | None) -> tuple[bytes, dict[str, str]]:
-        """A page as JSON: its content and its headers."""
+        """Return a page as JSON: its content and its headers."""
         next_cursor = self.encode_cursor(after)
         content = b'{"items":[%s],"next":%s}' % (b",".join(lines), json.dumps(next_cursor).encode())
         return content, self.headers(next_cursor)
 
     def encode_cursor(self, after: list[Json] | None) -> str | None:
-        """The cursor of the next page."""
+        """Return the cursor of the next page."""
         return cursor.encode(after, self.list_key, self.pepper) if after else None
 
     def decode_cursor(self, text: str) -> list[Json]:
-        """The place that a cursor stands for. Raises: Invalid."""
+        """Return the position of a cursor. Raises: Invalid."""
         return cursor.decode(text, self.list_key, self.pepper)
 
     def headers(self, next_cursor: str | None) -> dict[str, str]:
-        """Where the next page is."""
+        """Return the header with the link to the next page."""
         return {"Link": f'<{self.link}cursor={next_cursor}>; rel="next"'} if next_cursor else {}
 
 
 def paging(tx: Snapshot) -> Paging:
-    """The paging of the list that is asked for."""
+    """Return the paging of the requested list."""
     params = [(name, value) for name, value in tx.request.query_params.multi_items() if name != "cursor"]
     link = tx.request.scope["path"] + "?" + urlencode(params) + ("&" if params else "")
     return Paging(_list_key(tx.request), link, tx.context.pepper)
 
 
 def negotiate_format(request: Request) -> str:
-    """The media type that the caller would rather have."""
+    """Return the media type that the caller prefers."""
     return _accepted_format(",".join(request.headers.getlist("accept")))
 
 
 def page_as_table(
     tx: Snapshot, form: type[Item], items: Sequence[Item], after: list[Json] | None, media_type: str
 ) -> Response:
-    """A page as CSV or NDJSON; the access log names every case in it."""
+    """Return a page as CSV or NDJSON. The access log names every case in it."""
     headers = paging(tx).headers(paging(tx).encode_cursor(after))
     named = (getattr(item, "reference", None) for item in items)
     tx.log(Logged.EXPORT, *(reference for reference in named if reference is not None))
@@ -111,7 +113,7 @@ def page_as_table(
 def as_table(
     tx: Snapshot, columns: Sequence[str], rows: Iterable[JsonObject], media_type: str, **headers: str
 ) -> Response:
-    """Rows as CSV or NDJSON, whichever is accepted."""
+    """Return rows as CSV or NDJSON, whichever the caller accepts."""
     if media_type == "text/csv":
         return tx.respond(_csv(columns, rows), media_type="text/csv; charset=utf-8; header=present", **headers)
     lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
@@ -121,7 +123,7 @@ def as_table(
 def page_by_id(
     tx: Snapshot, query: PageQuery, ids: ColumnElement[UUID] | InstrumentedAttribute[UUID], statement: Select[Row]
 ) -> tuple[list[Row], list[str] | None]:
-    """A page of rows in the order of their ids, and where the next begins."""
+    """Return a page of rows in the order of their ids, and the position of the next."""
     after = decode_cursor(tx, query)
     if after is not None:
         statement = statement.where(ids > UUID(after[0]))
@@ -131,7 +133,7 @@ def page_by_id(
 
 
 def page_of_records(tx: Snapshot, query: PageQuery, form: type[Item], records: Iterable[WithId]) -> Response:
-    """A page of the records of one case, in the order of their ids."""
+    """Return a page of the records of one case in the order of their ids."""
     after = decode_cursor(tx, query)
     rest = sorted((row for row in records if not after or str(row.id) > after[0]), key=lambda row: row.id)
     shown = rest[: query.limit]
@@ -145,7 +147,7 @@ def page_in_order(
     items: Iterable[Item],
     key: Callable[[Item], tuple[str | int, ...]],
 ) -> Response:
-    """A page of items that lie in the order of a key, of which no two are alike but those that are the same."""
+    """Return a page of items in the order of a key, which is unique."""
     after = decode_cursor(tx, query)
     rest = [item for item in items if not after or key(item) > tuple(after)]
     shown = rest[: query.limit]
@@ -160,12 +162,12 @@ FORMATS = {
     "text/*": "text/csv",
     "*/*": "application/json",
 }
-"""What each media range gets."""
+"""The media type for each media range."""
 _QUALITY = re.compile(r"q\s*=\s*(0(\.\d{0,3})?|1(\.0{0,3})?)", re.ASCII)
 
 
 def _accepted_format(accept: str) -> str:
-    """The one of our formats that the caller would rather have, the first of equals; JSON when none is named."""
+    """Return the media type that the caller prefers, the first among equals; JSON if none is named."""
     best, media_type = 0.0, "application/json"
     for accepted in accept.lower().split(","):
         media_range, *parameters = (part.strip() for part in accepted.split(";"))
@@ -177,7 +179,7 @@ def _accepted_format(accept: str) -> str:
 
 
 def _list_key(request: Request) -> str:
-    """What a cursor belongs to: the path and every filter, in one order."""
+    """Return the key that cursors belong to: the path and all filters, in a fixed order."""
     params = [(name, value) for name, value in request.query_params.multi_items() if name not in _PAGING]
     return request.scope["path"] + "?" + urlencode(sorted(params))  # type: ignore[no-any-return]
 
@@ -186,9 +188,9 @@ _PAGING = {"cursor", "limit"}
 
 
 def _csv(columns: Sequence[str], rows: Iterable[JsonObject]) -> bytes:
-    """A table with a header line; what is nested stands as JSON in its cell.
+    """Return a CSV table with a header line; nested values are JSON in their cell.
 
-    Every cell is quoted (RFC 4180): where a spreadsheet splits at semicolons, none becomes a cell of its own.
+    Every cell is quoted (RFC 4180), so that a spreadsheet that splits at semicolons does not split a cell.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
@@ -199,7 +201,7 @@ def _csv(columns: Sequence[str], rows: Iterable[JsonObject]) -> bytes:
 
 
 def _cell(value: Json) -> str:
-    """A value as a cell that no spreadsheet takes for a formula."""
+    """Return a value as a cell that no spreadsheet takes for a formula."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

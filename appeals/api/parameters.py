@@ -1,4 +1,4 @@
-"""Path parameters, as routes declare them."""
+"""The path parameters of routes."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from appeals.cases.publication import TOKEN
 from appeals.fields import CASE_REFERENCE
 
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-# The patterns are documentation: a path that does not fit names nothing, which is 404 and not 422.
+# The patterns are only documentation: a path that does not fit names nothing, so it answers 404 and not 422.
 CaseReference = Annotated[
     str, Path(json_schema_extra={"pattern": CASE_REFERENCE}, description="The reference of a case.")
 ]

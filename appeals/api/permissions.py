@@ -1,6 +1,7 @@
-"""Permissions: which roles, with a key of which scope, may call which operation; one line for each.
+"""The permissions: which roles, with a key of which scope, may call which operation. Each operation has one line.
 
-Printed as `docs/access.md`. An operation without a line stops the start. Source: domain.md 3 and 4.
+They are printed as `docs/access.md`. The service does not start if an operation has no line. Source: sections 3 and 4
+of the domain specification.
 """
 
 from collections.abc import Callable
@@ -16,23 +17,22 @@ from appeals.vocabulary import Logged, Role, Scope, View
 
 
 def role_at(operation: str, caller: Caller, case: Case) -> Role | None:
-    """The role in which the caller calls an operation of the case: the most responsible one when several fit."""
+    """Return the role in which the caller calls an operation of the case, the most responsible one if several fit."""
     return most_senior(policy_of(operation).roles_of(caller, case))
 
 
-# Who calls which operation
+# The permissions of each operation
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A line: who calls an operation, with a key of which scope, and what the access log calls it.
+    """One line: who may call an operation, with a key of which scope, and its kind in the access log.
 
-    With `view`, the operation is one of a case: to those who do not see the case it does not exist, those who see it
-    but get less than `view` are refused, and `roles` are those somebody acts in on the case (none: seeing it is
-    enough). Without, `roles` may be held anywhere (none: any live key passes). A `public` operation asks for no key at
-    all. An operation that `protects` is passed too by those who act on the case only to protect; what they may write
-    there, see `Kind`. An operation of keys takes the very key that is shown whatever its scope; `others` is the scope
-    for any other key.
+    With `view`, it is an operation of a case. It answers 404 to callers who do not see the case and 403 to those with
+    less than `view`; `roles` are roles on the case (none: seeing it is enough). Without `view`, `roles` may be held
+    anywhere (none: any live key). A `public` operation needs no key. An operation that `protects` is also open to those
+    who act on the case only to protect; what they may write there is in `Kind`. An operation of keys accepts the key
+    that it is about, whatever its scope; `others` is the scope for any other key.
     """
 
     operation: str
@@ -46,13 +46,13 @@ class Policy:
     protects: bool = False
 
     def roles_of(self, caller: Caller, case: Case) -> frozenset[Role]:
-        """The roles in which the caller calls this operation of the case."""
+        """Return the roles in which the caller calls this operation of the case."""
         acting = self.acting(caller, case) | (roles_protecting(caller, case) if self.protects else frozenset())
         return acting & self.roles
 
     @property
     def forbids(self) -> bool:
-        """True when somebody with a live key, who sees what the operation is about, may still be refused."""
+        """True if a caller with a live key, who sees the subject of the operation, may still get 403."""
         asks = self.scope is not None or self.others is not None
         return not self.public and (asks or bool(self.roles) or self.view is View.WORK)
 
@@ -66,14 +66,14 @@ def _write_policy(
     protects: bool = False,
     logged: Logged | None = Logged.VIEW,
 ) -> Policy:
-    """A line of casework: its answer shows the case, so that it is logged as a view."""
+    """Return a line of casework. Its answer shows the case, so it is logged as a view."""
     return Policy(operation, roles, view, Scope.WRITE, logged, acting, protects=protects)
 
 
 def _manage_policy(
     operation: str, roles: frozenset[Role] = frozenset({Role.ADMIN}), logged: Logged = Logged.ROLE
 ) -> Policy:
-    """A line of running the network."""
+    """Return a line of running the network."""
     return Policy(operation, roles, None, Scope.MANAGE, logged)
 
 
@@ -130,12 +130,12 @@ POLICIES: tuple[Policy, ...] = (
     ),
     _write_policy("add_response", RECORD_WRITERS["responses"]),
     _write_policy("confirm_member", RECORD_WRITERS["team"], protects=True),
-    # what is sealed
+    # sealed fields and cases
     Policy("open_sealed", FIELD_WORK, View.WORK, Scope.OPEN, Logged.OPENING, protects=True),
     Policy("list_openings", view=View.WORK, logged=Logged.VIEW),
     Policy("break_glass", COORDINATION, None, Scope.OPEN, Logged.BREAK_GLASS),
     Policy("list_alerts"),
-    # what is published
+    # publications
     Policy("list_publications", view=View.WORK, logged=Logged.VIEW),
     _write_policy("publish", COORDINATION, logged=Logged.PUBLICATION),
     _write_policy("take_down", CASEWORK, logged=Logged.PUBLICATION, protects=True),
@@ -173,11 +173,11 @@ POLICY_OF = {policy.operation: policy for policy in POLICIES}
 
 
 class MissingPolicy(Exception):
-    """An operation that no line of the policy names: the service does not start."""
+    """An operation has no line in the permissions, so the service does not start."""
 
 
 def policy_of(operation: str) -> Policy:
-    """The line for an operation. Raises: MissingPolicy."""
+    """Return the line of an operation. Raises: MissingPolicy."""
     if operation not in POLICY_OF:
-        raise MissingPolicy(f"no line of the policy in access/visibility.py says who calls the operation {operation}")
+        raise MissingPolicy(f"the operation {operation} has no line in POLICIES of api/permissions.py")
     return POLICY_OF[operation]

@@ -1,5 +1,5 @@
-"""Prepared reads: one definition for each hot read, run by its route through SQLAlchemy and afterwards by the fast path
-through the driver (`fast_reads.py`).
+"""Prepared reads: one definition for each hot read. The route runs it with SQLAlchemy first, and the fast path
+(`fast_reads.py`) runs it with the driver afterwards.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ VARY = "Accept, Authorization"
 
 @dataclass(frozen=True)
 class ReadResult:
-    """The answer to a read. Without content, the caller has it already.
+    """The result of a read. It has no content if the caller has it already.
 
-    `logged` is what the access log calls it. `is_news` is False for a page of the feed on which nothing is new.
-    `events` are those of a stream, each an id and its data.
+    `logged` is its kind in the access log. `is_news` is False for a page of the feed without changes. `events` are
+    those of a stream, each with its id and data.
     """
 
     content: bytes | None
@@ -33,7 +33,7 @@ class ReadResult:
 
 @dataclass(frozen=True)
 class ReadParams:
-    """What differs between two requests for one read: the case, the cursor, and the tags the caller has."""
+    """What differs between two requests for one read: the case, the cursor, and the tags that the caller has."""
 
     reference: str = ""
     cursor: str = ""
@@ -47,12 +47,12 @@ Render = Callable[[Sequence[FetchedRow], ReadParams], ReadResult | None]
 
 @dataclass(frozen=True)
 class PreparedRead:
-    """A statement with the policy in it, its parameters, and the rendering of its rows as an answer.
+    """A statement that contains the policy, its parameters, and the rendering of its rows.
 
-    `parameters` raises Invalid for a cursor that is none, and CursorExpired. `render` gives None where only the route
-    can answer. `snapshot_columns` are read in the same snapshot and come before the columns of each row; where there
-    is no row, one comes whose own columns are null. `waits`: the route waits until something is new, so the middleware
-    leaves the request to it. A read that is not `is_repeatable` is not remembered.
+    `parameters` raises Invalid or CursorExpired for a cursor. `render` returns None if only the route can answer.
+    `snapshot_columns` are read in the same snapshot and precede the columns of each row; if there are no rows, there is
+    one with null columns. `waits` marks a long poll, which the middleware leaves to the route. A read that is not
+    `is_repeatable` is not cached.
     """
 
     statement: AnySelect
@@ -63,27 +63,27 @@ class PreparedRead:
     is_repeatable: bool = True
 
     def snapshot_query(self) -> AnySelect:
-        """The snapshot columns by themselves."""
+        """The statement for the snapshot columns alone."""
         return select(*self.snapshot_columns)
 
 
 def tag_of(content: bytes) -> str:
-    """The validator of an answer that has none of its own."""
+    """Return the validator of an answer that has none of its own."""
     return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
 def tags_of(header: str) -> tuple[str, ...]:
-    """The tags in an If-None-Match."""
+    """Return the tags in an If-None-Match header."""
     if "," not in header:
         return (header.strip().removeprefix("W/"),) if header else ()
     return tuple(tag.strip().removeprefix("W/") for tag in header.split(","))
 
 
 def matches_tag(tag: str, tags: tuple[str, ...]) -> bool:
-    """Whether the caller has what is answered already, by weak comparison (RFC 9110, 13.1.2)."""
+    """Return whether the caller has the answer already, by weak comparison (RFC 9110, 13.1.2)."""
     return tag.removeprefix("W/") in tags or tags == ("*",)
 
 
 def or_not_modified(result: ReadResult, params: ReadParams) -> ReadResult:
-    """The answer, without its content where the caller has it."""
+    """Return the answer, without its content if the caller has it."""
     return replace(result, content=None) if matches_tag(result.tag, params.tags) else result

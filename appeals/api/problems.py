@@ -1,4 +1,4 @@
-"""Problems: what HTTP makes of each refusal, as `application/problem+json` (RFC 9457)."""
+"""Problems: the HTTP answer to each refusal, as `application/problem+json` (RFC 9457)."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,14 +47,14 @@ HEADERS: dict[type[Exception], dict[str, str]] = {
 
 
 class FieldErrorOutput(Model):
-    """Where the fault is: a JSON pointer into the body, `?name` for a query parameter, or a header's name."""
+    """The location of a fault: a JSON pointer into the body, `?name` for a query parameter, or the name of a header."""
 
     pointer: str
     says: str
 
 
 class UnmetOutput(Model):
-    """A guard that does not hold: `override` tells that a coordinator may pass it with a reason."""
+    """A guard that does not hold. `override` means that a coordinator may override it with a reason."""
 
     code: str
     says: str
@@ -69,16 +69,16 @@ class Problem(Model):
     title: str
     status: int
     detail: str
-    code: Annotated[str, Field(description="What to decide by; stable.")]
+    code: Annotated[str, Field(description="The code of the refusal, which never changes.")]
     errors: list[FieldErrorOutput] = []
-    state: Annotated[str | None, Field(description="409: the state of the case.")] = None
-    open_steps: Annotated[list[str], Field(description="409: the steps open to you now.")] = []
-    unmet: Annotated[list[UnmetOutput], Field(description="409: every guard that does not hold.")] = []
-    resume_to: Annotated[str | None, Field(description="409 to a resumption: the state that is offered.")] = None
+    state: Annotated[str | None, Field(description="The state of the case (409).")] = None
+    open_steps: Annotated[list[str], Field(description="The steps open to you now (409).")] = []
+    unmet: Annotated[list[UnmetOutput], Field(description="All guards that do not hold (409).")] = []
+    resume_to: Annotated[str | None, Field(description="The state that is offered to a resumption (409).")] = None
 
 
 def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None, **facts: Json) -> Response:
-    """A problem as an answer; only the facts that are given appear."""
+    """Return a problem as an answer, with only the facts that are given."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -91,7 +91,7 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
 
 
 def from_refusal(_: Request, refusal: Exception) -> Response:
-    """The answer to a refusal of ours."""
+    """Return the answer to a refusal."""
     if not isinstance(refusal, errors.Refusal):
         raise refusal
     facts: JsonObject = {}
@@ -110,7 +110,7 @@ def from_refusal(_: Request, refusal: Exception) -> Response:
 
 
 def from_validation_error(request: Request, fault: Exception) -> Response:
-    """The answer to input that the declared form does not fit: the first faults of it, where there are many."""
+    """Return the answer to input that does not fit its model, with the first `MOST_ERRORS` faults."""
     if not isinstance(fault, RequestValidationError):
         raise fault
     body = parsed_body(request)
@@ -118,7 +118,7 @@ def from_validation_error(request: Request, fault: Exception) -> Response:
     meant = {at for place, error in placed if error["type"] not in ANOTHER_FORM for at in _with_all_above(place)}
     faults: dict[str, list[str]] = {}
     for place, error in placed:
-        # Where one form of several was meant and has faults, that it is not another form tells nothing.
+        # If the input has faults in one of several forms, it does not help that it is not another of them.
         if not (place in meant and error["type"] in ANOTHER_FORM):
             faults.setdefault(place, []).append(_says(error))
     items = [{"pointer": place, "says": ", or: ".join(dict.fromkeys(says))} for place, says in faults.items()]
@@ -129,7 +129,7 @@ MOST_ERRORS = 200
 
 
 def _with_all_above(place: str) -> Iterator[str]:
-    """A pointer and those of everything it lies in."""
+    """Yield a pointer and those of everything that contains it."""
     while place:
         yield place
         place = place.rpartition("/")[0]
@@ -145,7 +145,7 @@ ANOTHER_FORM = {
     "literal_error": None,
     "string_type": None,
 }
-"""What pydantic says where a whole form is missed, and what we say of it where that is clearer."""
+"""Pydantic's errors for a value of another form, with a clearer sentence if there is one."""
 
 
 def _place(values: Mapping[str, Json], body: Json) -> str:
@@ -154,13 +154,15 @@ def _place(values: Mapping[str, Json], body: Json) -> str:
         return "?" + (str(path[0]) if path and values["type"] != "extra_forbidden" else "")
     if where != "body":
         return str(path[0]) if path else str(where)
-    if values["type"] == "extra_forbidden":  # the name of an unknown member is the caller's, and may be anything
+    if (
+        values["type"] == "extra_forbidden"
+    ):  # an unknown name comes from the caller and may be anything, so it is not repeated
         return _pointer(path[:-1], body, missing=False)
     return _pointer(path, body, missing=values["type"] == "missing")
 
 
 def _pointer(path: Sequence[str | int], body: Json, *, missing: bool) -> str:
-    """A JSON pointer to what the body really holds: tags of unions and names of unknown members left out."""
+    """Return a JSON pointer to what the body contains, without the tags of unions and the names of unknown members."""
     at: Json = body
     steps: list[str | int] = []
     for index, part in enumerate(path):
@@ -181,7 +183,7 @@ def _holds(value: Json, part: str | int) -> bool:
 
 def _says(values: Mapping[str, Json]) -> str:
     if values["type"] == "extra_forbidden":
-        return "has a member that is not known here"
+        return "has an unknown member"
     pattern = values.get("ctx", {}).get("pattern")
     plain = ANOTHER_FORM.get(values["type"]) or SAYS_OF_PATTERN.get(pattern)
     if plain:
@@ -189,7 +191,7 @@ def _says(values: Mapping[str, Json]) -> str:
     if values["type"] == "missing" and values["loc"] == ("body",):
         return "a body is missing"
     message = str(values["msg"]).removeprefix("Value error, ")
-    # What a parser says of a text may quote from it; the first clause does not.
+    # A parser's message may quote the text after its first clause.
     return message.partition(",")[0] if values["type"].endswith("_parsing") else message
 
 
@@ -199,23 +201,23 @@ UNAVAILABLE: dict[type[Exception], tuple[int, str, str, int]] = {
     Unreachable: (
         503,
         "database.unreachable",
-        f"The database is away or cannot be written to. {AGAIN}, with the same Idempotency-Key: it is done once.",
+        f"The database is unreachable or cannot be written to. {AGAIN} with the same Idempotency-Key.",
         5,
     ),
-    Full: (507, "database.full", f"The database has no room left; nothing was changed. {AGAIN} later.", 30),
+    Full: (507, "database.full", f"The database has no disk space left; nothing was changed. {AGAIN} later.", 30),
 }
-"""What is answered when the database cannot do it: status, code, what to do, and after how many seconds."""
+"""The answers if the database fails: status, code, sentence, and the seconds of Retry-After."""
 
 
 def from_unavailable(_: object, failure: Exception) -> Response:
-    """The answer when the database cannot do it now."""
+    """Return the answer if the database cannot be used now."""
     kind = next(kind for kind in type(failure).__mro__ if kind in UNAVAILABLE)
     status, code, detail, retry_after_s = UNAVAILABLE[kind]
     return problem(status, code, detail, {"Retry-After": str(retry_after_s)})
 
 
 def from_http_exception(_: Request, raised: Exception) -> Response:
-    """The answer to what the framework refuses: unknown paths and methods."""
+    """Return the answer to a refusal of the framework: unknown paths and methods."""
     if not isinstance(raised, HTTPException):
         raise raised
     if raised.status_code == HTTPStatus.NOT_FOUND:
@@ -234,6 +236,6 @@ HANDLERS: dict[type[Exception], Handler] = {
 
 
 def answer_to(request: Request, refusal: Exception) -> Response:
-    """The answer to a refusal that was raised before any route was looked for."""
+    """Return the answer to a refusal that was raised before routing."""
     handler = next(HANDLERS[kind] for kind in type(refusal).__mro__ if kind in HANDLERS)
     return handler(request, refusal)

@@ -1,7 +1,8 @@
-"""The rate limit: how many requests an account, or an address without a live key, may make. In memory, per process.
+"""The rate limit: how many requests an account, or an address without a live key, may make. It is in memory, per
+process.
 
-The measure is GCRA, the generic cell rate algorithm: of each bucket only the time is kept at which it would be full
-again if nothing more came. With n worker processes up to n times the rate may pass.
+It uses GCRA, the generic cell rate algorithm: each bucket is stored as the time at which it would be full again. With n
+worker processes, up to n times the rate may pass.
 """
 
 import ipaddress
@@ -23,31 +24,35 @@ SECOND, MINUTE = 1_000_000, 60_000_000
 
 @dataclass(frozen=True)
 class RateLimit:
-    """One request every `interval` (in microseconds), and `burst` of them at once after a rest."""
+    """One request every `interval` microseconds, and `burst` of them at once after a pause."""
 
     interval: int
     burst: int
 
     @classmethod
     def of(cls, per_minute: int) -> "RateLimit | None":
-        """So many a minute, with a burst of what comes together in 100 s; None for 0: no limit."""
+        """Return the limit of so many requests a minute, with a burst of those of 100 seconds; None for 0, which means
+        no limit.
+        """
         return cls(-(-MINUTE // per_minute), max(1, per_minute * BURST_S // 60)) if per_minute else None
 
 
 class RateLimiter:
-    """The buckets of one rate limit. Of too many, the one used longest ago is forgotten: it is full when it returns."""
+    """The buckets of one rate limit. If there are too many, the one used longest ago is removed, since it is full
+    again.
+    """
 
     def __init__(self, limit: RateLimit | None) -> None:
         self._limit = limit
         self._full_at: OrderedDict[Hashable, int] = OrderedDict()
 
     def acquire(self, bucket: Hashable, now: datetime) -> None:
-        """Take one request from a bucket. Raises: RateExceeded, with the seconds until it gives one."""
+        """Take one request from a bucket. Raises: RateExceeded, with the seconds until the next one."""
         if self._limit is None:
             return
         moment, interval = (now - EPOCH) // MICROSECOND, self._limit.interval
         empty_at = moment + self._limit.burst * interval
-        # No bucket is emptier than empty: a clock that was put back shuts nobody out.
+        # A bucket is never more than empty, so that a clock set back locks nobody out.
         full_at = min(max(self._full_at.pop(bucket, moment), moment), empty_at)
         wait = full_at + interval - empty_at
         self._full_at[bucket] = full_at if wait > 0 else full_at + interval
@@ -59,8 +64,8 @@ class RateLimiter:
 
 @dataclass(frozen=True)
 class RateLimiters:
-    """The limiters of a process: for accounts, for addresses that show no live key, and for all of these that come
-    through one web server, since one on this machine is believed whatever address it names.
+    """The rate limiters of a process: for accounts, for addresses without a live key, and for all such requests that
+    come through one web server, because a web server on this machine may name any address.
     """
 
     accounts: RateLimiter
@@ -69,7 +74,7 @@ class RateLimiters:
 
     @classmethod
     def of(cls, settings: Settings) -> "RateLimiters":
-        """The limiters that the settings ask for."""
+        """Return the limiters of the settings."""
         public = settings.public_rate_per_minute
         rates = settings.rate_per_minute, public, PROXY_FACTOR * public
         return cls(*(RateLimiter(RateLimit.of(rate)) for rate in rates))
@@ -82,7 +87,7 @@ class RateLimiters:
 
 
 def network_of(host: str) -> str:
-    """The address; of IPv6 the network that one household or server gets whole."""
+    """Return an IPv4 address as it is, and for IPv6 the network that one household or server has."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

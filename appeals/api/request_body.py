@@ -1,4 +1,4 @@
-"""Reading a body: size, media type, and text that both databases can keep. Refused here, alike for all routes."""
+"""Reading a request body: its size, media type, and texts that both databases can store. All routes refuse the same."""
 
 import json
 import re
@@ -15,21 +15,21 @@ from appeals.fields import CONTROLS, Model
 from appeals.json_types import Json, JsonObject
 
 ANONYMOUS_LIMIT = 16_384
-"""The largest body taken from somebody without a key, where none is asked for, in bytes."""
+"""The largest body of a request without a key on a public operation, in bytes."""
 LARGE = 65_536
-"""A larger body is parsed in a thread: the event loop serves others meanwhile."""
+"""Bytes from which a body is parsed in a thread, so that the event loop serves others meanwhile."""
 MAX_DEPTH = 32
 MAX_NAME_LENGTH = 100
 MAX_VALUES = 20_000
 MAX_UNKNOWN_NAMES = 200
 MAX_ERRORS = 20
 MAX_COMBINING_MARKS = 30
-"""Combining marks in a row: the limit of Unicode's own stream-safe text (UAX 15)."""
+"""How many combining marks may follow each other: the limit of Unicode's stream-safe text (UAX 15)."""
 _FORBIDDEN = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 
 
 async def read(request: Request, limit: int) -> None:
-    """Read the body and keep it parsed on the request. Raises: TooLarge, NotJson, Invalid."""
+    """Read the body and store it parsed on the request. Raises: TooLarge, NotJson, Invalid."""
     raw = await _raw(request, limit)
     request._body = raw
     if not raw:
@@ -40,12 +40,12 @@ async def read(request: Request, limit: int) -> None:
 
 
 def raw_body(request: Request) -> bytes:
-    """The body that was read, byte for byte; empty where none was."""
+    """Return the body that was read, byte for byte; empty if there was none."""
     return getattr(request, "_body", b"")
 
 
 def parsed_body(request: Request) -> Json:
-    """The body that was read, as JSON; None where there was none."""
+    """Return the body that was read, as JSON; None if there was none."""
     return getattr(request, "_json", None)
 
 
@@ -71,16 +71,19 @@ async def _raw(request: Request, limit: int) -> bytes:
 
 
 def parse(raw: bytes) -> Json:
-    """JSON in UTF-8, each member once, no NaN, within the bounds, no forbidden characters. Raises: Invalid.
+    """Parse JSON in UTF-8 with unique members, no NaN, within the limits and without forbidden characters. Raises:
+    Invalid.
 
-    It takes time in proportion to the size of the body, whatever stands in it.
+    The time is linear in the size of the body, whatever it contains.
     """
-    if raw.count(b"[") + raw.count(b"{") > MAX_VALUES:  # before they are made: the garbage collector looks at each
+    if (
+        raw.count(b"[") + raw.count(b"{") > MAX_VALUES
+    ):  # before they are created, because the garbage collector visits each
         raise Invalid([FieldError("", TOO_MANY_VALUES)])
     try:
         value = json.loads(raw.decode(), object_pairs_hook=_each_member_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Invalid([FieldError("", "is not JSON in UTF-8 with each member given once")]) from error
+        raise Invalid([FieldError("", "is not JSON in UTF-8 with unique members")]) from error
     inspection = Inspection()
     inspection.look([value])
     if inspection.faults:
@@ -100,13 +103,13 @@ def _no_constant(_: str) -> None:
 
 
 CONTAINERS = (list, dict)
-TOO_MANY_VALUES = f"holds more than {MAX_VALUES:,} values"
+TOO_MANY_VALUES = f"contains more than {MAX_VALUES:,} values"
 
 
 class Inspection:
-    """One walk over a parsed body: how many values it holds, how deep, and what text. It collects the faults.
+    """One walk over a parsed body that counts values and depth, checks texts, and collects faults.
 
-    A pointer is built only where a fault is: to build one for each value would take the product of length and depth.
+    A pointer is built only for a fault. Building one for each value would take the product of length and depth.
     """
 
     def __init__(self) -> None:
@@ -115,7 +118,7 @@ class Inspection:
         self._path: list[str | int] = []
 
     def look(self, container: list[Json] | JsonObject) -> None:
-        """Look at everything in a list or object. Raises: Invalid, where it is no use to look further."""
+        """Inspect everything in a list or object. Raises: Invalid, if there is no use in looking further."""
         self._values += len(container)
         if self._values > MAX_VALUES:
             raise Invalid([FieldError("", TOO_MANY_VALUES)])
@@ -134,8 +137,8 @@ class Inspection:
 
     def _look_at_names(self, members: JsonObject) -> None:
         self._unknown_names += len(members.keys() - _our_names())
-        if self._unknown_names > MAX_UNKNOWN_NAMES:  # each would be a fault of its own
-            raise Invalid([FieldError("", "has members that are not known here")])
+        if self._unknown_names > MAX_UNKNOWN_NAMES:  # each would add a fault
+            raise Invalid([FieldError("", "has unknown members")])
         for name in members:
             if len(name) > MAX_NAME_LENGTH:
                 self._note(self._path, f"has a member whose name is longer than {MAX_NAME_LENGTH} characters")
@@ -143,21 +146,23 @@ class Inspection:
                 self._note(self._path, f"has a member whose name {says}")
 
     def _note(self, path: Sequence[str | int], says: str) -> None:
-        """Note a fault; the list that holds the whole body is no part of its pointer. Raises: Invalid."""
+        """Add a fault. Its pointer omits the list that wraps the whole body. Raises: Invalid, if there are too many."""
         self.faults.append(FieldError(pointer(path[1:]), says))
         if len(self.faults) == MAX_ERRORS:
             raise Invalid(self.faults)
 
 
 def pointer(path: Sequence[str | int]) -> str:
-    """A JSON pointer that ends at the last name that is ours: another may be anybody's, and is not repeated."""
+    """Return a JSON pointer that ends at the last known name, since an unknown one may be anything and is not
+    repeated.
+    """
     steps = takewhile(lambda step: isinstance(step, int) or step in _our_names(), path)
     return "".join(f"/{step}" for step in steps)
 
 
 @cache
 def _our_names() -> frozenset[str]:
-    """The name of every member of every body that is declared somewhere."""
+    """Return the names of all members of all declared bodies."""
     models, names = [Model], set[str]()
     while models:
         model = models.pop()
@@ -167,21 +172,23 @@ def _our_names() -> frozenset[str]:
 
 
 def clean(text: str) -> bool:
-    """True for text without NUL, controls other than line feed and tab, and lone surrogates."""
+    """Return whether a text has no NUL, no controls other than line feed and tab, and no lone surrogates."""
     return text_error(text) is None
 
 
 def text_error(text: str) -> str | None:
-    """What is wrong with a text, whatever it is meant for; None if nothing is."""
+    """Return what is wrong with a text whatever its use; None if nothing is."""
     if not text.isprintable() and _FORBIDDEN.search(text):
-        return "holds a character that is not allowed"
+        return "contains a character that is not allowed"
     if not text.isascii() and not unicodedata.is_normalized("NFC", text) and _is_crowded(text):
-        return f"holds more than {MAX_COMBINING_MARKS} combining marks in a row"
+        return f"contains more than {MAX_COMBINING_MARKS} combining marks in a row"
     return None
 
 
 def _is_crowded(text: str) -> bool:
-    """True where more marks stand in a row than any language writes: to sort them takes the square of their number."""
+    """Return whether more marks follow each other than in any language: sorting them takes the square of
+    their number.
+    """
     combines = bytes(map(unicodedata.combining, text)).translate(_NONZERO_IS_ONE)
     return b"\1" * (MAX_COMBINING_MARKS + 1) in combines
 

@@ -1,7 +1,7 @@
-"""A request's entries in the access log: what is known of the request while it is served, and what is logged of it.
+"""The access log of a request: what is known of the request while it is served, and what is logged of it.
 
-A read or a denial is noted here, and the route class writes it before the answer leaves. A write takes its entries
-along in its own transaction.
+A read or a denial is noted here, and the route class writes it before the answer is sent. A write stores its entries in
+its own transaction.
 """
 
 import re
@@ -21,7 +21,7 @@ from appeals.fields import CASE_REFERENCE
 from appeals.vocabulary import Logged
 
 LogEntry = tuple[Logged, tuple[str, ...]]
-"""What kind of access it was, and the references and ids it was about: never names, never anything that was sent."""
+"""The kind of an access, and the references and ids that it is about: never names, never anything that was sent."""
 EXPORTS = {"text/csv", "application/x-ndjson"}
 _KEY_ID = re.compile(r"ua_([0-9A-Za-z]{8})_[0-9A-Za-z]{49}\Z")
 _SUBJECT = re.compile(rf"{CASE_REFERENCE}|^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\Z")
@@ -31,9 +31,9 @@ _SUBJECT = re.compile(rf"{CASE_REFERENCE}|^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0
 class RequestState:
     """What is known of a request while it is served.
 
-    `use_logged`: the first use of the key today is on the access log. `events` are still to be written there.
-    `waits_until` is when a write gives up waiting for others (a time of `time.monotonic`); `prepared` is what was
-    computed for a write before its turn came.
+    `use_logged` means that today's first use of the key is on the access log. `events` must still be written there. A
+    write waits for others until `waits_until`, a time of `time.monotonic`. `prepared` was computed before the write's
+    turn.
     """
 
     key_id: str | None = None
@@ -45,7 +45,7 @@ class RequestState:
 
 
 def state_of(request: Request) -> RequestState:
-    """The state of a request; made when it is first asked for."""
+    """Return the state of a request, created at its first use."""
     if not hasattr(request.state, "request_state"):
         match = _KEY_ID.match(bearer_token(request) or "")
         request.state.request_state = RequestState(key_id=match[1] if match else None)
@@ -54,13 +54,13 @@ def state_of(request: Request) -> RequestState:
 
 
 def operation_of(request: Request) -> str:
-    """The name of the operation that a request calls: that of its route."""
+    """Return the name of the operation that a request calls, which is that of its route."""
     name: str = request.scope["route"].name
     return name
 
 
 def access_events(request: Request, entries: Sequence[LogEntry], status: int, media_type: str) -> list[AccessEvent]:
-    """The events of an answer: those that the route logged, or the one that the policy names."""
+    """Return the events of an answer: those that the route logged, or the one of the policy."""
     policy: Policy = policy_of(operation_of(request))
     if policy.public:
         return []
@@ -71,7 +71,7 @@ def access_events(request: Request, entries: Sequence[LogEntry], status: int, me
 
 
 def note_denial(request: Request, refusal: Refusal) -> None:
-    """Note a denial, unless it only says that a path or a key was mistyped."""
+    """Note a denial, unless it only means that a path or a key was mistyped."""
     state = state_of(request)
     if state.key_id is None or (isinstance(refusal, NotFound) and not request.path_params):
         return
@@ -79,7 +79,7 @@ def note_denial(request: Request, refusal: Refusal) -> None:
 
 
 async def write_noted_events(request: Request) -> None:
-    """Return when everything noted so far is on the access log. Raises: Unavailable."""
+    """Write all noted events to the access log. Raises: Unavailable."""
     state = state_of(request)
     events, state.events = state.events, []
     is_first_use = state.caller is not None and state.caller.first_use_today and not state.use_logged
@@ -96,5 +96,5 @@ def _event(request: Request, kind: Logged, status: int, subjects: tuple[str, ...
 
 
 def _subjects(path_params: dict[str, str]) -> tuple[str, ...]:
-    """The references and ids in the path; anything else there may be anything, and is not logged."""
+    """Return the references and ids in the path. Other values may be anything and are not logged."""
     return tuple(value for value in path_params.values() if _SUBJECT.fullmatch(value))

@@ -1,7 +1,7 @@
-"""The route class of every route: what happens before FastAPI reads the input, and after a route has answered.
+"""The route class of all routes: what happens before FastAPI reads the input, and after a route has answered.
 
-The order of refusals is kept here: 401 → 404 → 403 → 422 → 428 → 412 → 409. A route is an ordinary FastAPI route whose
-function has the name of its operation, its policy (`permissions.py`) and its operationId, and whose docstring is the
+It keeps the order of refusals: 401 → 404 → 403 → 422 → 428 → 412 → 409. A route is an ordinary FastAPI route. Its
+function has the name of its operation, of its policy (`permissions.py`) and of its operationId. Its docstring is the
 summary and the description in the OpenAPI document.
 """
 
@@ -38,9 +38,10 @@ Handler = Callable[[Request], Coroutine[object, object, Response]]
 
 
 class Route(APIRoute):
-    """401 and a strict body, then FastAPI; where the input does not fit, 404 and 403 are asked first.
+    """A route that checks 401 and the body first, then calls FastAPI; if the input is not valid, it checks 404 and 403
+    first.
 
-    Nothing leaves before it is on the access log. Raises MissingPolicy where no policy has the name of the route.
+    No answer is sent before it is on the access log. Raises MissingPolicy if no policy has the name of the route.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., object], **options: Any) -> None:
@@ -62,7 +63,7 @@ class Route(APIRoute):
 
     @property
     def refusals(self) -> list[int]:
-        """Every refusal this route may answer, as statuses."""
+        """The statuses of all refusals of this route."""
         statuses = {422, 429, 503, 507} if self.policy.public else {401, 422, 429, 503, 507}
         statuses |= {404} if self.param_convertors or "Location" in self._declared_headers else set()
         statuses |= {403} if self.policy.forbids else set()
@@ -78,14 +79,16 @@ class Route(APIRoute):
         return headers
 
     def _success(self, declared: Responses) -> Responses:
-        """The successful answer: as it is declared, and the headers it has anyway."""
+        """Return the successful answer as declared, with the headers that every answer has."""
         status = self.status_code or 200
         self.response_description = self.summary or ""
         usual = header_refs() if self.writes else header_refs("ETag")
         return {status: {**declared.get(status, {}), "headers": usual | self._declared_headers}}
 
     def get_route_handler(self) -> Handler:
-        """The handler, with the order of refusals kept: whoever may not pass learns nothing of the form."""
+        """Return the handler, which keeps the order of refusals: callers who may not pass learn nothing of the input's
+        form.
+        """
         handle = super().get_route_handler()
 
         async def handle_in_order(request: Request) -> Response:
@@ -115,7 +118,7 @@ class Route(APIRoute):
             raise
 
     def _body_limit(self, request: Request) -> int:
-        """The largest body that is read, in bytes."""
+        """Return the largest body that is read, in bytes."""
         limit = context_of(request).body_limit
         return min(limit, ANONYMOUS_LIMIT) if self.policy.public else limit
 
@@ -126,7 +129,7 @@ class Route(APIRoute):
         return response
 
     async def _write(self, request: Request, handle: Handler) -> Response:
-        """Run a write in its turn; again where only another write's lock made it fail."""
+        """Run a write in its turn, and again if it failed only by a deadlock with another write."""
         waits_until = time.monotonic() + context_of(request).database.lock_timeout_s
         await write_noted_events(request)
         if self.body_model and self.access.prepare:
@@ -142,7 +145,7 @@ class Route(APIRoute):
 
 
 def new_router(tag: str) -> APIRouter:
-    """A router for the routes of one subject: the name of a function is the operationId."""
+    """Return a router for the routes of one subject. The name of a function is the operationId."""
     return APIRouter(
         route_class=Route,
         tags=[tag],
@@ -151,7 +154,7 @@ def new_router(tag: str) -> APIRouter:
 
 
 def _require_caller(request: Request) -> None:
-    """See that a live key is shown, before anything else is read. Raises: Unauthenticated."""
+    """Check that a live key was sent, before anything else is read. Raises: Unauthenticated."""
     caller: Caller | Unauthenticated = request.state.caller
     if isinstance(caller, Unauthenticated):
         raise caller
@@ -160,7 +163,9 @@ def _require_caller(request: Request) -> None:
 
 @asynccontextmanager
 async def _write_turn(request: Request, waits_until: float) -> AsyncIterator[None]:
-    """A turn among those who write; the time is for the queue and for the locks after it. Raises: Busy."""
+    """Wait for a turn in the queue of writes, until `waits_until`, which also limits the locks after it.
+    Raises: Busy.
+    """
     state_of(request).waits_until, queue = waits_until, context_of(request).write_queue
     try:
         with anyio.fail_after(waits_until - time.monotonic()):
@@ -174,7 +179,7 @@ async def _write_turn(request: Request, waits_until: float) -> AsyncIterator[Non
 
 
 async def _expire(request: Request) -> None:
-    """Put on record that a key's time has passed, so that it stays dead when the clock is set back."""
+    """Record that a key has expired, so that it stays ended even if the clock is set back."""
     context = context_of(request)
 
     def expire() -> None:
@@ -196,14 +201,14 @@ def _model(types: Iterator[object]) -> type[BaseModel] | None:
 
 
 def _check_query(request: Request, query_model: type[BaseModel] | None) -> None:
-    """Refuse a parameter that would be ignored, and text that no database keeps. Raises: Invalid."""
+    """Refuse parameters that would be ignored, and texts that no database stores. Raises: Invalid."""
     params = request.query_params.multi_items()
     if not params:
         return
     if query_model is None:
-        raise Invalid([FieldError("?", "takes no parameters")])
+        raise Invalid([FieldError("?", "has parameters, but this operation takes none")])
     if not _is_utf_8(request.scope["query_string"]) or not all(clean(text) for pair in params for text in pair):
-        raise Invalid([FieldError("?", "holds a character that is not allowed")])
+        raise Invalid([FieldError("?", "contains a character that is not allowed")])
     single = {name for name, info in query_model.model_fields.items() if get_origin(info.annotation) is not list}
     names = [name for name, _ in params]
     repeated = sorted(name for name in single if names.count(name) > 1)

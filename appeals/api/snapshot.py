@@ -1,4 +1,4 @@
-"""What a route has open while it answers: a transaction whose caller may do what they ask for, and reading in it."""
+"""Snapshots of routes: an open, authorized transaction, and what a reading route does in it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,13 +21,13 @@ from appeals.vocabulary import Logged
 
 Subject_co = TypeVar("Subject_co", default=object, covariant=True)
 PUBLIC_HEADERS = {"Vary": "Accept", "Cache-Control": "public, no-cache"}
-"""Caches may keep what is published, but have to ask each time: it may be taken down at any moment."""
+"""Caches may store publications but must revalidate each time, because one may be taken down at any moment."""
 
 
 @dataclass
 class Authorized(Generic[Subject_co]):
-    """An open transaction whose caller may do what they ask for: `case` is the one in the path, `subject` what the
-    route is about.
+    """An open transaction whose caller is authorized. `case` is the one in the path, `subject` what the route
+    is about.
     """
 
     request: Request
@@ -39,40 +39,40 @@ class Authorized(Generic[Subject_co]):
 
     @property
     def now(self) -> datetime:
-        """When the caller was let pass: whoever waited for another's write acts after it."""
+        """The time of the authorization, which is after any other write that it waited for."""
         return self.authorization.now
 
     @property
     def session(self) -> Session:
-        """The session: of what is read, or of what a write changes besides its case."""
+        """The session for reading, or for rows that a write changes besides its case."""
         return self.authorization.session
 
     @property
     def context(self) -> AppContext:
-        """What the routes of this process share."""
+        """The application's context."""
         return context_of(self.request)
 
     @property
     def case(self) -> Case:
-        """The case in the path; only for routes that have one."""
+        """The case in the path. Only for routes that have one."""
         if self.path_case is None:
             raise LookupError(f"the route {operation_of(self.request)} is not about a case")
         return self.path_case
 
     def log(self, kind: Logged, *subjects: str) -> None:
-        """Log this in the access log instead of what the policy says: which kind, about which references and ids.
+        """Log these entries in place of the one in the policy: the kind, and references and ids.
 
-        Without subjects it is about what the path names. Never pass content: neither names nor anything that was sent.
+        Without subjects, those of the path are logged. Never pass content: neither names nor anything that was sent.
         """
         self.logged.append((kind, subjects))
 
 
 @dataclass
 class Snapshot(Authorized[Subject_co]):
-    """An open reading."""
+    """An open snapshot for reading."""
 
     def respond(self, view: BaseModel | bytes, *, media_type: str = "application/json", **headers: str) -> Response:
-        """The answer with its ETag, or 304 where the caller has it; what was logged so far is noted for the log."""
+        """Return the answer with its ETag, or 304 if the caller has it, and note its entries for the access log."""
         content = view if isinstance(view, bytes) else view.model_dump_json().encode()
         tag = headers.pop("ETag", None) or tag_of(content)
         public = policy_of(operation_of(self.request)).public
@@ -83,7 +83,9 @@ class Snapshot(Authorized[Subject_co]):
         return Response(content, 200, sent, media_type)
 
     def rows(self, read: PreparedRead, params: ReadParams) -> list[FetchedRow]:
-        """The rows of a prepared read, each after the columns of its snapshot. Raises: Invalid, CursorExpired."""
+        """Return the rows of a prepared read, each after the columns of its snapshot. Raises: Invalid,
+        CursorExpired.
+        """
         values = {"now": self.now, **read.parameters(params)}
         rows = self.session.execute(read.statement, values).all()
         if not read.snapshot_columns:
@@ -92,7 +94,7 @@ class Snapshot(Authorized[Subject_co]):
         return [(*beside, *row) for row in rows] or [beside + (None,) * len(read.statement.selected_columns)]
 
     def read(self, read: PreparedRead, cursor: str = "") -> ReadResult:
-        """The result of a prepared read. The next request of the same kind gets it from the middleware."""
+        """Return the result of a prepared read. The middleware answers the next request of the same kind with it."""
         params = ReadParams(self.request.path_params.get("ref", ""), cursor)
         result = read.render(self.rows(read, params), params)
         if result is None:
@@ -102,7 +104,7 @@ class Snapshot(Authorized[Subject_co]):
         return result
 
     def send(self, result: ReadResult) -> Response:
-        """The result of a prepared read as an answer."""
+        """Return the result of a prepared read as an answer."""
         if result.logged is not None:
             self.log(result.logged)
         return self.respond(result.content or b"", **{"ETag": result.tag, **result.headers})

@@ -87,8 +87,8 @@ def changed_actor(writing: WriteContext, data: action.ActionChange) -> dict[str,
 
 
 def done_without_consent(writing: WriteContext, row: action.Action) -> list[Unmet]:
-    """Return the missing consents to a done action: the network needs one to contact a target or act in public (section
-    8 of the domain specification).
+    """Return the consents that a done action lacks: the network needs one to contact a target or to act in public
+    (section 6 of the domain specification, invariant 4).
     """
     if row.done_on is None or not row.is_contact:
         return []

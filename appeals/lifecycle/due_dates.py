@@ -168,14 +168,14 @@ def _caller(session: Session, now: datetime) -> Caller:
 
 
 def _note_silence(writing: WriteContext, due: DueDate) -> None:
-    """Record that an expected answer did not come by its day."""
+    """Record that an expected answer did not come by its day (section 6 of the domain specification, invariant 15)."""
     params: Action = next(action for action in writing.case.actions if action.id == due.subject_id)
     if params.awaited_until and not params.answers:
         transition.add(writing, KIND_OF_NOUN["responses"], silence_of(params))
 
 
 def _follow_up(writing: WriteContext, _due: DueDate) -> None:
-    """Do what follows from the end of a consent."""
+    """Do what follows from the end of a consent (section 6 of the domain specification, invariant 2)."""
     transition.follow_up(writing)
 
 

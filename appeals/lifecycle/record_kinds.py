@@ -95,7 +95,7 @@ def _no_signature(writing: WriteContext, approval: publication.Approval) -> list
 
 
 def _verified_by_target(writing: WriteContext, promise: commitment.Commitment) -> list[Unmet]:
-    """Return a refusal if a target verifies a promise."""
+    """Return a refusal if a target verifies a promise (section 6 of the domain specification, invariant 16)."""
     if promise.verified_by is None or not party.is_among(writing.case.hostile, promise.verified_by):
         return []
     return [Unmet("verifier.is_target", "A target of the case cannot verify that a promise was kept.")]
@@ -117,7 +117,9 @@ def _date_disposition(writing: WriteContext, row: demand.Demand) -> None:
 
 
 def _not_inside(writing: WriteContext, row: tally.Tally) -> list[Unmet]:
-    """Return a refusal if more people are released than were held, or more charges ended than were brought."""
+    """Return a refusal if more people are released than were held, or more charges ended than were brought (section 6
+    of the domain specification, invariant 9).
+    """
     if not tally.more_out_than_in(writing.case.tallies, row):
         return []
     says = "More people are released or free of charges than are recorded as held or charged; record those first."

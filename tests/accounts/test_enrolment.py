@@ -54,7 +54,7 @@ def test_two_people_bring_in_a_third(world: World) -> None:
     assert (key["scopes"], key["origin"]) == (["read", "write"], "enrolment")
     lasts = datetime.fromisoformat(key["expires_at"]) - datetime.fromisoformat(key["recorded_at"])
     assert lasts == 30 * DAY
-    used = [("code_used", "dhaka desk has a key: the code of which you told half was used.")]
+    used = [("code_used", "dhaka desk has a key: the enrolment code of which you issued a half was used.")]
     alerts_by_name = {name: alerts(world.as_(name), "code_used") for name in world.cast.keys}
     assert {name: items for name, items in alerts_by_name.items() if items} == {"admin": used, "coordinator": used}
 

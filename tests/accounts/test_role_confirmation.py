@@ -346,7 +346,7 @@ def test_what_the_command_gave_is_confirmed_afterwards(world: World) -> None:
     assert codes(confirm(world.as_("asia coordinator"), membership)) == (409, ["confirmation.another"])
     assert confirm(world.coordinator, membership).status_code == 201
     assert world.coordinator.get("/v1/confirmations").json()["items"] == []
-    text_ = "asia coordinator is reviewer of South Asia: given by the command on the machine"
+    text_ = "asia coordinator is reviewer of South Asia: granted by the command on the machine"
     assert alerts(world.as_("asia coordinator"), "grant_by_command", "grant_confirmed")[-2:] == [
         ("grant_by_command", f"{text_}."),
         ("grant_confirmed", f"{text_}, confirmed by coordinator."),
@@ -363,7 +363,7 @@ def test_grants_are_told_to_those_who_answer_for_the_entity(world: World) -> Non
         "grant_confirmed",
         "dhaka desk is caseworker of South Asia: proposed by admin, confirmed by asia coordinator.",
     )
-    other = ("grant_by_one", "europe auditor is auditor of Europe: given by admin.")
+    other = ("grant_by_one", "europe auditor is auditor of Europe: granted by admin.")
     alerts_by_name = {name: alerts(world.as_(name), *kinds) for name in world.cast.keys}
     assert {name: items for name, items in alerts_by_name.items() if items} == {
         "admin": [first, other],

@@ -12,8 +12,8 @@ from tests.support.standing import RECORDS, Standing, standing
 
 __all__ = ["standing"]
 LIMIT = 1_048_576
-NOT_ALLOWED = "holds a character that is not allowed"
-NOT_JSON = [{"pointer": "", "says": "is not JSON in UTF-8 with each member given once"}]
+NOT_ALLOWED = "contains a character that is not allowed"
+NOT_JSON = [{"pointer": "", "says": "is not JSON in UTF-8 with unique members"}]
 
 
 def errors_of(answer: Response, status: int = 422) -> list[Body]:
@@ -44,7 +44,7 @@ def test_text_that_no_database_keeps_is_refused_where_it_stands(standing: Standi
 
 
 def test_a_member_whose_name_no_database_keeps_is_refused_without_its_name(standing: Standing) -> None:
-    fault = {"pointer": "/records", "says": "has a member whose name holds a character that is not allowed"}
+    fault = {"pointer": "/records", "says": "has a member whose name contains a character that is not allowed"}
     assert errors_of(standing.world.coordinator.post("/v1/cases", intake(records={"par\0ties": []}))) == [fault]
 
 
@@ -214,9 +214,7 @@ def test_what_is_not_json_in_utf_8_is_refused_as_such(standing: Standing, body: 
     assert errors_of(standing.world.coordinator.post("/v1/cases", body)) == NOT_JSON
 
 
-@pytest.mark.parametrize(
-    ("depth", "says"), [(31, "has a member that is not known here"), (33, "is nested deeper than 32")]
-)
+@pytest.mark.parametrize(("depth", "says"), [(31, "has an unknown member"), (33, "is nested deeper than 32")])
 def test_a_body_is_not_nested_without_end(standing: Standing, depth: int, says: str) -> None:
     body = b'{"a":' * depth + b"1" + b"}" * depth
     assert says in {error["says"] for error in errors_of(standing.world.coordinator.post("/v1/cases", body))}
@@ -279,7 +277,7 @@ def test_the_body_of_a_reading_is_not_read(standing: Standing) -> None:
 )  # fmt: skip
 def test_a_member_that_is_not_known_is_refused_at_every_depth(standing: Standing, changed: Body, pointer: str) -> None:
     errors = errors_of(standing.world.coordinator.post("/v1/cases", intake(**changed)))
-    assert {"pointer": pointer, "says": "has a member that is not known here"} in errors
+    assert {"pointer": pointer, "says": "has an unknown member"} in errors
     assert all(error["pointer"].startswith(pointer) for error in errors)
 
 

@@ -23,7 +23,7 @@ from tests.support.command_line import CASES, NOWHERE, ON_A_NETWORK, Appeals, Re
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("APPEALS_PROT", "9000", "APPEALS_PROT is no setting"),
+        ("APPEALS_PROT", "9000", "APPEALS_PROT is not a setting"),
         ("APPEALS_PORT", "ninety", "APPEALS_PORT: "),
         ("APPEALS_PORT", "0", "APPEALS_PORT: "),
         ("APPEALS_PEPPER", "guessable", "the pepper in APPEALS_PEPPER is shorter than 16 characters"),

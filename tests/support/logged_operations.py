@@ -128,5 +128,5 @@ def mended(world: World) -> None:
 
 
 def key_id(person: Person) -> str:
-    """The part of the key that is no secret."""
+    """The id of the key, which is not secret."""
     return str(person.key)[3:11]

@@ -25,30 +25,30 @@ router = new_router("operations")
 
 
 class AccessQuery(PageQuery):
-    """Filters of the access log. Where one is given several times, any of its values fits."""
+    """The filters of the access log. If one is given several times, any of its values fits."""
 
-    account: Annotated[OneOrMore[NameOrId], Field(description="Account, by name or id.")] = []
+    account: Annotated[OneOrMore[NameOrId], Field(description="The account, by name or id.")] = []
     kind: OneOrMore[Logged] = []
     subject: Annotated[
-        OneOrMore[NameOrId], Field(description="A reference, an id or a keyed name, as an entry has it.")
+        OneOrMore[NameOrId], Field(description="A reference, an id or a keyed name, as in an entry.")
     ] = []
-    at_from: Annotated[Instant | None, Field(description="Not before.")] = None
-    at_to: Annotated[Instant | None, Field(description="Before.")] = None
+    at_from: Annotated[Instant | None, Field(description="From this time on.")] = None
+    at_to: Annotated[Instant | None, Field(description="Before this time.")] = None
 
 
 class AccessOutput(Model):
-    """Who did what when, and about what; no content."""
+    """Who did what when, and to what; no content."""
 
     id: UUID
     at: datetime
-    account_id: Annotated[UUID | None, Field(description="Null where no live key was shown.")]
-    key_id: Annotated[str | None, Field(description="The part of the key that is no secret.")]
+    account_id: Annotated[UUID | None, Field(description="Null if no live key was sent.")]
+    key_id: Annotated[str | None, Field(description="The id of the key, which is not secret.")]
     kind: Logged
-    operation: Annotated[str, Field(description="The operation that was asked for.")]
-    status: Annotated[int, Field(description="What was answered.")]
+    operation: Annotated[str, Field(description="The operation that was called.")]
+    status: Annotated[int, Field(description="The status of the answer.")]
     subjects: Annotated[
         list[str],
-        Field(description="References and ids; keyed names where the case is sealed, or there may be none."),
+        Field(description="References and ids; keyed names if a case is sealed or may not exist."),
     ]
 
 

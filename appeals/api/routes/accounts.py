@@ -1,7 +1,7 @@
-"""Routes of the network: entities, accounts, memberships; and who the caller is.
+"""Routes of the network: entities, accounts, memberships, and the caller's own account.
 
-Nobody changes their own account: an admin sees no case content. How a role is confirmed: `role_confirmation.py`; keys:
-`keys.py`.
+Nobody changes their own account, because an admin must see no case content. Confirming a role is in
+`role_confirmation.py`, keys are in `keys.py`.
 """
 
 from typing import Annotated
@@ -43,14 +43,14 @@ router = new_router("network")
 
 
 class Nothing(Model):
-    """Nothing needs to be said: `{}`."""
+    """An empty object: `{}`."""
 
 
-# What the path names
+# Subjects of the paths
 
 
 def known_account(authorization: AuthorizationContext, _: object) -> Account:
-    """The account in the path, also a disabled one. Raises: NotFound."""
+    """Find the account in the path, even a disabled one. Raises: NotFound."""
     account_id = as_uuid(authorization.params["id"])
     account = account_of(authorization.session, account_id, lock=authorization.writes) if account_id else None
     if account is None:
@@ -59,14 +59,14 @@ def known_account(authorization: AuthorizationContext, _: object) -> Account:
 
 
 def account_of(session: Session, account_id: UUID, *, lock: bool) -> Account | None:
-    """An account; locked, the keys and roles of one account are changed one after the other."""
+    """Find an account. With a lock, the keys and roles of one account are changed one after the other."""
     query = select(Account).where(Account.id == account_id)
     query = query.with_for_update(key_share=True) if lock else query
     return session.scalar(query, execution_options={"populate_existing": True})
 
 
 def governed_account(authorization: AuthorizationContext, _: object) -> Account:
-    """The account in the path, for an admin of all that it holds. Raises: NotFound, Forbidden."""
+    """Find the account in the path, if the caller is an admin over all its entities. Raises: NotFound, Forbidden."""
     account = known_account(authorization, _)
     if not accounts.administers(authorization.session, authorization.caller, account):
         raise Forbidden
@@ -74,7 +74,7 @@ def governed_account(authorization: AuthorizationContext, _: object) -> Account:
 
 
 def adoptable_account(authorization: AuthorizationContext, _: object) -> Account:
-    """The account in the path, if the caller may propose a role for it. Raises: NotFound, Forbidden."""
+    """Find the account in the path, if the caller may propose a role for it. Raises: NotFound, Forbidden."""
     account = known_account(authorization, _)
     if not role_confirmation.belongs_to(authorization.session, authorization.caller, account):
         raise Forbidden
@@ -82,7 +82,7 @@ def adoptable_account(authorization: AuthorizationContext, _: object) -> Account
 
 
 def known_membership(authorization: AuthorizationContext) -> Membership:
-    """The membership in the path, as it stands once nobody else changes its account. Raises: NotFound."""
+    """Find the membership in the path, with its account locked. Raises: NotFound."""
     membership_id = as_uuid(authorization.params["id"])
     membership = authorization.session.get(Membership, membership_id) if membership_id else None
     if membership is None:
@@ -94,7 +94,7 @@ def known_membership(authorization: AuthorizationContext) -> Membership:
 
 
 def governed_membership(authorization: AuthorizationContext, _: object) -> Membership:
-    """The membership in the path, for an admin of its entity; what is proposed also for its coordinators.
+    """Find the membership in the path, if the caller is an admin of its entity; a proposal also for its coordinators.
 
     Raises: NotFound, Forbidden.
     """
@@ -139,12 +139,12 @@ def add_entity(body: entities.EntityInput, write: Write) -> Response:
         try:
             entity = entities.new_entity(tx.session, body.name, body.kind, parent, body.country)
         except IntegrityError as error:
-            raise Invalid([FieldError("/name", "is the name of another entity")]) from error
+            raise Invalid([FieldError("/name", "is already the name of an entity")]) from error
         return tx.respond(entities.entity_outputs(tx.session, [entity])[0])
 
 
 def _administered_entity(tx: WriteTransaction, name: str, pointer: str) -> Entity:
-    """The entity that the body names, if the caller is its admin. Raises: Invalid, Forbidden."""
+    """Return the entity that the body names, if the caller is its admin. Raises: Invalid, Forbidden."""
     entity = entities.existing_entity(tx.session, name, pointer)
     if Role.ADMIN not in tx.caller.roles_over(entity.path):
         raise Forbidden
@@ -164,17 +164,17 @@ def list_accounts(query: Annotated[PageQuery, Query()], read: Read) -> Response:
 
 @router.post("/v1/accounts", status_code=201, response_model=AccountOutput)
 def add_account(body: AccountInput, write: Write) -> Response:
-    """Add an account and propose its role; one that sees no case is held at once.
+    """Add an account and propose its role; a role that sees no case is held at once.
 
-    Send its name, its kind, and the role and entity to propose. Another person confirms
-    the role, unless it sees no case.
+    Send its name, its kind, and the role and entity to propose. Another person confirms the role, unless it sees no
+    case.
     """
     with write.transaction() as tx:
         entity = _administered_entity(tx, body.entity, "/entity")
         try:
             account = accounts.new_account(tx.session, body.name, body.kind, tx.now)
         except IntegrityError as error:
-            raise Invalid([FieldError("/name", "is the name of another account")]) from error
+            raise Invalid([FieldError("/name", "is already the name of an account")]) from error
         role_confirmation.propose(tx.session, account, body.role, entity, tx.caller)
         return tx.respond(account_output(tx.session, account))
 
@@ -185,9 +185,9 @@ def disable_account(
     body: DisablingInput,
     write: Annotated[WriteRequest[Account], writing(governed_account)],
 ) -> Response:
-    """Take an account out of service, for good.
+    """Disable an account permanently.
 
-    Send the reason. Its keys are dead from the next request on.
+    Send the reason. Its keys do not work from the next request on.
     """
     with write.transaction() as tx:
         _require_another(tx, tx.subject.id)
@@ -201,10 +201,9 @@ def add_membership(
     body: MembershipInput,
     write: Annotated[WriteRequest[Account], writing(adoptable_account)],
 ) -> Response:
-    """Propose that an account shall hold a role; one that sees no case is held at once.
+    """Propose a role for an account; a role that sees no case is held at once.
 
-    Send the role and the entity. Another person confirms it with `confirm_membership`, unless it sees
-    no case.
+    Send the role and the entity. Another person confirms it with `confirm_membership`, unless it sees no case.
     """
     with write.transaction() as tx:
         entity = _administered_entity(tx, body.entity, "/entity")
@@ -219,7 +218,7 @@ def add_membership(
 def end_membership(
     id: RecordId, body: Nothing, write: Annotated[WriteRequest[Membership], writing(governed_membership)]
 ) -> Response:
-    """Take a role away, take a proposal back or refuse it.
+    """End a role, or withdraw or refuse a proposed one.
 
     Nothing can be done with the role from the next request on.
     """
@@ -231,6 +230,6 @@ def end_membership(
 
 
 def _require_another(tx: WriteTransaction, account_id: UUID) -> None:
-    """See that it is not the caller's own account. Raises: ChangeRefused."""
+    """Check that it is not the caller's own account. Raises: ChangeRefused."""
     if account_id == tx.caller.account_id:
         raise accounts.refused("active", "account.own")

@@ -1,4 +1,4 @@
-"""The route of alerts: what each account was told because it was done with few eyes on it."""
+"""The route of alerts: messages to an account about acts that few people saw."""
 
 from collections.abc import Sequence, Set
 from datetime import datetime
@@ -27,32 +27,32 @@ router = new_router("network")
 
 
 class AlertQuery(PageQuery):
-    """Which alerts. Where a kind is given several times, any of them fits."""
+    """The filter of alerts. If a kind is given several times, any of them fits."""
 
     kind: OneOrMore[AlertKind] = []
 
 
 class AlertOutput(Model):
-    """What you are alerted to: who did what, when, and what it is about."""
+    """An alert: who did what, when, and to what."""
 
     id: UUID
     kind: AlertKind
     recorded_at: datetime
     text: Annotated[str, Field(description="A sentence; accounts are named by their handles.")]
     account: Annotated[UUID, Field(description="The account that it is about.")]
-    by: Annotated[UUID | None, Field(description="Who did it; null: the command on the machine.")]
+    by: Annotated[UUID | None, Field(description="Who did it; null for the command on the machine.")]
     reference: Annotated[str | None, Field(description="The case that it is about.")]
-    role: Annotated[Role | None, Field(description="The role that was given.")]
-    entity: Annotated[UUID | None, Field(description="The entity that it was given in.")]
+    role: Annotated[Role | None, Field(description="The role that was granted.")]
+    entity: Annotated[UUID | None, Field(description="The entity of the role.")]
     reason: str | None
-    until: Annotated[datetime | None, Field(description="Of broken glass: when its sight ends.")]
+    until: Annotated[datetime | None, Field(description="When the break-glass access ends.")]
 
 
 @router.get("/v1/alerts", response_model=Page[AlertOutput], responses=AS_TABLE)
 def list_alerts(query: Annotated[AlertQuery, Query()], read: Read) -> Response:
-    """What you are alerted to, oldest first.
+    """Your alerts, oldest first.
 
-    An alert tells of an act that others should know of, such as broken glass or a role that was given.
+    An alert reports an act that others should know of, such as break-glass access or a granted role.
     """
     with read.snapshot() as tx:
         rows, after = page_by_id(tx, query, Alert.id, alerts_for(tx.caller.account_id, query.kind))
@@ -82,7 +82,7 @@ def _alert_outputs(session: Session, alerts: Sequence[Alert]) -> list[AlertOutpu
             "reference": case and case.reference,
             "role": membership and membership.role,
             "entity": entity and entity.name,
-            "how": f"proposed by {proposer}" if proposer else "given by the command on the machine",
+            "how": f"proposed by {proposer}" if proposer else "granted by the command on the machine",
         }
         items.append(
             AlertOutput(
@@ -103,7 +103,7 @@ def _alert_outputs(session: Session, alerts: Sequence[Alert]) -> list[AlertOutpu
 
 
 def _text(alert: Alert) -> str:
-    """The sentence of an alert, to be filled in; a new admin was made in one of the ways in which roles are given."""
+    """Return the text of an alert with placeholders. The text of a new admin depends on how the role was granted."""
     kind = AlertKind(alert.kind)
     if kind is AlertKind.NEW_ADMIN:
         kind = AlertKind.GRANT_BY_COMMAND if alert.by_id is None else AlertKind.GRANT_CONFIRMED
@@ -111,14 +111,14 @@ def _text(alert: Alert) -> str:
 
 
 ALERT_TEXTS = {
-    AlertKind.GLASS_BROKEN: "{account} broke the glass of {reference}.",
+    AlertKind.GLASS_BROKEN: "{account} used break-glass access to {reference}.",
     AlertKind.GRANT_CONFIRMED: "{account} is {role} of {entity}: {how}, confirmed by {by}.",
-    AlertKind.GRANT_BY_ONE: "{account} is {role} of {entity}: given by {by}.",
-    AlertKind.GRANT_BY_COMMAND: "{account} is {role} of {entity}: given by the command on the machine.",
-    AlertKind.CODE_USED: "{account} has a key: the code of which you told half was used.",
+    AlertKind.GRANT_BY_ONE: "{account} is {role} of {entity}: granted by {by}.",
+    AlertKind.GRANT_BY_COMMAND: "{account} is {role} of {entity}: granted by the command on the machine.",
+    AlertKind.CODE_USED: "{account} has a key: the enrolment code of which you issued a half was used.",
 }
 
 
 def _by_id(session: Session, table: type[Row], ids: Set[UUID | None]) -> dict[UUID | None, Row]:
-    """The rows of these ids."""
+    """Return the rows with these ids, by id."""
     return {row.id: row for row in session.scalars(select(table).where(table.id.in_(ids - {None})))}

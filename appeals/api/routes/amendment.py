@@ -43,7 +43,7 @@ def amend_case(ref: CaseReference, body: CaseChange, write: CurrentWrite) -> Res
 
 
 def _understood(tx: WriteTransaction, body: CaseChange) -> JsonObject:
-    """The columns to set, by name; `assignee_id` is an account that exists. Raises: Forbidden, Invalid."""
+    """Return the columns to set, by name; `assignee_id` is an existing account. Raises: Forbidden, Invalid."""
     values = {name: getattr(body, name) for name in body.model_fields_set}
     if values.keys() & COORDINATORS_ONLY and Role.COORDINATOR not in roles_on(tx.caller, tx.case):
         raise Forbidden
@@ -56,7 +56,7 @@ def _understood(tx: WriteTransaction, body: CaseChange) -> JsonObject:
 
 
 def amend(tx: WriteTransaction, body: CaseChange, values: JsonObject) -> None:
-    """Set what differs from what is on record, and let what follows from it follow. Raises: ChangeRefused, Invalid."""
+    """Set the columns that differ, and do what follows from them. Raises: ChangeRefused, Invalid."""
     case = tx.case
     if "assignee_id" in values:
         _require_assignable(tx, tx.write.network.account(values["assignee_id"]))
@@ -79,7 +79,7 @@ def amend(tx: WriteTransaction, body: CaseChange, values: JsonObject) -> None:
 
 
 def _require_shareable(tx: WriteTransaction, visibility: Visibility | None) -> None:
-    """Raises: ChangeRefused, when the case would be seen more widely than was agreed to."""
+    """Check that the case would not be visible more widely than the consents allow. Raises: ChangeRefused."""
     case = tx.case
     if visibility is None or visibility == case.visibility or may_have(case, visibility, tx.now):
         return
@@ -87,7 +87,7 @@ def _require_shareable(tx: WriteTransaction, visibility: Visibility | None) -> N
 
 
 def _name_responsible(tx: WriteTransaction, changed: JsonObject) -> None:
-    """Name on the team who is given the case, and who seals it: they would lose sight of it themselves."""
+    """Add the new assignee, and who seals the case, to its team; they would lose access to it themselves."""
     writing = tx.write_context
     if "assignee_id" in changed:
         name_on_team(writing, changed["assignee_id"])
@@ -96,7 +96,7 @@ def _name_responsible(tx: WriteTransaction, changed: JsonObject) -> None:
 
 
 def _require_assignable(tx: WriteTransaction, account: Account) -> None:
-    """Raises: ChangeRefused, when a step would not let this account have the case either."""
+    """Check that a step would accept this assignee too. Raises: ChangeRefused."""
     case, screening = tx.case, STEP_OF_NOUN["screening"]
     attempt = Attempt(
         tx.write.network, case, screening, tx.caller, tx.now, tx.now.date(), lead=case.lead_entity, assignee=account

@@ -56,29 +56,29 @@ router = new_router("cases")
 
 
 class _Beside(Model):
-    """What an intake is told besides the new case."""
+    """What the answer to an intake contains besides the new case."""
 
     possible_duplicates: list[Duplicate]
     visibility_refused: Annotated[
         UnmetOutput | None,
-        Field(description="Why the case is not as widely visible as was asked; it is kept `regional`."),
+        Field(description="Why the case is less visible than requested; it is `regional`."),
     ]
 
 
 class IntakeOutput(_Beside, WorkView):
-    """The new case, and others that may be the same appeal: told, not refused."""
+    """The new case, and others that may be the same appeal. They do not prevent the intake."""
 
 
 class AsOf(Model):
-    """At which moment."""
+    """The moment to read."""
 
     as_of: Annotated[
-        Instant | None, Field(description="What was on record then; what was heard of later does not leak into it.")
+        Instant | None, Field(description="The state on record at that moment, without anything recorded later.")
     ] = None
 
 
 class ViewQuery(AsOf):
-    """Which view; left out, the most you may have."""
+    """The view to read; if omitted, the fullest that you may have."""
 
     view: View | None = None
 
@@ -111,7 +111,7 @@ def get_case(ref: CaseReference, query: Annotated[ViewQuery, Query()], read: Rea
 
 
 def case_read(tx: Snapshot, query: ViewQuery) -> PreparedRead:
-    """A case in the same view, as it is stored."""
+    """Return the prepared read of any case in the same view, from its snapshot."""
 
     def parameters(params: ReadParams) -> Parameters:
         return {"reference": params.reference, "known": params.tags[0] if params.tags else ""}
@@ -124,7 +124,7 @@ def case_read(tx: Snapshot, query: ViewQuery) -> PreparedRead:
             return None
         logged, links = Logged.VIEW if is_work else None, links_in(rows, params.reference)
         if content is None:
-            # The caller has it without the names of other cases; if they see those by now, it is not what they get now.
+            # The caller has a version without the names of other cases, and may be allowed to see those by now.
             return None if survivor or links else ReadResult(None, tag, logged=logged)
         if survivor or links:
             content = insert_links(insert_survivor(content, survivor), links)
@@ -137,7 +137,7 @@ def case_read(tx: Snapshot, query: ViewQuery) -> PreparedRead:
 
 
 def _allowed_view(tx: Snapshot, query: ViewQuery) -> View:
-    """The view the caller asks for, or the most they may have. Raises: Forbidden."""
+    """Return the requested view, or the fullest that the caller may have. Raises: Forbidden."""
     most = view_of(tx.caller, tx.case)
     view = query.view or most
     if view is View.WORK and most is not View.WORK:
@@ -146,12 +146,12 @@ def _allowed_view(tx: Snapshot, query: ViewQuery) -> View:
 
 
 def as_it_was(tx: Snapshot, query: AsOf, view: View) -> Case:
-    """The case at the moment asked for, or as it is, to be shown in a view.
+    """Return the case at the requested moment, or as it is, to be shown in a view.
 
-    Raises: Invalid, for a moment to come; NotFound, for one at which it was not there for the caller.
+    Raises: Invalid, for a future moment; NotFound, for one at which the caller could not have seen it.
     """
     if query.as_of and query.as_of > tx.now:
-        raise Invalid([FieldError("?as_of", "lies in the future")])
+        raise Invalid([FieldError("?as_of", "is in the future")])
     then = past.as_it_was(tx.session, tx.caller, tx.case, query.as_of, view)
     if then is None:
         raise NotFound
@@ -177,7 +177,7 @@ def list_cases(query: Annotated[CaseQuery, Query()], read: Read) -> Response:
 
 
 def case_list_read(tx: Snapshot, query: CaseQuery) -> PreparedRead:
-    """The same page as it is stored, or with a cursor another. Where words are searched for, this page alone."""
+    """Return the prepared read of the same list with any cursor. A search by words is not repeatable."""
     pages, place = paging(tx), decode_cursor(tx, query)
     is_repeatable = query.q is None
 
@@ -213,14 +213,14 @@ def create_case(
 
 
 def log_publication(tx: Authorized, published_before: set[UUID]) -> None:
-    """Log a view of the case, and a publication where others are public than before."""
+    """Log a view of the case, and a publication if other publications are up than before."""
     tx.log(Logged.VIEW)
     if tx.case.publications_up != published_before:
         tx.log(Logged.PUBLICATION)
 
 
 def log_work(tx: Snapshot) -> None:
-    """Log a view where the team reads; what those get who follow the case is not logged."""
+    """Log a view with the work view. The status view is not logged."""
     if is_on_team(tx.caller, tx.case):
         tx.log(Logged.VIEW)
 

@@ -1,4 +1,4 @@
-"""Routes of the feed: a page of changes, which may be waited for, and the same as a stream of events."""
+"""Routes of the change feed: a page of changes, with long polling, and a stream of server-sent events."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -42,12 +42,12 @@ from appeals.read_models.change_feed import (
 
 EVENTS_AT_ONCE = 100
 RECHECK_S = 15
-"""A stream on which nothing happens asks so often whether its key is still good. FastAPI pings as often."""
+"""Seconds after which a stream without changes checks its key again. FastAPI sends a ping as often."""
 router = new_router("cases")
 
 
 class StreamQuery(Model):
-    """From which place on; the header Last-Event-ID, which comes when a connection broke, goes before it."""
+    """The cursor to start from. The header Last-Event-ID, sent after a broken connection, has precedence."""
 
     since: SinceCursor = None
 
@@ -74,7 +74,7 @@ async def list_changes(request: Request, query: Annotated[FeedQuery, Query()], r
 
 
 def changes_page(read: ReadRequest, query: FeedQuery) -> tuple[Response, bool]:
-    """A page, and whether there is anything new on it."""
+    """Return a page, and whether it contains changes."""
     with read.snapshot() as tx:
         result = tx.read(changes_read(tx, query), query.since or "")
         response = tx.send(result)
@@ -82,7 +82,7 @@ def changes_page(read: ReadRequest, query: FeedQuery) -> tuple[Response, bool]:
 
 
 def changes_read(tx: Snapshot, query: FeedQuery) -> PreparedRead:
-    """The same page from any place on."""
+    """Return the prepared read of a page after any cursor."""
     cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
 
     def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult:
@@ -97,10 +97,10 @@ def changes_read(tx: Snapshot, query: FeedQuery) -> PreparedRead:
 def _page(
     cursors: FeedCursor, query: FeedQuery, read: ReadRange, rows: Sequence[FetchedRow], head: Sequence[int | None]
 ) -> tuple[bytes, str, dict[str, str]]:
-    """A page as JSON, its tag, and its headers.
+    """Return a page as JSON, its tag, and its headers.
 
-    The tag is that of the items, not of the cursor after them, which is spelt differently each time: so it is weak.
-    Where there are no items, the cursor is in a header all the same, and who takes it is answered sooner next time.
+    The tag covers the items and not the cursor after them, which is encrypted differently each time; so it is weak. If
+    there are no items, the cursor is also in a header; a caller that uses it is answered faster next time.
     """
     items = b",".join(items_from(rows, query.limit))
     cursor = cursors.encode(_read_on(read, next_position(rows, query.limit, head), head))
@@ -114,7 +114,7 @@ def _range_read(cursors: FeedCursor, params: ReadParams) -> ReadRange:
 
 
 def _read_on(read: ReadRange, after: FeedPosition, head: Sequence[int | None]) -> ReadRange:
-    """How far was read after a page; who had just begun, began where the feed ends now."""
+    """Return how far a page has read. A caller who just began starts at the end of the feed."""
     return ReadRange(after, position_from(head) if read is FROM_START else read.began)
 
 
@@ -123,9 +123,9 @@ def _after(cursors: FeedCursor) -> Callable[[ReadParams], Parameters]:
 
 
 def stream_start(request: Request, query: Annotated[StreamQuery, Query()], read: Read) -> str:
-    """The place where a stream begins: now, unless another is named.
+    """Return the cursor at which a stream starts: the end of the feed, unless another is given.
 
-    A dependency, since nothing can be refused once a stream has begun. Raises: Invalid, CursorExpired.
+    It is a dependency, because nothing can be refused once a stream has begun. Raises: Invalid, CursorExpired.
     """
     with read.snapshot() as tx:
         cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
@@ -155,7 +155,7 @@ async def stream_changes(
             try:
                 if result is None:
                     result = await run_in_threadpool(events_after, read, place)
-            except (Refusal, Unavailable):  # the caller may no longer hear of it
+            except (Refusal, Unavailable):  # the caller may no longer read the feed
                 return
             for event_id, data in result.events:
                 yield ServerSentEvent(event="change", raw_data=data.decode(), id=event_id)
@@ -165,13 +165,13 @@ async def stream_changes(
 
 
 def events_after(read: ReadRequest, place: str) -> ReadResult:
-    """The events after a place."""
+    """Return the events after a cursor."""
     with read.snapshot() as tx:
         return tx.read(events_read(tx), place)
 
 
 def events_read(tx: Snapshot) -> PreparedRead:
-    """The events after any place; the tag of the result is the place after them."""
+    """Return the prepared read of the events after any cursor. The tag of its result is the cursor after them."""
     cursors = cursor_for(tx.session, tx.caller, tx.context.pepper)
 
     def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult:

@@ -1,4 +1,4 @@
-"""Routes of the directories: organisations, facilities, code lists."""
+"""Routes of the directory: organisations, facilities, code lists."""
 
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -48,9 +48,9 @@ def list_organisations(query: Annotated[PageQuery, Query()], read: Read) -> Resp
 
 @router.post("/v1/organisations", status_code=201, response_model=OrganisationOutput)
 def add_organisation(body: directory.OrganisationInput, write: Write) -> Response:
-    """List an organisation openly.
+    """List an organisation for everybody.
 
-    Everybody in the network can see what is listed openly. Cases can refer to it by its id.
+    Everybody in the network can see a listed organisation. Cases can refer to it by its id.
     """
     with write.transaction() as tx:
         organisation = directory.Directory(tx.session).organisation(body, listed=True)
@@ -69,9 +69,9 @@ def list_facilities(query: Annotated[PageQuery, Query()], read: Read) -> Respons
 
 @router.post("/v1/facilities", status_code=201, response_model=FacilityOutput)
 def add_facility(body: directory.FacilityInput, write: Write) -> Response:
-    """List a facility openly, and its owner.
+    """List a facility and its owner for everybody.
 
-    Everybody in the network can see what is listed openly. Cases can refer to it by its id.
+    Everybody in the network can see a listed facility. Cases can refer to it by its id.
     """
     with write.transaction() as tx:
         require_known(tx.session, tx.caller, Organisation, body.owner, "/owner")
@@ -85,7 +85,7 @@ def _directory(
     table: type[Listed],
     key: ColumnElement[UUID | None],
 ) -> Response:
-    """What is listed openly, and what the cases name that the caller works on, in the words of those cases."""
+    """Return listed rows, and those named in cases that the caller works on, in the words of those cases."""
     named = own_parties(tx.caller).where(key.is_not(None))
     statement = select(table).where(or_(table.listed.is_(true()), table.id.in_(named.with_only_columns(key))))
     rows, after = page_by_id(tx, query, table.id, statement)
@@ -96,7 +96,7 @@ def _directory(
 
 
 def codes_in_path(authorization: AuthorizationContext, _: object) -> type[Code]:
-    """The code list of this name. Raises: NotFound."""
+    """Find the code list in the path. Raises: NotFound."""
     codes = VOCABULARIES.get(authorization.params["name"])
     if codes is None:
         raise NotFound

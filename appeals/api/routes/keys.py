@@ -1,6 +1,6 @@
-"""Routes of keys. Nobody makes a key for another: an admin sees no case content, also not through another's key.
+"""Routes of API keys. Nobody creates a key for another account, because an admin must see no case content.
 
-How a first key is made: `role_confirmation.py`.
+How a first key is created is in `role_confirmation.py`.
 """
 
 from datetime import datetime
@@ -32,7 +32,7 @@ router = new_router("network")
 
 
 def own_account(authorization: AuthorizationContext, _: object) -> Account:
-    """The account in the path, if it is the caller's own. Raises: NotFound, KeyForAnother."""
+    """Find the account in the path, if it is the caller's own. Raises: NotFound, KeyForAnother."""
     account = known_account(authorization, _)
     if account.id != authorization.caller.account_id:
         raise KeyForAnother
@@ -40,7 +40,7 @@ def own_account(authorization: AuthorizationContext, _: object) -> Account:
 
 
 def own_key(authorization: AuthorizationContext, _: object) -> Key:
-    """The key in the path, if it is the caller's. Raises: NotFound, Forbidden."""
+    """Find the key in the path, if it is the caller's. Raises: NotFound, Forbidden."""
     key = _key(authorization)
     if key.account_id != authorization.caller.account_id:
         raise NotFound
@@ -49,7 +49,7 @@ def own_key(authorization: AuthorizationContext, _: object) -> Key:
 
 
 def governed_key(authorization: AuthorizationContext, _: object) -> Key:
-    """The key in the path, if it is the caller's or of an account they administer. Raises: NotFound, Forbidden."""
+    """Find the key in the path, if it is the caller's or of an account they administer. Raises: NotFound, Forbidden."""
     key = _key(authorization)
     if key.account_id != authorization.caller.account_id:
         holder = authorization.session.get_one(Account, key.account_id)
@@ -60,7 +60,7 @@ def governed_key(authorization: AuthorizationContext, _: object) -> Key:
 
 
 def _require_manage(authorization: AuthorizationContext, key: Key) -> None:
-    """Another key than the one that is shown is touched with `manage` alone. Raises: Forbidden."""
+    """Check that the key in use has the scope `manage`, unless it is the key in question. Raises: Forbidden."""
     if key.id != authorization.caller.key_id and Scope.MANAGE not in authorization.caller.scopes:
         raise Forbidden
 
@@ -81,7 +81,7 @@ def list_account_keys(
 ) -> Response:
     """The keys of an account, without their secrets.
 
-    The answer shows when each key ends and when it was used last.
+    The answer shows when each key ends and when it was last used.
     """
     with read.snapshot() as tx:
         return _page_of_keys(tx, query, tx.subject.id)
@@ -93,9 +93,9 @@ def create_first_key(
     body: KeyInput,
     write: Annotated[WriteRequest[Account], writing(own_account, replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Make a further key of your own; nobody makes one for another account.
+    """Create a further key of your own; nobody creates one for another account.
 
-    The holder of another account makes the first key with an enrolment code. The answer shows the key once.
+    The holder of another account creates the first key with an enrolment code. The answer shows the key once.
     """
     with write.transaction() as tx:
         return _create_key(tx, body)
@@ -105,14 +105,14 @@ def create_first_key(
 def list_own_keys(query: Annotated[PageQuery, Query()], read: Read) -> Response:
     """Your keys, without their secrets.
 
-    The answer shows when each key ends and when it was used last.
+    The answer shows when each key ends and when it was last used.
     """
     with read.snapshot() as tx:
         return _page_of_keys(tx, query, tx.caller.account_id)
 
 
 def _page_of_keys(tx: Snapshot, query: PageQuery, account_id: UUID) -> Response:
-    """A page of an account's keys, the oldest first."""
+    """Return a page of an account's keys, the oldest first."""
     statement = select(Key).where(Key.account_id == account_id)
     after = decode_cursor(tx, query)
     if after is not None:
@@ -129,9 +129,9 @@ def _page_of_keys(tx: Snapshot, query: PageQuery, account_id: UUID) -> Response:
 def create_own_key(
     body: KeyInput, write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REFUSE)]
 ) -> Response:
-    """Make a further key of yours, no wider and no longer than this one.
+    """Create a further key of yours, with at most the scopes and lifetime of this one.
 
-    Send the scopes and for how many days it is good. The answer shows the key once.
+    Send the scopes and for how many days it is valid. The answer shows the key once.
     """
     with write.transaction() as tx:
         return _create_key(tx, body)
@@ -148,7 +148,7 @@ def rotate_own_key(
     body: Nothing,
     write: Annotated[WriteRequest[Key], writing(own_key, replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Make a key in the place of another of yours.
+    """Create a key that replaces another of yours.
 
     The old key works for a week at most. The answer shows the new key once.
     """
@@ -159,7 +159,7 @@ def rotate_own_key(
 
 
 def _shown_key(tx: WriteTransaction) -> Key:
-    """The key that the caller shows, as it stands once nobody else changes their keys. Raises: Unauthenticated."""
+    """Return the key in use, with its account locked. Raises: Unauthenticated."""
     account = account_of(tx.session, tx.caller.account_id, lock=True)
     shown = tx.session.get_one(Key, tx.caller.key_id, populate_existing=True)
     if not (account and account.active and shown.is_active(tx.now)):
@@ -169,9 +169,9 @@ def _shown_key(tx: WriteTransaction) -> Key:
 
 @router.post("/v1/keys/{key}/revocation", status_code=201, response_model=KeyOutput)
 def revoke_key(key: KeyId, body: Nothing, write: Annotated[WriteRequest[Key], writing(governed_key)]) -> Response:
-    """Kill a key: it is dead on the next request.
+    """Revoke a key, which does not work from the next request on.
 
-    Name the key by the 8 characters after `ua_`. A key that was revoked stays dead.
+    Name the key by the 8 characters after `ua_`. A revoked key stays revoked.
     """
     with write.transaction() as tx:
         tx.session.refresh(tx.subject, with_for_update=True)

@@ -1,4 +1,4 @@
-"""Routes of what is published: by the team of a case, and to outsiders, who need no key."""
+"""Routes of publications: for the team of a case, and for outsiders without a key."""
 
 from re import fullmatch
 from typing import Annotated
@@ -32,7 +32,7 @@ public = new_router("public")
 def list_publications(ref: CaseReference, query: Annotated[PageQuery, Query()], read: Read) -> Response:
     """The publications of a case, oldest first.
 
-    The answer tells of each what it shows, whether it was taken down, and why.
+    The answer lists what each shows, whether it was taken down, and why.
     """
     with read.snapshot() as tx:
         return page_of_records(tx, query, PublicationOutput, tx.case.publications)
@@ -45,9 +45,9 @@ def list_publications(ref: CaseReference, query: Annotated[PageQuery, Query()], 
     responses=with_headers(201, "ETag"),
 )
 def publish(ref: CaseReference, body: Publishing, write: CurrentWrite) -> Response:
-    """Publish what a reviewer approved, with no campaign.
+    """Publish what a reviewer approved, without a campaign.
 
-    Send the level, which may not be wider than what was approved. Exactly what the reviewer approved is published.
+    Send the level, at most the approved one. Exactly what the reviewer approved is published.
     """
     with write.transaction() as tx:
         publication = publishing.publish_now(tx.write_context, body, tx.require_if_match)
@@ -55,7 +55,7 @@ def publish(ref: CaseReference, body: Publishing, write: CurrentWrite) -> Respon
 
 
 def publication_in_path(authorization: AuthorizationContext, case: Case | None) -> Publication:
-    """The publication of the case in the path. Raises: NotFound."""
+    """Find the publication of the case in the path. Raises: NotFound."""
     row_id = as_uuid(authorization.params["id"])
     publications = case.publications if case else ()
     publication = next((publication for publication in publications if publication.id == row_id), None)
@@ -80,14 +80,14 @@ def take_down(
         return tx.respond(PublicationOutput.model_validate(tx.subject))
 
 
-# To outsiders, who need no key
+# For outsiders, without a key
 
 
 @public.get("/public/cases", response_model=Page[PublicCase], responses=AS_TABLE)
 def list_published(query: Annotated[PageQuery, Query()], read: PublicRead) -> Response:
     """The published cases.
 
-    They come in the order of their tokens, which tells nothing of when they were published.
+    They are ordered by their tokens, which say nothing about when they were published.
     """
     with read.snapshot() as tx:
         after = decode_cursor(tx, query)
@@ -98,7 +98,7 @@ def list_published(query: Annotated[PageQuery, Query()], read: PublicRead) -> Re
 
 
 def published_in_path(authorization: AuthorizationContext, _: object) -> Publication:
-    """The publication of the token in the path, while it may be read. Raises: NotFound."""
+    """Find the publication with the token in the path, as long as it may be read. Raises: NotFound."""
     token = authorization.params["token"]
     query = select(Publication).where(Publication.token == token, readable(authorization.now.date()))
     publication = authorization.session.scalar(query) if fullmatch(TOKEN, token) else None
@@ -120,18 +120,18 @@ def get_published(
 
 
 class PublicStatisticsQuery(Model):
-    """By which dimensions to count; left out, only the total."""
+    """The dimensions by which to count; if omitted, only the total."""
 
     by: Annotated[
-        str, Field(max_length=40, description=f"Out of {', '.join(PUBLIC_DIMENSIONS)}; commas between them.")
+        str, Field(max_length=40, description=f"Any of {', '.join(PUBLIC_DIMENSIONS)}, separated by commas.")
     ] = ""
 
 
 class PublicStatistics(Model):
-    """Counts of published cases as flat rows; null stands for all that is not told of a batch of cases."""
+    """Counts of published cases as flat rows. Null stands for values that a batch of cases does not reveal."""
 
     by: list[str]
-    fewest: Annotated[int, Field(description="No count is of fewer cases, nor gives one away.")]
+    fewest: Annotated[int, Field(description="The smallest count; none reveals a smaller one.")]
     items: list[dict[str, str | int | None]]
 
 
@@ -139,13 +139,13 @@ class PublicStatistics(Model):
 def get_public_statistics(query: Annotated[PublicStatisticsQuery, Query()], read: PublicRead) -> Response:
     """Counts of published cases.
 
-    It needs no key. No count is of so few cases that it gives one away.
+    It needs no key. No count is so small that it reveals a case.
     """
     with read.snapshot() as tx:
         names = query.by.split(",") if query.by else []
         by = [dimension for name in names for dimension in PUBLIC_DIMENSIONS if dimension == name]
         if len(set(by)) < len(names):
             dimensions = ", ".join(PUBLIC_DIMENSIONS)
-            raise Invalid([FieldError("?by", f"names each of {dimensions} once at most, with commas between them")])
+            raise Invalid([FieldError("?by", f"must name each of {dimensions} at most once, separated by commas")])
         rows = public_statistics(tx.session, published(tx.now.date()), tuple(by))
         return tx.respond(PublicStatistics(by=[*by], fewest=MIN_CELL, items=rows))

@@ -1,4 +1,6 @@
-"""Routes of the records under a case: for each kind a list, one record, adding, and changing where that is allowed."""
+"""Routes of the records of a case: for each kind a list, one record, adding one, and changing one if that is
+allowed.
+"""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -33,15 +35,15 @@ LISTED = (
 READ = "The answer is the record as it now stands."
 ADDED = "Send the record. The answer is the record with its id, and the change is in the feed of changes."
 CHANGED = "Only the members that you send change. The answer is the record as it now stands."
-"""What the document says of the operations of every kind."""
+"""Descriptions of the operations of every kind."""
 
 
 class Confirmation(Model):
-    """Nothing has to be said."""
+    """An empty object: `{}`."""
 
 
 def record_of(kind: Kind) -> SubjectFinder[Record]:
-    """Finds the record in the path. Raises: NotFound."""
+    """Return a finder of the record in the path. Raises: NotFound."""
 
     def find(authorization: AuthorizationContext, case: Case | None) -> Record:
         row_id = as_uuid(authorization.params["id"])
@@ -161,9 +163,9 @@ def confirm_member(
     body: Confirmation,
     write: Annotated[WriteRequest[TeamMember], writing(record_of(KIND_OF_NOUN["team"]))],
 ) -> Response:
-    """Name whom another coordinator proposed, where nobody of the team is in service any more.
+    """Confirm a member whom another coordinator proposed, if nobody of the team is active any more.
 
-    Nothing has to be sent. The account is on the team from then on.
+    The body is empty. The account is on the team from then on.
     """
     with write.transaction() as tx:
         if not record_writing.may_write(tx.write_context, KIND_OF_NOUN["team"], body):

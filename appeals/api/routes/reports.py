@@ -1,4 +1,4 @@
-"""Routes of the reports: the timeline of a case, its counts, the record of a brand, attention."""
+"""Routes of the reports: the timeline of a case, its counts, track records, the attention list."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -25,12 +25,12 @@ track_records = new_router("directories")
 
 
 class TimelineQuery(AsOf, PageQuery):
-    """Which page of the story, and as the network knew it when."""
+    """The page of the timeline, and the moment as of which it is read."""
 
 
 @router.get("/v1/cases/{ref}/timeline", response_model=Page[TimelineItem], responses=AS_TABLE)
 def get_timeline(ref: CaseReference, query: Annotated[TimelineQuery, Query()], read: Read) -> Response:
-    """Everything dated, merged, oldest first.
+    """Everything dated in a case, oldest first.
 
     History, actions, answers, commitments and other dated records of the case in one list.
     """
@@ -43,9 +43,9 @@ def get_timeline(ref: CaseReference, query: Annotated[TimelineQuery, Query()], r
 
 @router.get("/v1/cases/{ref}/counts", response_model=Page[DayCounts], responses=AS_TABLE)
 def get_counts(ref: CaseReference, query: Annotated[TimelineQuery, Query()], read: Read) -> Response:
-    """Who was held and charged, day by day.
+    """How many people were held and charged, day by day.
 
-    For each day on which a count is on record, the answer tells what became of those who were arrested and charged.
+    For each day on which a count is on record, the answer says what became of those who were arrested and charged.
     """
     with read.snapshot() as tx:
         then = as_it_was(tx, query, View.WORK)

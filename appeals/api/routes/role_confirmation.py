@@ -1,6 +1,4 @@
-"""Routes of four eyes on rights: what waits for a confirmation, confirming it, enrolment with a code in two
-halves.
-"""
+"""Routes of role confirmation and enrolment: roles that wait for a second person, and codes in two halves."""
 
 from typing import Annotated
 
@@ -31,7 +29,7 @@ router = new_router("network")
 
 
 def confirmable_membership(authorization: AuthorizationContext, _: object) -> Membership:
-    """The membership in the path, for admins and coordinators over its entity. Raises: NotFound, Forbidden."""
+    """Find the membership in the path, for admins and coordinators over its entity. Raises: NotFound, Forbidden."""
     membership = known_membership(authorization)
     entity = authorization.session.get_one(Entity, membership.entity_id)
     if not authorization.caller.roles_over(entity.path) & CONFIRMING:
@@ -40,9 +38,7 @@ def confirmable_membership(authorization: AuthorizationContext, _: object) -> Me
 
 
 def enrollable_account(authorization: AuthorizationContext, _: object) -> Account:
-    """The account in the path, for who is admin, or coordinator, over all it has to do with. Raises: NotFound,
-    Forbidden.
-    """
+    """Find the account in the path, for admins and coordinators over all its entities. Raises: NotFound, Forbidden."""
     account = known_account(authorization, _)
     over = [authorization.caller.roles_over(path) for path in entity_paths_of(authorization.session, account)]
     if not any(all(role in roles for roles in over) for role in (Role.ADMIN, Role.COORDINATOR)):
@@ -54,7 +50,7 @@ def enrollable_account(authorization: AuthorizationContext, _: object) -> Accoun
 def list_confirmations(query: Annotated[PageQuery, Query()], read: Read) -> Response:
     """The roles that wait for a second person.
 
-    Proposals that have not lapsed, and what the command gave, oldest first.
+    Proposals that have not lapsed, and roles granted by the command, oldest first.
     """
     with read.snapshot() as tx:
         statement = (
@@ -72,9 +68,9 @@ def list_confirmations(query: Annotated[PageQuery, Query()], read: Read) -> Resp
 def confirm_membership(
     id: RecordId, body: Nothing, write: Annotated[WriteRequest[Membership], writing(confirmable_membership)]
 ) -> Response:
-    """Confirm a role that another person proposed: it is held from then on.
+    """Confirm a role that another person proposed; it is held from then on.
 
-    Nothing has to be sent. Nobody confirms what they proposed themselves.
+    The body is empty. Nobody confirms what they proposed themselves.
     """
     with write.transaction() as tx:
         role_confirmation.confirm(tx.session, tx.subject, tx.caller.account_id, tx.now)
@@ -87,9 +83,9 @@ def create_enrolment_code(
     body: Nothing,
     write: Annotated[WriteRequest[Account], writing(enrollable_account, replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Make your half of the code with which the holder of an account makes its first key.
+    """Create your half of the code with which the holder of an account creates its first key.
 
-    Tell the holder of the account your half; somebody else makes and tells the other. The answer shows it once.
+    Pass your half on to the holder; somebody else creates and passes on the other. The answer shows it once.
     """
     with write.transaction() as tx:
         return tx.respond(enrolment.issue_code(tx.session, tx.subject, tx.caller.account_id, tx.context.pepper, tx.now))
@@ -97,9 +93,9 @@ def create_enrolment_code(
 
 @router.post("/v1/enrolments", status_code=201, response_model=NewKeyOutput)
 def enrol(body: EnrolmentInput, write: PublicWrite) -> Response:
-    """Make the first key of your account, with both halves of its code.
+    """Create the first key of your account with both halves of its code.
 
-    It is on the access log as an act of the account, though no key was shown.
+    It is on the access log as an act of the account, although no key was sent.
     """
     with write.transaction() as tx:
         new_key = enrolment.enrol(tx.session, body, tx.context.pepper, tx.now)

@@ -1,4 +1,4 @@
-"""Routes to what is sealed: fields that are opened with a reason, and sealed cases whose glass is broken."""
+"""Routes of sealed content: opening sealed fields with a reason, and break-glass access to sealed cases."""
 
 from typing import Annotated
 
@@ -31,9 +31,9 @@ def open_sealed(
     body: OpeningInput,
     write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REPEAT)],
 ) -> Response:
-    """Show sealed fields, with a reason; it is put on record.
+    """Open sealed fields, with a reason; the opening is recorded.
 
-    Name the sealed fields and why you need them. The answer shows what they hold, and the opening stays on record.
+    Name the sealed fields and why you need them. The answer shows their content, and the opening stays on record.
     """
     with write.transaction() as tx:
         opening = Opening(
@@ -53,14 +53,14 @@ def open_sealed(
 def list_openings(ref: CaseReference, query: Annotated[PageQuery, Query()], read: Read) -> Response:
     """Who opened which sealed fields, and why.
 
-    The answer tells who opened which fields and why, and not what they hold.
+    The answer does not show the content of the fields.
     """
     with read.snapshot() as tx:
         return page_of_records(tx, query, OpeningOutput, tx.case.openings)
 
 
 def breakable_case(authorization: AuthorizationContext, _: Case | None) -> Case:
-    """The case in the path, for those who may break its glass. Raises: NotFound."""
+    """Find the case in the path, if the caller may use break-glass access. Raises: NotFound."""
     return case_in_path(authorization, break_glass_filter)
 
 
@@ -68,7 +68,7 @@ def breakable_case(authorization: AuthorizationContext, _: Case | None) -> Case:
 def break_glass(
     ref: CaseReference, body: GlassInput, write: Annotated[WriteRequest[Case], writing(breakable_case)]
 ) -> Response:
-    """See a case for a day that is kept from you, with a reason; its team is told.
+    """Get access to a sealed case for a day, with a reason; its team gets an alert.
 
     Send the reason. You see the case for a day, and the act stays on record.
     """
@@ -80,7 +80,7 @@ def break_glass(
 
 
 def _break_glass(tx: WriteTransaction[Case], body: GlassInput) -> TeamMember:
-    """Name the caller on the team for a day, and alert those who are on it."""
+    """Add the caller to the team for a day, and alert its members."""
     case = tx.subject
     member = TeamMember(
         id=new_id(),

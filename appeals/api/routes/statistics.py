@@ -1,4 +1,4 @@
-"""Routes of the statistics: counts of the cases led at or below the entities one holds a role in."""
+"""Routes of the statistics: counts of the cases led at or below the entities of the caller's roles."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -31,21 +31,19 @@ from appeals.read_models.statistics import (
 )
 
 router = new_router("statistics")
-OUT_OF = f"Out of {', '.join(DIMENSIONS)}"
-Within = Annotated[
-    NameOrId | None, Field(description="Count only what is led at or below this entity: its name or id.")
-]
+OUT_OF = f"The dimensions are {', '.join(DIMENSIONS)}"
+Within = Annotated[NameOrId | None, Field(description="Count only cases led at or below this entity, by name or id.")]
 
 
 class StatisticsQuery(Model):
-    """By which dimensions to count; left out, only the total."""
+    """The dimensions by which to count; if omitted, only the total."""
 
-    by: Annotated[str, Field(max_length=40, description=f"One, or two with a comma between them. {OUT_OF}.")] = ""
+    by: Annotated[str, Field(max_length=40, description=f"One dimension, or two separated by a comma. {OUT_OF}.")] = ""
     within: Within = None
 
 
 class TimelineQuery(Model):
-    """Of which date to count the months or years, and by which dimension besides."""
+    """The date whose months or years are counted, and a further dimension."""
 
     every: Every = "month"
     of: Dated = "received"
@@ -54,17 +52,20 @@ class TimelineQuery(Model):
 
 
 class Statistics(Model):
-    """Counts as flat rows, a member for each dimension and `cases`; null stands for what a case does not have."""
+    """Counts as flat rows, with a member for each dimension and `cases`. Null stands for a value that a case does not
+    have.
+    """
 
     fives: Annotated[
-        bool, Field(description="True for dashboards: of `regional` and `network` cases alone, rounded down to fives.")
+        bool,
+        Field(description="True for dashboards: only `regional` and `network` cases count, rounded down to fives."),
     ]
     items: list[dict[str, StatisticValue]]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is asked for: its dimensions, over which entities, and into which periods the first is put."""
+    """A requested table: its dimensions, its entities, and the periods of its first dimension."""
 
     by: Sequence[Dimension]
     every: Every | None
@@ -74,39 +75,39 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """What the columns are called, but for the count."""
+        """The names of the columns, without the count."""
         return [self.every, *self.by[1:]] if self.every else [*self.by]
 
     @property
     def statement(self) -> AnySelect:
-        """What is asked of the database."""
+        """Return the statement of the table."""
         return asked_for(self.paths, self.by, exact=self.exact)
 
     def rows(self, rows: Iterable[FetchedRow]) -> list[dict[str, StatisticValue]]:
-        """The rows of the answer, from what the statement gives."""
+        """Return the rows of the answer from those of the statement."""
         counts = table_of(rows, self.paths, self.by, exact=self.exact)
         counts = over_time(counts, self.every) if self.every else counts
         return rows_of(counts, self.columns, self.names, exact=self.exact)
 
     def content(self, rows: Iterable[FetchedRow]) -> bytes:
-        """The answer as JSON."""
+        """Return the answer as JSON."""
         values = {"fives": not self.exact, "items": self.rows(rows)}
         return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def statistics_table(tx: Snapshot, query: StatisticsQuery) -> Table:
-    """Raises: Invalid."""
+    """Return the table of a query. Raises: Invalid."""
     names_given = query.by.split(",") if query.by else []
     by = [dimension for name in names_given for dimension in DIMENSIONS if dimension == name]
     if len(by) < len(names_given) or len(set(by)) < len(by) or len(by) > 2:
-        raise Invalid([FieldError("?by", f"names one or two of {', '.join(DIMENSIONS)}, with a comma between them")])
+        raise Invalid([FieldError("?by", f"must name one or two of {', '.join(DIMENSIONS)}, separated by a comma")])
     return _table(tx, query, by, None)
 
 
 def timeline_table(tx: Snapshot, query: TimelineQuery) -> Table:
-    """Raises: Invalid."""
+    """Return the table of a timeline query. Raises: Invalid."""
     if query.by == query.of:
-        raise Invalid([FieldError("?by", f"is what the timeline is of already: {query.of}")])
+        raise Invalid([FieldError("?by", f"is already the date of the timeline: {query.of}")])
     others = [query.by] if query.by else []
     return _table(tx, query, [query.of, *others], query.every)
 
@@ -138,7 +139,7 @@ def get_statistics_timeline(query: Annotated[TimelineQuery, Query()], read: Read
 
 
 def _respond(tx: Snapshot, table: Table) -> Response:
-    """The table, as the caller accepts it."""
+    """Return the table in the format that the caller accepts."""
     media_type = negotiate_format(tx.request)
     if media_type == "application/json":
         return tx.send(tx.read(statistics_read(table)))
@@ -147,7 +148,9 @@ def _respond(tx: Snapshot, table: Table) -> Response:
 
 
 def statistics_read(table: Table) -> PreparedRead:
-    """The same table again, while the network is the same: names, roles and entities are those of the first time."""
+    """Return the prepared read of the table. Names, roles and entities stay those of the first time, while the network
+    is the same.
+    """
 
     def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult:
         content = table.content(rows)

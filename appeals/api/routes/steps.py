@@ -1,4 +1,4 @@
-"""Routes of the steps: every step as the caller could take it now, and a route for each row of the table of steps."""
+"""Routes of the steps: what the caller could do now, and a route for each row of the table of steps."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -37,7 +37,7 @@ taking = new_router("steps")
 
 
 class StepOutput(Model):
-    """The history entry that the step made, and the case as it now stands."""
+    """The history entry of the step, and the case as it now is."""
 
     entry: HistoryOutput
     case: WorkView | StatusView
@@ -49,29 +49,31 @@ class OpenStep(Model):
     noun: str
     says: str
     href: str
-    input_schema: Annotated[str, Field(description="Where the OpenAPI document describes its input.")]
+    input_schema: Annotated[str, Field(description="The pointer to its input in the OpenAPI document.")]
     to_status: Status | None
     roles: list[Role]
     second_signature: Role | None
-    open: Annotated[bool, Field(description="Whether the state knows this step.")]
-    yours: Annotated[bool, Field(description="Whether your roles allow it here.")]
-    allowed: Annotated[bool, Field(description="Open, yours, and nothing known to be unmet.")]
-    unmet: Annotated[list[UnmetOutput], Field(description="Guards that do not hold as things stand; for the team.")]
-    depends_on_input: Annotated[list[str], Field(description="Guards that only the input can answer.")]
-    resume_to: Annotated[Status | None, Field(description="Of a resumption: the earlier state offered.")]
+    open: Annotated[bool, Field(description="Whether the state allows this step.")]
+    yours: Annotated[bool, Field(description="Whether your roles allow it on this case.")]
+    allowed: Annotated[
+        bool, Field(description="Whether it is open, your roles allow it, and no guard is known to fail.")
+    ]
+    unmet: Annotated[list[UnmetOutput], Field(description="Guards that do not hold now; only for the team.")]
+    depends_on_input: Annotated[list[str], Field(description="Guards that depend on the input.")]
+    resume_to: Annotated[Status | None, Field(description="The earlier state that a resumption offers.")]
 
 
 class PageCheck(Model):
-    """May something of the case be up now, and what is missing."""
+    """Whether a publication of the case may be up now, and what is missing."""
 
     level: PublicationLevel
-    up: Annotated[bool, Field(description="Whether something of the case is public now.")]
-    allowed: Annotated[bool, Field(description="Whether it may be up: nothing is unmet.")]
+    up: Annotated[bool, Field(description="Whether a publication of the case is up.")]
+    allowed: Annotated[bool, Field(description="Whether it may be up, because no guard fails.")]
     unmet: list[UnmetOutput]
 
 
 class Steps(Model):
-    """Every step, allowed or not; and for the team whether something of the case may be public now."""
+    """Every step, allowed or not; for the team also whether a publication may be up now."""
 
     items: list[OpenStep]
     publication: PageCheck | None
@@ -81,7 +83,7 @@ class Steps(Model):
 def get_steps(ref: CaseReference, read: Read) -> Response:
     """Every step, and what is missing.
 
-    For each step the answer tells whether the state knows it, whether your roles allow it, and which guards do not
+    For each step the answer says whether the state allows it, whether your roles allow it, and which guards do not
     hold. It changes nothing.
     """
     with read.snapshot() as tx:
@@ -122,7 +124,7 @@ def _open_step(tx: Snapshot, step: Step) -> OpenStep:
 
 
 def step_route(step: Step) -> Callable[..., Response]:
-    """The function of a step's route: the input is the step's own model."""
+    """Return the function of a step's route, whose input is the model of the step."""
 
     def take_step(ref: CaseReference, body: step.input, write: CurrentWrite) -> Response:  # type: ignore[name-defined]
         with write.transaction() as tx:
@@ -156,23 +158,23 @@ def _take(tx: WriteTransaction, step: Step, body: StepInput) -> HistoryEntry:
 
 
 def _coordinated_case(tx: WriteTransaction, reference: str) -> Case | None:
-    """The case of this reference, if the caller coordinates it; locked."""
+    """Return the case with this reference, locked, if the caller coordinates it."""
     case = lock_visible_case(tx.write, tx.caller, reference)
     return case if case and Role.COORDINATOR in roles_on(tx.caller, case) else None
 
 
 def _description(step: Step) -> str:
-    """What the document says of a step: from where it leads, whose it is, and what follows."""
+    """Return the description of a step in the document: its states, its roles, and what follows."""
     sources = ", ".join(f"`{state}`" for state in Status if state in step.sources)
     roles = ", ".join(f"`{role}`" for role in sorted(step.roles))
-    back = "It leads back to the state that the case was suspended from, or to an earlier one."
+    back = "It leads back to the state from which the case was suspended, or to an earlier one."
     end = f"It leads to `{step.target}`." if step.target else back if step.returns else "The state stays."
     whose = " of the receiving entity" if step.receiving else ""
     second = f" It needs an approval by the role `{step.second}`." if step.second else ""
     return (
         f"Take the step `{step.noun}`. It is open in {sources}, to the roles {roles}{whose}. {end}{second} "
-        "`GET /v1/cases/{ref}/steps` tells which guards do not hold. The answer is the "
-        "history entry and the case as it now stands."
+        "`GET /v1/cases/{ref}/steps` lists the guards that do not hold. The answer is the "
+        "history entry and the case as it now is."
     )
 
 

@@ -1,4 +1,4 @@
-"""Routes of webhooks. They are their account's own: to everybody else there are none."""
+"""Routes of webhooks. An account sees only its own."""
 
 from typing import Annotated
 
@@ -27,11 +27,11 @@ router = new_router("webhooks")
 
 
 class DeliveryQuery(PageQuery):
-    state: Annotated[DeliveryState | None, Field(description="Only those in this state.")] = None
+    state: Annotated[DeliveryState | None, Field(description="Only deliveries in this state.")] = None
 
 
 def own_webhook(authorization: AuthorizationContext, _: object) -> Webhook:
-    """The webhook in the path, if it is the caller's; locked when it is about to be changed. Raises: NotFound."""
+    """Find the webhook in the path, if it is the caller's; locked if it will be changed. Raises: NotFound."""
     row_id = as_uuid(authorization.params["id"])
     query = select(Webhook).where(Webhook.id == row_id, Webhook.account_id == authorization.caller.account_id)
     query = query.with_for_update() if authorization.writes else query
@@ -42,7 +42,7 @@ def own_webhook(authorization: AuthorizationContext, _: object) -> Webhook:
 
 
 def own_delivery(authorization: AuthorizationContext, _: object) -> tuple[Webhook, Delivery]:
-    """The delivery in the path, and its webhook. Raises: NotFound."""
+    """Find the delivery in the path, and its webhook. Raises: NotFound."""
     of, row_id = own_webhook(authorization, _), as_uuid(authorization.params["delivery"])
     delivery = authorization.session.get(Delivery, row_id) if row_id else None
     if delivery is None or delivery.webhook_id != of.id:
@@ -54,7 +54,7 @@ def own_delivery(authorization: AuthorizationContext, _: object) -> tuple[Webhoo
 def list_webhooks(query: Annotated[PageQuery, Query()], read: Read) -> Response:
     """Your webhooks, without their secrets.
 
-    The answer tells of each whether events reach it.
+    The answer says of each whether events arrive.
     """
     with read.snapshot() as tx:
         own = select(Webhook).where(Webhook.account_id == tx.caller.account_id)
@@ -67,13 +67,13 @@ def create_webhook(
     body: webhook.WebhookInput,
     write: Annotated[WriteRequest, writing(replay_policy=ReplayPolicy.REFUSE)],
 ) -> Response:
-    """Create a webhook: an address of yours that is told of what changes from now on.
+    """Create a webhook: an address of yours that gets an event for each change from now on.
 
     Send the address. The answer shows once the secret that signatures are checked with.
     """
     with write.transaction() as tx:
         webhook.require_address(body.url, to_loopback=tx.context.webhooks_to_loopback)
-        # Two at once would each count the others only.
+        # The lock makes two at once count each other.
         account = select(Account.id).where(Account.id == tx.caller.account_id)
         tx.session.scalar(account.with_for_update(key_share=True))
         starting_point = webhook_delivery.starting_point(tx.session, tx.caller, tx.context.pepper)
@@ -90,7 +90,7 @@ def _with_secret(row: Webhook, secret: str) -> SecretOutput:
 def get_webhook(id: RecordId, read: Annotated[ReadRequest[Webhook], reading(own_webhook)]) -> Response:
     """One of your webhooks.
 
-    The answer tells whether events reach it, and since when they do not.
+    The answer says whether events arrive, and since when they do not.
     """
     with read.snapshot() as tx:
         return tx.respond(WebhookOutput.of(tx.subject))
@@ -100,9 +100,9 @@ def get_webhook(id: RecordId, read: Annotated[ReadRequest[Webhook], reading(own_
 def change_webhook(
     id: RecordId, body: webhook.WebhookChange, write: Annotated[WriteRequest[Webhook], writing(own_webhook)]
 ) -> Response:
-    """Move a webhook to another address, or take it up again.
+    """Change the address of a webhook, or resume it.
 
-    Only the members that you send change. Set `state` to `active` to start one again that was given up.
+    Only the members that you send change. Set `state` to `active` to resume one that was given up.
     """
     with write.transaction() as tx:
         if body.url is not None:
@@ -128,9 +128,9 @@ def rotate_secret(
 
 @router.post("/v1/webhooks/{id}/ending", status_code=201, response_model=WebhookOutput)
 def end_webhook(id: RecordId, body: Nothing, write: Annotated[WriteRequest[Webhook], writing(own_webhook)]) -> Response:
-    """End a webhook: nothing is sent to it any more.
+    """End a webhook; it gets no more events.
 
-    A webhook that was ended stays so; create another to go on.
+    An ended webhook stays so; create another to go on.
     """
     with write.transaction() as tx:
         webhook.end(tx.session, tx.subject, tx.now)
@@ -145,7 +145,7 @@ def list_deliveries(
 ) -> Response:
     """The events of a webhook whose delivery failed at first.
 
-    The answer tells of each event how often it was tried, and what went wrong the last time.
+    The answer says how often each was tried, and what went wrong the last time.
     """
     with read.snapshot() as tx:
         statement = select(Delivery).where(Delivery.webhook_id == tx.subject.id)
@@ -161,7 +161,7 @@ def retry_delivery(
     body: Nothing,
     write: Annotated[WriteRequest[tuple[Webhook, Delivery]], writing(own_delivery)],
 ) -> Response:
-    """Have an event that failed sent again at once.
+    """Send a failed event again at once.
 
     The event is sent again with the same id.
     """

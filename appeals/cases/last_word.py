@@ -1,9 +1,8 @@
 """The last word: what a side of a case says to a scope, on a day, for a recipient. All rules about consent use it.
 
-A voice is a subject, or one of several parties or persons with that subject. The newest statement of a voice on a scope
-counts, by its day. On the same day, or if partial dates overlap, a no prevails. A side says yes if one of its voices
-does and the last word of none is a no. Source: section 8 of the domain specification, "The last word" and "The
-partner's side".
+A voice is a subject, or one of its parties or persons. Its newest statement on a scope counts, by its day; on the same
+day, or if partial dates overlap, a no prevails. A side says yes if one of its voices does and the last word of none is
+a no. Source: section 8 of the domain specification, "The last word" and "The partner's side".
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -18,9 +17,7 @@ from appeals.cases.party import Party
 from appeals.vocabulary import ConsentScope, ConsentSubject, PartyRole, PublicationLevel
 
 PUBLISHING = (ConsentScope.PUBLISH_ANONYMISED, ConsentScope.PUBLISH_NAMED, ConsentScope.PUBLISH_PERSON)
-"""The scopes of publication from the narrowest to the widest: a yes covers the narrower ones, a no ends the
-wider ones.
-"""
+"""The scopes of publication, narrowest first: a yes covers the narrower ones, a no ends the wider ones."""
 SCOPE_OF_LEVEL = {
     PublicationLevel.ANONYMISED: ConsentScope.PUBLISH_ANONYMISED,
     PublicationLevel.NAMED: ConsentScope.PUBLISH_NAMED,
@@ -84,9 +81,7 @@ class Words:
         return answer if own or answer.is_no else LastWord()
 
     def partner(self, scope: ConsentScope, on: date, recipient: str | None = None) -> LastWord:
-        """Return what the partner's side says. The requester's yes counts if no party is a local partner, its no
-        always.
-        """
+        """Return what the partner's side says. If a party is a local partner, the requester's yes does not count."""
         return self._of_side(self._by(PARTNER_SIDE), scope, on, recipient)
 
     def person(self, person: UUID | None, scope: ConsentScope, on: date) -> LastWord:
@@ -110,10 +105,9 @@ class Words:
         return any(self._stands(no, self._counting(words, self.today, name), scope, self.today) for name in recipients)
 
     def unanswered(self, scope: ConsentScope, people: Collection[UUID], moment: datetime) -> list[Consent]:
-        """Return the refusals of a publication that had no newer yes of the same voice at that moment.
+        """Return the refusals of a publication that no newer yes of their voice answered at that moment.
 
-        A signature of that moment is void. Two people must sign again on a newer yes (section 8 of the domain
-        specification).
+        They void a signature of that moment (section 8 of the domain specification).
         """
         return [
             no
@@ -122,16 +116,14 @@ class Words:
         ]
 
     def until(self, permitted: Callable[[date], bool]) -> date | None:
-        """Return the last day of a permission that holds today by what is on record; None if it does not hold today."""
+        """Return the last day of a permission by what is on record; None if it does not hold today."""
         if not permitted(self.today):
             return None
         ends = sorted({word.expires_on for word in self.consents if word.expires_on and word.expires_on >= self.today})
         return next((end for end in ends if end < date.max and not permitted(end + A_DAY)), date.max)
 
     def is_one_of_several(self, subject: ConsentSubject) -> bool:
-        """Return whether a yes of this subject must name its party, because several have the role (section 8 of the
-        domain specification, A word).
-        """
+        """Return whether a yes of this subject must name its party, because several have the role."""
         return subject in NAMED_WHERE_SEVERAL and len(self._of_role(SPEAKS_AS[subject])) > 1
 
     def days_within(self, first: date, last: date) -> set[date]:
@@ -151,11 +143,7 @@ class Words:
         return [word for word in words if word.concerns(recipient) and self._counts(word, on)]
 
     def _counts(self, word: Consent, on: date) -> bool:
-        """Return whether a statement counts on a day. A no counts from its first possible day. A yes counts from its
-        last for what is permitted today, and from its first for the past.
-
-        Source: section 8 of the domain specification, "The last word", and 9, "Partial dates".
-        """
+        """Return whether a statement counts: a no from its first day, a yes from its last; in the past, its first."""
         from_day = word.last_day if word.is_yes and on >= self.today else word.first_day
         return (word.is_yes or word.is_no) and from_day <= on
 
@@ -177,9 +165,7 @@ class Words:
         return (self.voice_of(word), word.scope, word.first_day, word.last_day, tuple(word.conditions))
 
     def _yes_of(self, voice: Voice, words: list[Consent], scope: ConsentScope, on: date) -> list[Consent]:
-        """Return the statements with which a voice permits a scope: the newest of those on each scope that
-        covers it.
-        """
+        """Return the statements with which a voice permits a scope: the newest on each scope that covers it."""
         own = [word for word in words if word.is_yes and self.voice_of(word) == voice]
         alive = [word for word in own if not any(self._is_ended(word, no) for no in words if no.is_no)]
         good = [word for covering in _covering(scope) for word in _newest_in_force(alive, covering, on)]
@@ -192,9 +178,7 @@ class Words:
         return speaks and _ends(no, ConsentScope(yes.scope)) and yes.first_day <= no.last_day
 
     def _stands(self, no: Consent, words: list[Consent], scope: ConsentScope, on: date) -> bool:
-        """Return whether a no is not lifted by a newer yes: of its own voice or, on the workers' side, of all workers
-        while in force.
-        """
+        """Return whether no newer yes lifts a no: of its own voice or, on the workers' side, of all workers."""
         voice = self.voice_of(no)
         scopes = {*_covering(scope), *([ConsentScope.TAKE_UP] if no.scope == ConsentScope.TAKE_UP else [])}
         return not any(
@@ -228,9 +212,7 @@ class Words:
     # Voices
 
     def voice_of(self, word: Consent) -> Voice:
-        """Return the voice of a statement: the named party or person, or the only one there was, or the subject as a
-        whole.
-        """
+        """Return the voice of a statement: the named party or person, the only one there was, or the whole subject."""
         voice = self._voices.get(word.id)
         if voice is None:
             voice = self._voices[word.id] = self._find_voice(word)
@@ -249,9 +231,7 @@ class Words:
         return Voice("partner" if identity and subject in PARTNER_SIDE else subject, identity)
 
     def _is_of_requester(self, word: Consent) -> bool:
-        """Return whether a statement for a local partner counts as the requester's: there was no local partner when it
-        was made.
-        """
+        """Return whether a statement for a local partner is the requester's: there was no partner then."""
         return word.subject == ConsentSubject.LOCAL_PARTNER and not self._of_role(
             PartyRole.LOCAL_PARTNER, word.recorded_at
         )
@@ -294,24 +274,18 @@ def _side(word: Consent) -> frozenset[ConsentSubject]:
 
 
 def _newest_in_force(words: list[Consent], scope: ConsentScope, on: date) -> list[Consent]:
-    """Return the newest statements on a scope; none if one of them has expired. Of two on one day, the earlier end
-    counts.
-    """
+    """Return the newest statements on a scope; none if one has expired. Of two on one day, the earlier end counts."""
     newest = _newest([word for word in words if word.scope == scope])
     return [] if any(word.has_run_out(on) for word in newest) else newest
 
 
 def _newest(words: list[Consent]) -> list[Consent]:
-    """Return the statements that are not surely older than another. Several may have one day, or partial dates that
-    overlap.
-    """
+    """Return the statements not surely older than another; several if days are equal or partial dates overlap."""
     return [word for word in words if not any(other.first_day > word.last_day for other in words)]
 
 
 def _ends(no: Consent, scope: ConsentScope) -> bool:
-    """Return whether a no applies to this scope: it ends the wider publications too, and one to the take-up ends all
-    but `retain`.
-    """
+    """Return whether a no ends this scope: to publishing also the wider ones, to the take-up all but `retain`."""
     if no.scope == ConsentScope.TAKE_UP:
         return scope != ConsentScope.RETAIN
     return scope in _covering(ConsentScope(no.scope))

@@ -123,7 +123,7 @@ class PublicStatisticsQuery(Model):
     """The dimensions by which to count; if omitted, only the total."""
 
     by: Annotated[
-        str, Field(max_length=40, description=f"Any of {', '.join(PUBLIC_DIMENSIONS)}, separated by commas.")
+        str, Field(max_length=40, description=f"One or more of {', '.join(PUBLIC_DIMENSIONS)}, separated by commas.")
     ] = ""
 
 

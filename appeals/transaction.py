@@ -1,7 +1,7 @@
-"""The transaction of a write: what it reads and changes belongs together, and what its commit leaves stands here.
+"""The transaction of a write: everything it reads and changes belongs together, and its commit writes what follows.
 
-Cases are read, locked and changed as objects of no session (`cases/case_transaction.py`). Whatever else a write
-changes, such as an account or a webhook, goes through the `session` of the same transaction.
+Cases are read, locked and changed as objects without a session (`cases/case_transaction.py`). Other rows that a write
+changes, such as an account or a webhook, go through the `session` of the same transaction.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ from appeals.vocabulary import View
 
 
 class Transaction(CaseTransaction):
-    """One write: committed by `commit`, and rolled back where that is not called."""
+    """A write transaction, committed by `commit` and otherwise rolled back."""
 
     READ_BESIDE = (case_snapshot.SELECT_KEYS,)
 
@@ -34,7 +34,9 @@ class Transaction(CaseTransaction):
         self._rendered: dict[UUID, dict[View, RenderedView]] = {}
 
     def show(self, caller: Caller, case: Case) -> RenderedView:
-        """The case as it stands, in the fullest view that the caller may have. Nothing more is written to it."""
+        """Return the case in the fullest view that the caller may have. Nothing more may be written to it
+        afterwards.
+        """
         view = views.most(caller, case)
         return case_snapshot.for_reader(self._views_of(case)[view], caller, case, view)
 
@@ -45,7 +47,9 @@ class Transaction(CaseTransaction):
         events: Sequence[AccessEvent] = (),
         store_response: Callable[[Connection], None] | None = None,
     ) -> None:
-        """Write what is left of this transaction, in this order, and commit it. `by` is the account that writes."""
+        """Write everything that follows from this transaction, in this order, and commit it. `by` is the account that
+        writes.
+        """
         connection = self.connection
         self.flush_session()
         changes = self.changes()
@@ -61,7 +65,7 @@ class Transaction(CaseTransaction):
         connection.commit()
 
     def _write_read_models(self, change: CaseChange, now: datetime) -> None:
-        """Write what readers get of a case: feed, words, keys of its names, statistics, views."""
+        """Write the read models of a case: change log, search words, blocking keys, statistics, snapshot."""
         connection, case = self.connection, change.case
         before = SnapshotKeys(*change.beside[0]) if change.beside and change.beside[0] else None
         snapshot = case_snapshot.snapshot_columns(case, self._views_of(case))
@@ -69,13 +73,13 @@ class Transaction(CaseTransaction):
         if before is not None and before.visibility_key != snapshot["visibility_key"]:
             case_snapshot.log_previous_visibility(connection, change_id, before.visibility_key)
         digest = search.index(connection, case, before.indexed if before else None, is_new=change.is_new)
-        if before is None or before.indexed != digest:  # among its words are the names of its parties
+        if before is None or before.indexed != digest:  # the search words include the names of parties
             name_similarity.index_names(connection, case, is_new=change.is_new)
         statistic_counts.log_delta(connection, before.counted if before else None, snapshot["counted"])
         case_snapshot.write_snapshot(connection, case.id, {**snapshot, "indexed": digest}, is_new=before is None)
 
     def _views_of(self, case: Case) -> dict[View, RenderedView]:
-        """The views of a case that are kept, rendered once."""
+        """Return the views of a case for its snapshot, rendered once."""
         if case.id not in self._rendered:
             self._rendered[case.id] = {view: case_snapshot.render(case, view) for view in View}
         return self._rendered[case.id]
@@ -83,10 +87,10 @@ class Transaction(CaseTransaction):
 
 @contextmanager
 def transaction(database: Database, *, patience_s: float | None = None) -> Iterator[Transaction]:
-    """A transaction that writes. Raises: Unavailable.
+    """Open a write transaction. Raises: Unavailable.
 
-    On SQLite it is the only one that writes; on PostgreSQL cases are locked as they are read. `patience_s` is how long
-    it waits for others in all, instead of the usual time for each lock.
+    On SQLite it is the only writer; on PostgreSQL cases are locked as they are read. `patience_s` is the time that it
+    may wait for others in total, in place of the usual time for each lock.
     """
     with (
         database.transaction(patience_s=patience_s) as connection,

@@ -1,7 +1,7 @@
-"""Who sees a case: THE VISIBILITY RULES, as a decision and as SQL.
+"""THE VISIBILITY RULES: who sees which view of a case, as a decision and as SQL.
 
-`VISIBILITY_RULES` says who gets which view of a case; from it come the decision (`view_of`) and the same as SQL
-(`visible_filter`, `work_view_filter`), which stands inside every query. Source: domain.md 3 (roles) and 4 (visibility).
+The decision (`view_of`) and the conditions in every query (`visible_filter`, `work_view_filter`) are both made from
+`VISIBILITY_RULES`. Source: sections 3 (roles) and 4 (visibility) of the domain specification.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -42,7 +42,7 @@ Statement = TypeVar("Statement", bound=Executable)
 
 
 class Acts(Enum):
-    """What the roles of a row are good for besides seeing the case."""
+    """What the roles of a rule permit besides seeing the case."""
 
     FULLY = "yes"
     TO_PROTECT = "only to protect"
@@ -51,7 +51,7 @@ class Acts(Enum):
 
 @dataclass(frozen=True)
 class VisibilityRule:
-    """A row: in one of these roles, reached this way, a case of this visibility or a wider one gives this view."""
+    """A rule: one of these roles, with this relation, gives this view of a case with this visibility or a wider one."""
 
     roles: frozenset[Role]
     via: Via
@@ -73,15 +73,15 @@ VISIBILITY_RULES: tuple[VisibilityRule, ...] = (
 
 
 LEADING_ROLES = frozenset[Role]().union(*(rule.roles for rule in VISIBILITY_RULES if rule.via is VIA_LEAD))
-"""The roles that see all cases led at or below where they are held, but for sealed ones."""
+"""The roles that see all cases led at or below their entity, except sealed ones."""
 
 
 COUNTING_ROLES = LEADING_ROLES | {Role.DASHBOARD}
-"""Those for whom these cases are counted."""
+"""The roles for which these cases are counted."""
 
 
 def view_of(caller: Caller, case: Case) -> View | None:
-    """The view the caller gets of the case; None where to them it does not exist."""
+    """Return the view that the caller gets of the case; None if it does not exist for them."""
     views = [rule.view for rule in VISIBILITY_RULES if _roles_by(rule, caller, case)]
     return max(views, key=list(View).index, default=None)
 
@@ -95,19 +95,21 @@ _VISIBILITIES_FROM = {least: list(Visibility)[rank:] for rank, least in enumerat
 
 
 def _has_visibility(least: Visibility, of: VisibilityTable) -> ColumnElement[bool]:
-    """That a case is as widely visible. Spelt without IN: for each of those SQLite builds a table when it runs."""
+    """Return the condition that a case is at least as visible. It avoids IN, for which SQLite builds a table at each
+    run.
+    """
     return or_(*(of.visibility == wider for wider in _VISIBILITIES_FROM[least]))
 
 
 def visible_filter(caller: Caller, of: VisibilityTable = Case) -> ColumnElement[bool]:
-    """`view_of` gives a view, as a condition on the case table; or gave one, as a condition on the former sights."""
+    """Return the condition that `view_of` gives a view, for the case table or for the previous visibility."""
     return _any_rule(caller, VISIBILITY_RULES, of)
 
 
 def cached_statement(cache: StatementCache, caller: Caller, make: Callable[..., Statement], *of: object) -> Statement:
-    """`make(caller, *of)`, cached by its database per account and roles: building a statement is slow.
+    """Return `make(caller, *of)`, cached in its database by account and roles, because building a statement is slow.
 
-    Run it with `now=caller.now`, or members of a team for a limited time lose sight of the case.
+    Run it with `now=caller.now`, or team members for a limited time lose the case.
     """
     statement: Statement = cache.get(_build_statement, caller.account_id, caller.grants, make, of)
     return statement
@@ -120,23 +122,23 @@ def _build_statement(
 
 
 def work_view_filter(caller: Caller, *, lasting: bool = False) -> ColumnElement[bool]:
-    """`view_of` gives the work view, as a condition on the case table; if `lasting`, for longer than a time."""
+    """Return the condition that `view_of` gives the work view; with `lasting`, for longer than a limited time."""
     working = (rule for rule in VISIBILITY_RULES if rule.view is View.WORK and (rule.via.lasts or not lasting))
     return _any_rule(caller, working, Case)
 
 
 def lasting_visible_filter(caller: Caller) -> ColumnElement[bool]:
-    """The cases that the caller sees for longer than a time, as a condition on the case table."""
+    """Return the condition that the caller sees a case for longer than a limited time."""
     return _any_rule(caller, (rule for rule in VISIBILITY_RULES if rule.via.lasts), Case)
 
 
 def may_work_on_cases(caller: Caller) -> bool:
-    """True for those who may get the work view of some case; for others `work_view_filter` holds of none."""
+    """Return whether the caller may get the work view of any case; `work_view_filter` is false for all others."""
     return any(grant.role in TEAM_ROLES for grant in caller.grants)
 
 
 def _any_rule(caller: Caller, rules: Iterable[VisibilityRule], of: VisibilityTable) -> ColumnElement[bool]:
-    """What never holds is left out, and what is looked up elsewhere comes last: it is run for every answer."""
+    """Return the conditions joined by OR, without those that are always false, and with subqueries last, for speed."""
     reached = [(rule.via.condition(caller, rule.roles, of), _has_visibility(rule.least, of)) for rule in rules]
     reached.sort(key=lambda pair: _has_subquery(pair[0]))
     open_to = [and_(wide_enough, met) for met, wide_enough in reached if not isinstance(met, False_)]
@@ -148,32 +150,32 @@ def _has_subquery(condition: ColumnElement[bool]) -> bool:
 
 
 def sees(caller: Caller, case: Case) -> bool:
-    """True when this caller may learn that the case exists (domain.md 4, visibility)."""
+    """Return whether the caller may learn that the case exists (section 4 of the domain specification, visibility)."""
     return view_of(caller, case) is not None
 
 
 def is_visible_by_role(caller: Caller, case: Case) -> bool:
-    """True when the roles alone give a view of the case; asked of a case as it was, of which no team is remembered."""
+    """Return whether the roles alone give a view. It is for former states of a case, whose team is not known."""
     return any(_roles_by(rule, caller, case) for rule in VISIBILITY_RULES if not rule.via.personal)
 
 
 def visible_by_role_filter(caller: Caller, of: VisibilityTable) -> ColumnElement[bool]:
-    """`is_visible_by_role`, as a condition on the case table or on the former sights."""
+    """Return the condition of `is_visible_by_role`, for the case table or the previous visibility."""
     return _any_rule(caller, (rule for rule in VISIBILITY_RULES if not rule.via.personal), of)
 
 
 def is_on_team(caller: Caller, case: Case) -> bool:
-    """True for those who get the records of a case, not only its status."""
+    """Return whether the caller gets the records of a case, not only its status."""
     return view_of(caller, case) is View.WORK
 
 
 def roles_on(caller: Caller, case: Case) -> frozenset[Role]:
-    """The roles in which the caller may do whatever is theirs to do on this case."""
+    """Return the roles in which the caller may do all that they allow on this case."""
     return _acting(caller, case, Acts.FULLY)
 
 
 def roles_protecting(caller: Caller, case: Case) -> frozenset[Role]:
-    """The roles in which the caller may do on this case what protects somebody, and nothing else."""
+    """Return the roles in which the caller may act on this case only to protect somebody."""
     return _acting(caller, case, Acts.TO_PROTECT)
 
 
@@ -182,9 +184,10 @@ def _acting(caller: Caller, case: Case, acts: Acts) -> frozenset[Role]:
 
 
 def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
-    """The roles over the entity the case is about to be handed to; while it is offered to none, over its lead.
+    """Return the roles over the entity to which the case is offered; if there is none, over its lead.
 
-    Not those of somebody who sees the case by broken glass alone: nothing they do outlives the day (domain.md 8).
+    Roles through break-glass access do not count, since nothing they do may outlive the day (section 8 of the domain
+    specification).
     """
     if case.handover_to is None:
         return roles_on(caller, case)
@@ -193,9 +196,9 @@ def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
 
 
 def break_glass_filter(caller: Caller) -> ColumnElement[bool]:
-    """The cases of a lead that the caller coordinates: a sealed one they may see for a day, and its team is told.
+    """Return the condition for sealed cases whose lead the caller coordinates, and which they may access for a day.
 
-    A condition on the case table: a case that is not theirs is neither read nor locked, so that no time tells of it.
+    As a condition it keeps other cases unread and unlocked, so that no response time reveals them.
     """
     return VIA_LEAD.condition(caller, COORDINATION, Case)
 
@@ -203,18 +206,18 @@ def break_glass_filter(caller: Caller) -> ColumnElement[bool]:
 def acting_roles(
     caller: Caller, case: Case, roles: frozenset[Role], *, receiving: bool = False, protects: bool = False
 ) -> frozenset[Role]:
-    """Those of some roles in which the caller acts on the case: a step or an operation that these roles may take."""
+    """Return those of some roles in which the caller acts on the case, for a step or operation."""
     acting = roles_receiving(caller, case) if receiving else roles_on(caller, case)
     return (acting | (roles_protecting(caller, case) if protects else frozenset())) & roles
 
 
 def most_senior(roles: Collection[Role]) -> Role | None:
-    """The most responsible of the roles in which somebody works on a case."""
+    """Return the most responsible of the roles in which somebody works on a case."""
     return next((role for role in (Role.COORDINATOR, Role.CASEWORKER, Role.PARTNER) if role in roles), None)
 
 
 def membership(caller: Caller, case: Case, role: Role, *, receiving: bool = False) -> RoleGrant:
-    """The membership that gives the caller this role on the case: the one nearest to it."""
+    """Return the role grant that gives the caller this role on the case, the nearest one if there are several."""
     over = case.handover_to if receiving else None
     over = over or (case.intake_entity if role is Role.PARTNER else case.lead_entity)
     as_role = [grant for grant in caller.grants if grant.role is role] or list(caller.grants)
@@ -223,7 +226,7 @@ def membership(caller: Caller, case: Case, role: Role, *, receiving: bool = Fals
 
 
 def links(caller: Caller, case: Case) -> list[link.LinkOutput]:
-    """The links made on a case and to it, as far as the caller sees both ends."""
+    """Return the links from a case and to it whose other end the caller sees."""
     return [
         link.LinkOutput.model_validate(found)
         for found in (*case.links, *case.links_here)

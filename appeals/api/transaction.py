@@ -1,8 +1,8 @@
-"""Transactions of requests: the one place where a route opens the database, and what a commit does, in order.
+"""The transactions of requests: the one place where a route opens the database.
 
-A route declares who may call it and what it is about by an `Access`, as a dependency. That opens nothing: it gives the
-route a `ReadRequest` or a `WriteRequest`, whose `snapshot()` or `transaction()` opens the database, asks for the caller
-and their rights, and closes it again before the answer leaves (docs/decisions/0001, 0047).
+A route declares who may call it and its subject by an `Access`, as a dependency. The dependency opens nothing. It gives
+the route a `ReadRequest` or a `WriteRequest`, whose `snapshot()` or `transaction()` opens the database, authorizes the
+caller, and closes it again before the answer is sent (docs/decisions/0001, 0047).
 """
 
 import re
@@ -45,35 +45,35 @@ from appeals.transaction import Transaction, transaction
 from appeals.vocabulary import Logged
 
 SubjectFinder = Callable[[AuthorizationContext, Case | None], Subject_co]
-"""Finds what a route is about, given the case in its path. Raises: NotFound, Forbidden."""
+"""Finds the subject of a route, given the case in its path. Raises: NotFound, Forbidden."""
 Preparation = Callable[[AuthorizationContext, Json], object]
-"""Computes something of the body of a request. Raises: ValidationError, where the body has another form."""
+"""Computes something from the body of a request. Raises: ValidationError, if the body has another form."""
 STORED_HEADERS = ("Location", "ETag")
 
 
 class ReplayPolicy(StrEnum):
-    """What a repeated request gets where the first answer held a secret, so that it was not stored."""
+    """What a repeated request gets if the first answer held a secret and was not stored."""
 
-    REPEAT = "again"  # it is done again: a reading by nature
-    REFUSE = "refuse"  # 409: doing it again would make another
+    REPEAT = "again"  # it is done again, because it only reads
+    REFUSE = "refuse"  # 409, because doing it again would create another
 
 
 class Replayed(Exception):
-    """Ends a write whose idempotency key was used before; the route class answers with the stored response."""
+    """Ends a write whose idempotency key was used before. The route class answers with the stored response."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
         self.response = response
 
 
-# What a route has opened
+# Open transactions
 
 
 @dataclass
 class WriteTransaction(Authorized[Subject_co]):
-    """An open write: a `Transaction` of the case and of all else, with the request it is for.
+    """An open write: a `Transaction` together with its request.
 
-    It is committed when its block ends, and rolled back when that raises.
+    It is committed when its block ends, and rolled back if the block raises.
     """
 
     idempotency_key: str | None = None
@@ -82,25 +82,25 @@ class WriteTransaction(Authorized[Subject_co]):
 
     @property
     def write(self) -> Transaction:
-        """What the write reads, changes and leaves: `appeals/transaction.py` says in which order."""
+        """The transaction of the write. `appeals/transaction.py` lists what its commit does, in order."""
         if self.authorization.tx is None:
             raise LookupError("a read writes nothing")
         return self.authorization.tx
 
     @property
     def write_context(self) -> WriteContext:
-        """The write to the case in the path, as the lifecycle takes it."""
+        """The context of a write to the case in the path, for the lifecycle."""
         return WriteContext(self.write, self.case, self.caller, self.now)
 
     @property
     def prepared(self) -> object:
-        """What was computed before the write's turn came; None where that failed or there is nothing."""
+        """What was computed before the write's turn; None if that failed or there is nothing."""
         return state_of(self.request).prepared
 
     def require_if_match(self) -> None:
-        """Raises: PreconditionRequired, PreconditionFailed, when If-Match does not name the case's version.
+        """Check that If-Match names the version of the case. Raises: PreconditionRequired, PreconditionFailed.
 
-        Only the version counts, not the revision: what was logged under the case meanwhile is no conflict.
+        Only the version counts, not the revision: records that were added meanwhile are no conflict.
         """
         tags = [tag.strip() for line in self.request.headers.getlist("if-match") for tag in line.split(",")]
         if not tags:
@@ -110,25 +110,27 @@ class WriteTransaction(Authorized[Subject_co]):
             raise PreconditionFailed
 
     def show(self, case: Case | None = None) -> RenderedView:
-        """The case in the path, or another, in the fullest view the caller may have. Nothing is written to it after."""
+        """Return the case in the path, or another, in the fullest view of the caller. Nothing may be written to it
+        afterwards.
+        """
         return self.write.show(self.caller, case or self.case)
 
     def respond(self, view: BaseModel | bytes, **headers: str) -> Response:
-        """The answer to this write, with the status of the route; it is stored and logged by the commit."""
+        """Return the answer to this write, with the status of the route. The commit stores and logs it."""
         status = _route_of(self.request).status_code or 200
         content = view if isinstance(view, bytes) else view.model_dump_json().encode()
         self.response = Response(content, status, headers, "application/json")
         return self.response
 
     def commit(self) -> None:
-        """Commit the write, with the row on the access log and the stored answer."""
+        """Commit the write, with its rows in the access log and the stored answer."""
         response = self.response
         events = access_events(self.request, self.logged, response.status_code, "") if response else []
         store = self._store_response(response) if response and self.idempotency_key else None
         self.write.commit(self.now, self.caller.account_id, events, store)
 
     def _store_response(self, response: Response) -> Callable[[Connection], None]:
-        """Stores the answer under the idempotency key; one that holds a secret without its content."""
+        """Store the answer under the idempotency key, without its content if it holds a secret."""
         keeps = self.replay_policy is None
         headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
         stored = {
@@ -142,12 +144,12 @@ class WriteTransaction(Authorized[Subject_co]):
         )
 
 
-# What a route declares
+# Declarations of routes
 
 
 @dataclass(frozen=True, eq=False)
 class Access(Generic[Subject_co]):
-    """Who may call a route, by the policy of its name, and what the route is about.
+    """Who may call a route, by the policy of its name, and the subject of the route.
 
     `prepare` computes something of the body from a snapshot, before the write waits for its turn.
     """
@@ -162,14 +164,14 @@ class Access(Generic[Subject_co]):
     def open(
         self, request: Request, session: Session | None, caller: Caller, tx: Transaction | None = None
     ) -> tuple[AuthorizationContext, Case | None, Subject_co]:
-        """Let the caller pass, and find what the route is about. Raises: NotFound, Forbidden."""
+        """Authorize the caller, and find the subject. Raises: NotFound, Forbidden."""
         context = context_of(request)
         authorization = AuthorizationContext(session, caller, dict(request.path_params), context.now(), tx)
         found = self.authorize(authorization, policy_of(operation_of(request)))
         return replace(authorization, now=context.now()), *found
 
     def authorize(self, authorization: AuthorizationContext, policy: Policy) -> tuple[Case | None, Subject_co]:
-        """Let the caller pass by a policy, and find what the route is about. Raises: NotFound, Forbidden."""
+        """Authorize the caller by a policy, and find the subject. Raises: NotFound, Forbidden."""
         case = authorize(authorization, policy)
         subject = self.find(authorization, case)
         if case is not None:
@@ -178,12 +180,12 @@ class Access(Generic[Subject_co]):
         return case, subject
 
     def require(self, request: Request) -> None:
-        """Only see whether the caller may pass. Raises: Unauthenticated, NotFound, Forbidden."""
+        """Check only whether the caller is authorized. Raises: Unauthenticated, NotFound, Forbidden."""
         with context_of(request).database.reading() as session:
             self.open(request, session, authenticate(request, session.connection()))
 
     def prepare_write(self, request: Request) -> None:
-        """Do the part of a write that need not keep others waiting. Raises: Unauthenticated, Forbidden, Busy."""
+        """Do the part of a write that needs no place in the queue. Raises: Unauthenticated, Forbidden, Busy."""
         if self.prepare is None:
             return
         with suppress(ValidationError), context_of(request).database.reading() as session:
@@ -192,19 +194,19 @@ class Access(Generic[Subject_co]):
             state_of(request).prepared = self.prepare(authorization, parsed_body(request))
 
 
-# What a route is given
+# Requests of routes
 
 
 @dataclass(frozen=True)
 class ReadRequest(Generic[Subject_co]):
-    """A request to read, before anything is opened."""
+    """A request to read, before the database is opened."""
 
     request: Request
     access: "Access[Subject_co]"
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot[Subject_co]]:
-        """One snapshot of the database, for a caller who may read it. Raises: Unauthenticated, NotFound, Forbidden."""
+        """Open a snapshot of the database for an authorized caller. Raises: Unauthenticated, NotFound, Forbidden."""
         with context_of(self.request).database.reading() as session:
             caller = authenticate(self.request, session.connection())
             yield Snapshot(self.request, caller, *self.access.open(self.request, session, caller))
@@ -212,14 +214,14 @@ class ReadRequest(Generic[Subject_co]):
 
 @dataclass(frozen=True)
 class WriteRequest(Generic[Subject_co]):
-    """A request to write, before anything is opened."""
+    """A request to write, before the database is opened."""
 
     request: Request
     access: "Access[Subject_co]"
 
     @contextmanager
     def transaction(self) -> Iterator[WriteTransaction[Subject_co]]:
-        """One transaction that holds the effect, the stored answer and its log entry.
+        """Open one transaction for the effect, the stored answer and the access log.
 
         Raises, in this order: Unauthenticated, StillRunning, NotFound, Forbidden, KeyReused, SecretNotKept, Replayed.
         """
@@ -227,7 +229,7 @@ class WriteRequest(Generic[Subject_co]):
         replay: Response | None = None
         with transaction(context_of(self.request).database, patience_s=patience_s) as write:
             caller = authenticate(self.request, write.connection)
-            # The key is claimed before the case is locked: a second try waits for the first one's key alone.
+            # The key is claimed before the case is locked, so that a second try waits only for the key.
             stored = self._claim(write, caller)
             tx = WriteTransaction(self.request, caller, *self.access.open(self.request, None, caller, write))
             tx.idempotency_key, tx.replay_policy = self._idempotency_key, self.access.replay_policy
@@ -240,7 +242,7 @@ class WriteRequest(Generic[Subject_co]):
 
     @property
     def _idempotency_key(self) -> str | None:
-        """The key under which the answer is stored: with an account, so that strangers share none."""
+        """The idempotency key with the account of the caller, so that two accounts share no answers."""
         return None if self.access.public else self.request.headers.get("idempotency-key")
 
     @property
@@ -248,12 +250,12 @@ class WriteRequest(Generic[Subject_co]):
         return fingerprint(self.request.method, self.request.scope["path"], raw_body(self.request))
 
     def _claim(self, write: Transaction, caller: Caller) -> IdempotentResponse | None:
-        """The response stored under the key, or None when this request is the first with it."""
+        """Return the answer that is stored under the key, or None if this is the first request with it."""
         key, now = self._idempotency_key, context_of(self.request).now()
         return claim(write.session, caller.account_id, key, self._fingerprint, now) if key else None
 
     def _replay(self, tx: WriteTransaction[Subject_co], stored: IdempotentResponse) -> Response | None:
-        """The stored answer, as far as the caller may still have it; None where the request is to be done again.
+        """Return the stored answer as far as the caller may still see it; None if the request is to be done again.
 
         Raises: NotFound, Forbidden, KeyReused, SecretNotKept.
         """
@@ -275,7 +277,7 @@ class WriteRequest(Generic[Subject_co]):
 
 
 def authenticate(request: Request, connection: Connection) -> Caller:
-    """The caller, as the transaction sees them. Raises: Unauthenticated."""
+    """Return the caller, read in the transaction. Raises: Unauthenticated."""
     context, state = context_of(request), state_of(request)
     if policy_of(operation_of(request)).public:
         return anonymous_caller(context.now())
@@ -290,6 +292,6 @@ def _route_of(request: Request) -> APIRoute:
 
 
 def _case_at(location: str) -> str | None:
-    """The reference of the case that was made at a location; None where something else was made."""
+    """Return the reference of the case created at a location; None if something else was created."""
     _, prefix, reference = location.partition("/v1/cases/")
     return reference if prefix else None

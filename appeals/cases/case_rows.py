@@ -1,7 +1,7 @@
-"""The rows of a case: the statements that read them all at once, and the objects that they become.
+"""The rows of a case: the statements that read them all at once, and the objects made of them.
 
-A case that is written to belongs to no session, and no list of it is loaded by being looked at. Two statements read it:
-its own row, locked where it is about to change, and then, from a snapshot after the lock, all its lists. Why:
+A case to be written belongs to no session, and its lists are never loaded on access. Two statements read it: its own
+row, with a lock if it will change, and then all its lists in a snapshot after the lock. The reasons are in
 docs/decisions/0046-a-case-that-is-written-to.md.
 """
 
@@ -41,7 +41,7 @@ class CaseRows(NamedTuple):
 
 
 class CaseList(NamedTuple):
-    """A list of a case: its name, the shape of its rows, the column that names the case."""
+    """A list of a case: its name, the shape of its rows, the column with the id of the case."""
 
     name: str
     shape: RowShape[Any]
@@ -49,7 +49,7 @@ class CaseList(NamedTuple):
 
 
 def case_row(*conditions: Any) -> AnySelect:
-    """The row of the case of which some conditions hold, for `read_case`."""
+    """Return the statement for the row of the case that fits some conditions, for `read_case`."""
     return select(json_row(*shape_of(Case).columns.values())).where(*conditions)
 
 
@@ -57,9 +57,9 @@ CASE_OF_ID = case_row(Case.id == bindparam("case_id", type_=Uuid()))
 
 
 def read_case(connection: Connection, row: list[object], beside: tuple[AnySelect, ...] = ()) -> CaseRows:
-    """The case of a row that `case_row` gave, with all its lists; and `beside` what further statements give of it.
+    """Return the case of a row from `case_row` with all its lists, and the results of further statements, `beside`.
 
-    These are of the case in the parameter `case_id`. Of entities and of other cases it knows the ids alone.
+    These statements have the parameter `case_id`. Of entities and other cases only the ids are read.
     """
     known = read_values()
     case, values = shape_of(Case).row_of_json(row, known)
@@ -74,25 +74,25 @@ def read_case(connection: Connection, row: list[object], beside: tuple[AnySelect
         action.__dict__["responses"] = [response for response in responses if response.action == action.id]
     for publication in case.publications:
         publication.__dict__["relies_on"] = _relied_on(publication, case.consents, relies_on or ())
-    # Whoever looks at what was not read of it is refused; of a row that has no key SQLAlchemy would say there is none.
+    # Access to what was not read raises. Without a key, SQLAlchemy would return an empty value instead.
     case._sa_instance_state.key = identity_key(Case, case.id)
     return CaseRows(case, read, [UUID(row_id) for (row_id,) in merged or ()], tuple(network_version), more)
 
 
 def new_case(**columns: object) -> Case:
-    """A new case of which every list is empty."""
+    """Return a new case with empty lists."""
     relations: dict[str, object] = {of.key: [] if of.uselist else None for of in class_mapper(Case).relationships}
     case: Case = shape_of(Case).new(**relations | columns)
     return case
 
 
 def new_reference(country: str, year: int) -> str:
-    """`UA-<alpha-3>-<year>-<5 random symbols>`: random, so that no gap tells of a case one may not see."""
+    """Return `UA-<alpha-3>-<year>-<5 random symbols>`, random so that no gap reveals a hidden case."""
     return f"UA-{COUNTRIES[country]}-{year}-" + "".join(secrets.choice(CROCKFORD) for _ in range(5))
 
 
 def rows_of(case: Case) -> Iterator[Base]:
-    """The case and all rows that are written with it, in an order in which none refers to a later one of its kind."""
+    """Return the case and all rows written with it, ordered so that none refers to a later one of its kind."""
     yield case
     for part in case_lists():
         if part.name == "responses":
@@ -103,7 +103,7 @@ def rows_of(case: Case) -> Iterator[Base]:
 
 @cache
 def case_lists() -> list[CaseList]:
-    """The lists of a case, and the responses to its actions."""
+    """Return the lists of a case, and the responses to its actions."""
     lists = []
     for relation in class_mapper(Case).relationships:
         if relation.uselist and relation.key != "merged_here":

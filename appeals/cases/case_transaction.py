@@ -1,7 +1,7 @@
-"""Cases in a transaction that writes to them: how they come in, and what has become of them.
+"""Cases in a write transaction: how they are read and locked, and what changed in them.
 
-Nothing listens and nothing is flushed: what changed is found by comparing each row with what was read of it. What a
-commit writes, and in which order, stands in `appeals/transaction.py`.
+There are no listeners and no flush: changes are found by comparing each row with the values that were read.
+`appeals/transaction.py` lists what a commit writes, in order.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ from appeals.database.types import AnySelect
 
 @dataclass(frozen=True)
 class ChangedRow:
-    """A row that is not as it was read, and the names of what is different."""
+    """A row that differs from what was read, and the names of its changed columns."""
 
     row: Base
     names: tuple[str, ...]
@@ -35,9 +35,9 @@ class ChangedRow:
 
 @dataclass(frozen=True)
 class CaseChange:
-    """What a transaction has made of a case: the rows that are new, and those that are others than they were read.
+    """The changes of a case in a transaction: its new rows and its changed rows.
 
-    `beside` is what was read beside the case, in the order of `CaseTransaction.READ_BESIDE`; of a new case nothing.
+    `beside` is what was read beside the case, in the order of `CaseTransaction.READ_BESIDE`; nothing for a new case.
     """
 
     case: Case
@@ -57,7 +57,7 @@ class CaseTransaction:
     """The cases of one transaction, each once, as they were read and as they are now."""
 
     READ_BESIDE: tuple[AnySelect, ...] = ()
-    """What else is read of a case, by statements with the parameter `case_id`."""
+    """Further statements that are read with a case, with the parameter `case_id`."""
 
     def __init__(self, database: Database, connection: Connection) -> None:
         self.database, self.connection = database, connection
@@ -70,24 +70,24 @@ class CaseTransaction:
 
     @property
     def session(self) -> Session:
-        """For what is no case: whatever a session changes is flushed before the cases are written."""
+        """The session for rows that belong to no case. Its changes are flushed before the cases are written."""
         if self._session is None:
             self._session = self.database.session_on(self.connection)
         return self._session
 
     def flush_session(self) -> None:
-        """Write what the session has changed, where there is one."""
+        """Flush the session, if there is one."""
         if self._session is not None:
             self._session.flush()
 
     def close(self) -> None:
-        """Let go of the session, where there is one."""
+        """Close the session, if there is one."""
         if self._session is not None:
             self._session.close()
 
     @cached_property
     def directory(self) -> Directory:
-        """The directory as this transaction names its rows."""
+        """The directory, as this transaction uses it."""
         return Directory(self.session)
 
     @property
@@ -98,31 +98,31 @@ class CaseTransaction:
         return Network(self.connection, self.database.network.at(self._network_version))
 
     def lock(self, query: AnySelect, **values: object) -> Case | None:
-        """The case of a locking `case_row`, to be written to; None where there is none to be had."""
+        """Return the case of a locking `case_row`, to be written to; None if there is none."""
         row = self.connection.execute(query, values).scalar()
         return self._read_locked(row) if row is not None else None
 
     def lock_id(self, case_id: UUID) -> Case:
-        """The case of this id, which exists, locked and to be written to."""
+        """Return the case with this id, which exists, locked and to be written to."""
         return self._read_locked(self.connection.execute(_LOCKED, {"case_id": case_id}).scalar_one())
 
     def lock_if_free(self, case_id: UUID) -> Case | None:
-        """The case of this id, locked; None where another transaction has locked it."""
+        """Return the case with this id, locked; None if another transaction has locked it."""
         return self.lock(_LOCKED_IF_FREE, case_id=case_id)
 
     def lock_merged_into(self, case: Case) -> list[Case]:
-        """The cases that were merged into one, locked in the order of their ids."""
+        """Return the cases that were merged into one, locked in the order of their ids."""
         now = {other.case.id for other in self._read.values() if other.case.merged_into_id == case.id}
         merged = [self.lock_id(row_id) for row_id in sorted({*self._read[case.id].merged_ids, *now})]
         return [other for other in merged if other.merged_into_id == case.id]
 
     def add(self, case: Case) -> Case:
-        """Take in a new case."""
+        """Add a new case."""
         self._new.append(case)
         return case
 
     def changes(self) -> list[CaseChange]:
-        """What was made of each case of which anything is other than it was."""
+        """Return the changes of each case that has any."""
         changes = [self._change(case, {}, []) for case in self._new]
         changes += [self._change(read.case, read.values, read.beside) for read in self._read.values()]
         return [change for change in changes if change.rows]
@@ -142,7 +142,7 @@ class CaseTransaction:
         return CaseChange(case, added, altered, not before, other_pages, beside)
 
     def _read_locked(self, row: list[object]) -> Case:
-        """A case that was read before its lock is brought up to what it is, where others know it already."""
+        """Read a locked case; one that was read before its lock is updated in place, because others refer to it."""
         read = read_case(self.connection, row, self.READ_BESIDE)
         known = self._read.get(read.case.id)
         if known is not None:
@@ -158,7 +158,7 @@ class CaseTransaction:
         return read.case
 
     def _relate(self, read: CaseRows) -> None:
-        """Give a case the entities and the other cases that it names."""
+        """Set the entities and the other cases that a case refers to."""
         case = read.case
         self._place(case)
         case.__dict__["merged_here"] = [self.see(row_id) for row_id in read.merged_ids]
@@ -166,7 +166,7 @@ class CaseTransaction:
             link.__dict__.update(this_case=self.see(link.case_id), other_case=self.see(link.other))
 
     def see(self, case_id: UUID) -> Case:
-        """Another case, to be looked at: what it is related to is known only of those that are locked."""
+        """Return another case for reading. What it refers to is known only for locked cases."""
         if case_id in self._read:
             return self._read[case_id].case
         if case_id not in self._only_seen:
@@ -176,7 +176,7 @@ class CaseTransaction:
         return self._only_seen[case_id]
 
     def _place(self, case: Case) -> None:
-        """Give a case the entities that it names, and the case that it goes on in."""
+        """Set the entities of a case, and its survivor."""
         attributes, network = case.__dict__, self.network
         for name in ("lead_entity", "intake_entity", "handover_to"):
             row_id = attributes[f"{name}_id"]
@@ -192,10 +192,10 @@ _LOCKED_IF_FREE = CASE_OF_ID.with_for_update(of=Case, skip_locked=True)
 
 
 def write_rows(connection: Connection, changes: Collection[CaseChange]) -> None:
-    """Write what changed: a new case before all that refers to it, changed rows before new ones.
+    """Write all changes: new cases before rows that refer to them, changed rows before new ones.
 
-    SQLite would look through tables for what waits for a case; and a publication gives its token up before another has
-    it.
+    Otherwise SQLite would search tables for rows that wait for a case, and a new publication could not take over a
+    token.
     """
     for change in changes:
         for changed in change.altered:
@@ -234,7 +234,7 @@ def _update(connection: Connection, changed: ChangedRow) -> None:
 
 @cache
 def _update_of(table: type[Base], names: tuple[str, ...]) -> Executable:
-    """The statement that writes some columns of a row, of the one in the parameter `row_id`."""
+    """Return the statement that updates some columns of the row in the parameter `row_id`."""
     columns = shape_of(table).columns
     values: dict[str, object] = {columns[name].key: bindparam(columns[name].key) for name in names}
     return update(table.__table__).where(table.__table__.c.id == bindparam("row_id")).values(values)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Changes: one row for each case that a transaction wrote to, in the order of commits.
+"""The change log: one row for each case that a transaction wrote to, in the order of commits.
 
-A transaction that began earlier may commit later, so that numbers alone would let a reader miss rows. None is missed
-where they are read by (`transaction_id`, `id`), below every transaction that still runs (`xid_order.snapshot_xmin`).
+A transaction that began earlier may commit later, so a reader who goes by ids alone would miss rows. None is missed if
+they are read by (`transaction_id`, `id`), below every transaction that still runs (`xid_order.snapshot_xmin`).
 """
 
 from datetime import datetime
@@ -15,9 +15,9 @@ from appeals.database.types import AutoIncrement
 
 
 class Change(Base):
-    """That a case changed: what the transaction wrote, it wrote at once. Append only.
+    """A change of a case by a transaction, however many rows it wrote. Append-only.
 
-    `version` is that of the case afterwards; `at` the time of the server.
+    `version` is the version of the case afterwards, `at` the server's time.
     """
 
     __tablename__ = "change"
@@ -31,7 +31,7 @@ class Change(Base):
 
 
 class PreviousVisibility(Base):
-    """What decided who sees a case before a change that changed it; the columns are called as those of the case."""
+    """The columns that decided who saw a case before a change of them, with the same names as those of the case."""
 
     __tablename__ = "previous_visibility"
 
@@ -44,7 +44,7 @@ class PreviousVisibility(Base):
 
 
 class PreviousTeamMember(Base):
-    """Who was on the team of a case before a change that changed who sees it; `until` as it was on the team."""
+    """A member of the team before a change of who sees the case; `until` is as it was on the team."""
 
     __tablename__ = "previous_team_member"
 

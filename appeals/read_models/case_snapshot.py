@@ -1,11 +1,10 @@
-"""Case snapshots: a case is written seldom and read often, so each write renders its views once, in its own
+"""Case snapshots: a case is written rarely and read often, so each write renders its views once, in its own
 transaction.
 
-What is kept is what everybody gets who has that view and sees no other case. The case that it was merged into is put
-in for those who may see that (`insert_survivor`), and so are links for those who see the other end (`insert_links`).
-With the views go a row of the feed (`cases/change_log.py`), the words by which the case is found
-(`read_models/search.py`), the keys by which cases like it are found (`read_models/name_similarity.py`), and how it is
-counted (`read_models/statistics.py`).
+A stored view is what a reader with that view gets who sees no other case. The survivor is inserted for those who may
+see it (`insert_survivor`), and links for those who see the other end (`insert_links`). With the views, a write stores a
+row of the change log (`cases/change_log.py`), the search words (`read_models/search.py`), the blocking keys
+(`read_models/name_similarity.py`), and how the case is counted (`read_models/statistics.py`).
 """
 
 import json
@@ -35,14 +34,14 @@ from appeals.read_models.name_similarity import BlockingKey
 from appeals.vocabulary import TeamStatus, View
 
 ANONYMOUS = anonymous_caller(datetime(1970, 1, 1, tzinfo=UTC))
-"""Who sees no other case: for them a view is rendered that is to be kept."""
+"""A caller who sees no other case, for whom stored views are rendered."""
 
 
 class CaseSnapshot(Base):
-    """The views of a case as JSON, one row each case: as lines of lists, and whole with the tag of each.
+    """The views of a case as JSON, one row for each case: as lines of lists, and whole with their tags.
 
-    `visibility_key` is what decides who sees the case, as it stood at the last write; `counted` how statistics count
-    it, null while it is sealed; `indexed` the digest of the words it is found by.
+    `visibility_key` holds the columns that decided who saw the case at its last write. `counted` is how statistics
+    count it, null while it is sealed. `indexed` is the digest of its search words.
     """
 
     __tablename__ = "case_snapshot"
@@ -61,7 +60,7 @@ class CaseSnapshot(Base):
 
 @dataclass(frozen=True)
 class RenderedView:
-    """A view as it is kept."""
+    """A rendered view, as it is stored."""
 
     tag: str
     line: bytes
@@ -69,7 +68,7 @@ class RenderedView:
 
 
 class SnapshotKeys(NamedTuple):
-    """What of a snapshot the next write of its case is compared with; the views are written, not read."""
+    """The columns of a snapshot that the next write compares. The views are written, not read."""
 
     visibility_key: JsonObject
     counted: JsonObject | None
@@ -84,7 +83,7 @@ SELECT_KEYS = select(json_row(_TABLE.c.visibility_key, _TABLE.c.counted, _TABLE.
 
 
 def write_snapshot(connection: Connection, case_id: UUID, snapshot: dict[str, object], *, is_new: bool) -> None:
-    """Keep the views of a case as it stands."""
+    """Store the views of a case."""
     if is_new:
         connection.execute(_INSERT_SNAPSHOT, {"case_id": case_id, **snapshot})
     else:
@@ -100,7 +99,7 @@ _UPDATE_SNAPSHOT = (
 
 
 def log_change(connection: Connection, case: Case, now: datetime) -> int:
-    """Put on record that the case changed, for the feed; the number of the change."""
+    """Write a row of the change log, and return its id."""
     number: int = connection.execute(
         _INSERT_CHANGE, {"case_id": case.id, "at": now, "version": case.version}
     ).scalar_one()
@@ -111,7 +110,7 @@ _INSERT_CHANGE = insert(Change).values(transaction_id=current_xid()).returning(C
 
 
 def log_previous_visibility(connection: Connection, change: int, values: JsonObject) -> None:
-    """Keep what decided who saw the case before a change, of which the visibility key was this."""
+    """Store the columns that decided who saw the case before a change, from the visibility key of that time."""
     columns = {name: UUID(value) if value and name != "visibility" else value for name, value in values["case"].items()}
     connection.execute(_INSERT_VISIBILITY, {"change_id": change, **columns})
     team = [
@@ -127,7 +126,7 @@ VISIBILITY_COLUMNS = tuple(column.name for column in PreviousVisibility.__table_
 
 
 def visibility_key(case: Case) -> JsonObject:
-    """What decides who sees the case, as JSON has it."""
+    """Return the columns that decide who sees the case, as JSON."""
     members = {
         str(member.account): member.until and member.until.isoformat()
         for member in case.team
@@ -138,12 +137,12 @@ def visibility_key(case: Case) -> JsonObject:
 
 
 def snapshot_of(case: Case) -> JsonObject:
-    """What is kept of a case, as it stands; of the words it is found by another part writes the digest."""
+    """Return the snapshot of a case; the digest of its search words is written elsewhere."""
     return snapshot_columns(case, {view: render(case, view) for view in View})
 
 
 def snapshot_columns(case: Case, rendered: Mapping[View, RenderedView]) -> JsonObject:
-    """The columns of what is kept of a case, of which the views are rendered."""
+    """Return the columns of the snapshot of a case with these views."""
     status, work = rendered[View.STATUS], rendered[View.WORK]
     return {
         "status_tag": status.tag,
@@ -158,7 +157,7 @@ def snapshot_columns(case: Case, rendered: Mapping[View, RenderedView]) -> JsonO
 
 
 def render(case: Case, view: View) -> RenderedView:
-    """A view of the case, as somebody gets it who sees no other case. Its line is what the view begins with."""
+    """Render a view of the case for a reader who sees no other case. The view begins with its line."""
     whole = _VIEWS[view].dump_json(views.of_case(ANONYMOUS, case, view))
     return RenderedView(views.tag_of(case.version, whole), whole[: whole.index(_AFTER_LINE)] + b"}", whole)
 
@@ -168,11 +167,11 @@ _VIEWS: dict[View, TypeAdapter[object]] = {
     View.WORK: TypeAdapter(views.WorkView),
 }
 _AFTER_LINE = b',"counts":['
-"""The first member of a view that a line does not have. Within a text its quotes would be escaped."""
+"""The first member of a view that is not in its line. Inside a text its quotes would be escaped."""
 
 
 def for_reader(rendered: RenderedView, caller: Caller, case: Case, view: View) -> RenderedView:
-    """A rendered view with the other cases that it names to those who see them."""
+    """Return a rendered view with the other cases that the caller may see."""
     seen_links = links(caller, case) if view is View.WORK else []
     content = insert_links(insert_survivor(rendered.view, views.survivor_reference(caller, case)), seen_links)
     if content is rendered.view:
@@ -188,20 +187,20 @@ _LINKS = TypeAdapter(list[LinkOutput])
 
 
 def insert_links(shown: bytes, links: list[LinkOutput]) -> bytes:
-    """A kept work view that tells of links."""
+    """Return a stored work view with these links."""
     return shown.replace(NO_LINKS, NO_LINKS[:-2] + _LINKS.dump_json(links), 1) if links else shown
 
 
 def insert_survivor(shown: bytes, reference: str | None) -> bytes:
-    """A case snapshot or line that names the case which its case was merged into, or (None) does not.
+    """Return a stored view or line with the reference of the survivor, or without if it is None.
 
-    Within a text its quotes would be escaped, so that this is the member and nothing else.
+    Inside a text the quotes would be escaped, so only the member itself matches.
     """
     return shown.replace(UNNAMED, UNNAMED[:-4] + json.dumps(reference).encode(), 1) if reference else shown
 
 
 def stale_snapshots(session: Session, cases: Iterable[Case]) -> Iterator[Case]:
-    """Those of these cases of which something else is kept than a fresh rendering gives, or nothing."""
+    """Yield those of these cases whose snapshot is missing or differs from a fresh rendering."""
     for case in cases:
         load_case(session, case)
         snapshot, fresh = session.get(CaseSnapshot, case.id), snapshot_of(case)
@@ -213,10 +212,10 @@ BATCH_SIZE = 100
 
 
 def rebuild(database: Database, *, all_of_them: bool) -> int:
-    """Render what is kept of cases, of all or of those of which nothing is kept yet; of how many.
+    """Render the snapshots of all cases, or of those that have none, and return how many.
 
-    For a release that renders otherwise, or that is the first to keep views. Nothing of the cases changed, so the feed
-    is told nothing.
+    It is for a release that renders differently, or the first one with snapshots. The cases do not change, so the
+    change log gets no rows.
     """
     done, last = 0, UUID(int=0)
     while True:
@@ -240,6 +239,6 @@ def rebuild(database: Database, *, all_of_them: bool) -> int:
 
 
 def all_counted_cases(session: Session) -> Iterator[JsonObject]:
-    """How every case is counted that is, as the statistics keep it."""
+    """Yield how every counted case is counted, for the statistics."""
     query = select(CaseSnapshot.counted).where(CaseSnapshot.counted.is_not(None)).execution_options(yield_per=1000)
     return (counted for counted in session.scalars(query) if counted is not None)

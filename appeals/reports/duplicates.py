@@ -1,12 +1,13 @@
-"""Possible duplicates: cases that may be the same appeal, told at intake with the reasons, and never refused.
+"""Possible duplicates: cases that may be the same appeal, returned with the reasons at an intake, which is never
+refused.
 
-Half of what arrives in a crisis arrives twice, from two unions, in two languages. What is alike only by its name needs
-another clue beside it. Two appeals that name workplaces of which none are alike are two appeals.
+In a crisis, half of all requests arrive twice, from two unions, in two languages. A similar name needs another clue
+beside it. Requests that name workplaces of which none are similar are two appeals.
 
-A request is compared in a snapshot, before its write waits for its turn: with the cases of its country and months that
-share a blocking key with it (`read_models/name_similarity.py`), for each key those received at the nearest days. The
-write then compares it with what was committed since, and keeps other requests with the same keys waiting until it
-commits: of twins that are sent at once, the later is told of the earlier.
+A request is compared in a snapshot, before its write waits in the queue, with the cases of its country and months that
+share a blocking key (`read_models/name_similarity.py`), for each key those received on the nearest days. The write then
+compares it with what was committed since. Until it commits, other requests with the same keys wait, so that of two
+requests at once the later gets the earlier as a duplicate.
 """
 
 from collections import Counter
@@ -53,19 +54,19 @@ SHOWN = 20
 
 
 NEAREST = 20
-"""So many cases received until the same day, and as many received later, are compared for each key."""
+"""How many cases received until the same day, and how many received later, are compared for each key."""
 
 
 COMPARED = 30
-"""With at most so many cases a request is compared: with those that share the most keys."""
+"""How many cases a request is compared with; those that share the most keys come first."""
 
 
 CHANGED = 500
-"""So many of the cases that were written to since the snapshot are looked at, the last ones."""
+"""How many of the cases that were written since the snapshot are compared, the last ones."""
 
 
 class Duplicate(Model):
-    """A case that may be the same appeal, and why."""
+    """A case that may be the same appeal, and the reasons."""
 
     reference: str
     reasons: list[str]
@@ -73,7 +74,7 @@ class Duplicate(Model):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a request was found to be like in a snapshot, which shows what was committed up to `place`."""
+    """The result of a comparison in a snapshot, which contains what was committed up to `place`."""
 
     keys: list[int]
     place: FeedPosition
@@ -100,7 +101,7 @@ _HEAD = select(*head_position())
 def _of_request(
     session: Session, directory: Directory, caller: Caller, request: Intake
 ) -> tuple[CaseFeatures, list[PartyNames]]:
-    """What a request is compared by; ids that the caller may not know are left out, as they will be refused."""
+    """Return the features of a request. Ids that the caller may not know are left out, because they will be refused."""
     asking = PartyInput(role=PartyRole.REQUESTER, organisation=request.requesting_organisation)
     parties = [party for party in (*request.records.parties, asking) if party.role in {*COMPARED_ROLES, *BUYER_ROLES}]
     directory.look_up(chain.from_iterable((party.organisation, party.facility) for party in parties))
@@ -123,7 +124,7 @@ def _of_request(
 def _candidates(
     connection: Connection, statements: StatementCache, caller: Caller, request: Intake, keys: list[int]
 ) -> list[UUID]:
-    """The cases that share keys with the request: those that share the most first, of equals the newest."""
+    """Return the cases that share keys with the request, those with the most first, then the newest."""
     day = request.received_on
     values = {"keys": keys, "day": day, "since": day - WITHIN, "until": day + WITHIN, "now": caller.now}
     shared = Counter[UUID]()
@@ -133,7 +134,9 @@ def _candidates(
 
 
 def _nearest_of_each_key(caller: Caller) -> AnySelect:
-    """For each key the nearest cases received until the day, and the nearest received after it: two lists of ids."""
+    """Return two lists of ids: for each key the nearest cases received until the day, and the nearest
+    received later.
+    """
     key = elements_of_parameter("keys")
     query = (
         select(Case.id)
@@ -149,13 +152,13 @@ def _nearest_of_each_key(caller: Caller) -> AnySelect:
     return select(*lists).select_from(key)
 
 
-# In the write
+# In the write transaction
 
 
 def possible_duplicates(tx: CaseTransaction, caller: Caller, case: Case, compared: Comparison) -> list[Duplicate]:
-    """The cases this caller works on that may be the same appeal: the most reasons first, then the newest.
+    """Return cases of the caller that may be the same appeal, those with the most reasons first, then the newest.
 
-    From here on requests with the same keys wait for the end of this transaction.
+    From here on, requests with the same keys wait for the end of this transaction.
     """
     acquire_locks(tx.connection, compared.keys)
     transaction, number = compared.place
@@ -179,7 +182,9 @@ _CHANGED_SINCE = (
 
 
 def _recheck(tx: CaseTransaction, caller: Caller, case: Case, keys: list[int], numbers: list[UUID]) -> set[UUID]:
-    """Those of some cases that the caller works on, of the same country and months, that share a key with the case."""
+    """Return those of some cases that the caller works on, in the same country and months, that share a key with the
+    case.
+    """
     if not numbers:
         return set()
     values = {"country": case.country, "since": case.received_on - WITHIN, "until": case.received_on + WITHIN}
@@ -203,7 +208,7 @@ def _sharing_a_key(caller: Caller) -> Select[UUID]:
 
 
 def _load(connection: Connection, numbers: list[UUID]) -> list[CaseFeatures]:
-    """What these cases are compared by, in their order."""
+    """Return the features of these cases, in their order."""
     if not numbers:
         return []
     cases, parties, violations = connection.execute(_FEATURES, {"numbers": numbers}).one()
@@ -228,7 +233,7 @@ _VIOLATIONS = select(Violation.case_id, Violation.code, Violation.since).where(V
 
 
 def _first_parties() -> AnySelect:
-    """The first parties of cases in each role that is compared: case, role, row of the directory, names."""
+    """Return the statement for the first parties of cases in each compared role: case, role, directory row, names."""
     rank = func.row_number().over(partition_by=(Party.case_id, Party.role), order_by=Party.id)
     row = func.coalesce(Party.facility_id, Party.organisation_id)
     names = (Party.named[name].as_string().label(name) for name in ("name", "name_local"))
@@ -240,7 +245,7 @@ def _first_parties() -> AnySelect:
 
 
 def _all_features() -> AnySelect:
-    """Cases, their first parties and their violations, each as JSON, from one statement."""
+    """Return cases, their first parties and their violations, each as JSON, from one statement."""
     parts = (_CASES.subquery("cases"), _first_parties().subquery("parties"), _VIOLATIONS.subquery("violations"))
     return select(*(select(json_rows(json_row(*part.c))).scalar_subquery() for part in parts))
 

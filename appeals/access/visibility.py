@@ -196,7 +196,8 @@ def roles_receiving(caller: Caller, case: Case) -> frozenset[Role]:
 
 
 def break_glass_filter(caller: Caller) -> ColumnElement[bool]:
-    """Return the condition for sealed cases whose lead the caller coordinates, and which they may access for a day.
+    """Return the condition for cases whose lead the caller coordinates: sealed ones are open to break-glass access for
+    a day.
 
     As a condition it keeps other cases unread and unlocked, so that no response time reveals them.
     """

@@ -1,1 +1,1 @@
-"""The engine, its types and locks, migrations, and reads that go past the ORM."""
+"""The database: engine, column types, locks, migrations, protection, and reads without the ORM."""

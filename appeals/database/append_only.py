@@ -1,7 +1,7 @@
-"""What the database lets happen to each table: which rows stay, and which of their columns may change, and how.
+"""Which rows of each table may change, and in which columns.
 
-One line for each table; a test asks for it. The triggers of both databases, the rights of the service's user on a
-server and the doctor read it here (`database/protection.py`). Why: docs/decisions/0010-what-the-database-checks.md.
+Each table has one line, which a test checks. The triggers of both databases, the rights of the service's database user
+and the doctor read it here (`database/protection.py`). Why: docs/decisions/0010-what-the-database-checks.md.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,12 @@ Values = tuple[Value, ...]
 
 @dataclass(frozen=True)
 class Kept:
-    """A table of what was said and done. Rows are added, and are never deleted or replaced.
+    """A table of records. Rows are added, and never deleted or replaced.
 
-    All columns are fixed but these: `once` may be set where there was nothing; one that `becomes` takes the values
-    named, in their order and never back; what lies `earlier` takes the place of a day, never a later one; those that
-    `changes` names have a small lifecycle, or are corrected: what they held is in `revision` or in the history.
-    `masks` are the texts that may one day be masked, since somebody may have typed a name there. Until then they are
-    fixed like the others.
+    All columns are fixed except these: those of `once` may be set if they are null; those of `becomes` take the named
+    values in their order, never back; those of `earlier` may be set to an earlier day, never a later one; those of
+    `changes` may change, because the old value is in `revision` or in the history. `masks` are texts that may one day
+    be masked, because somebody may have typed a name there. Until then they are fixed like the others.
     """
 
     once: Columns = frozenset()
@@ -29,17 +28,17 @@ class Kept:
     changes: Columns = frozenset()
     masks: Columns = frozenset()
     is_claimed: bool = False
-    """Whether rows are inserted unless they stand already: a second one is passed over instead of refused."""
+    """Whether an insert of an existing row is ignored instead of refused."""
 
     @property
     def updates(self) -> Columns:
-        """The columns that may be updated at all."""
+        """The columns that may be updated."""
         return self.once | self.becomes.keys() | self.earlier | self.changes
 
 
 @dataclass(frozen=True)
 class Working:
-    """A table that holds what follows from others, a queue, a counter or a cache: rows may do what `may` names."""
+    """A table of derived rows, a queue, a counter or a cache. Its rows may do what `may` names."""
 
     may: frozenset[str]
 
@@ -65,7 +64,7 @@ def _working(may: str) -> Working:
 
 
 TABLES: dict[str, Kept | Working] = {
-    # The case, what was done with it, and its records
+    # The case, its history and its records
     "case": _kept(
         changes="title public_summary status suspended_from visibility publication translations risk priority danger "
         "lead_entity_id region_id handover_to_id assignee_id merged_into_id acknowledged_on first_action_on "
@@ -115,13 +114,13 @@ TABLES: dict[str, Kept | Working] = {
         masks="broke_glass_because",
     ),
     "violation": _kept(changes="grade", masks="description"),
-    # The network: who may what
+    # The network and its rights
     "account": _kept(once="disabled_at disabled_reason", becomes={"active": (False,)}),
     "enrolment_half": _kept(once="ended_at"),
     "entity": _kept(once="region_id"),
     "membership": _kept(once="effective_at confirmed_by ended_at"),
     "key": _kept(once="revoked_at retires_at ended_at", changes="last_used_on replaced_by_id"),
-    # The directory: what cases said of it gives way once, when it is listed
+    # The directory: a row takes other words once, when it is listed
     "facility": _kept(
         changes="name name_local os_id country province owner_id owner_country product status",
         becomes={"listed": (True,)}, is_claimed=True,
@@ -134,14 +133,14 @@ TABLES: dict[str, Kept | Working] = {
     "access_subject": _kept(),
     "alert": _kept(),
     "alert_recipient": _kept(),
-    # The feed: its numbers are made anew after a copy was restored
+    # The change log, which is numbered again after a backup was restored
     "change": _kept(becomes={"transaction_id": (0,)}),
     "previous_team_member": _kept(),
     "previous_visibility": _kept(),
-    # What was published in figures
+    # The batches of public statistics
     "suppression_batch": _kept(once="dissolved_at"),
     "suppression_batch_case": _kept(),
-    # What follows from all this, queues, counters and caches
+    # Derived rows, queues, counters and caches
     "blocking_key": _working("INSERT"),
     "heartbeat": _working("UPDATE"),
     "idempotent_response": _working("INSERT UPDATE"),

@@ -1,4 +1,4 @@
-"""Upserts, and rows read and written in bulk."""
+"""Upserts, and reading and writing rows in bulk."""
 
 from functools import cache
 from typing import Any
@@ -12,19 +12,19 @@ from appeals.database.locks import AdvisoryLock, acquire_lock
 
 
 def insert_if_absent(connection: Connection, table: type[Base], values: dict[str, object]) -> bool:
-    """Insert a row unless one with the same key stands already; True if it was inserted.
+    """Insert a row unless one with the same key exists. Returns whether it was inserted.
 
-    Whoever adds such rows does so alone until the end of the transaction: two that add the same rows, each in an
-    order of its own, would wait for each other for ever.
+    The caller must hold a lock to the end of the transaction: two transactions that insert the same rows in different
+    orders would deadlock.
     """
     acquire_lock(connection, AdvisoryLock.LISTING)
     return insert_ignore(connection, table, values)
 
 
 def insert_ignore(connection: Connection, table: type[Base], values: dict[str, object]) -> bool:
-    """Insert a row unless one with the same key stands already; True if it was inserted.
+    """Insert a row unless one with the same key exists. Returns whether it was inserted.
 
-    Waits for a transaction that is inserting the same key, so that afterwards the row can be read.
+    Waits for a transaction that is inserting the same key, so that the row can be read afterwards.
     """
     return bool(insert_ignore_all(connection, table, [values], next(iter(table.__table__.primary_key))))
 
@@ -32,11 +32,11 @@ def insert_ignore(connection: Connection, table: type[Base], values: dict[str, o
 def insert_ignore_all(
     connection: Connection, table: type[Base], rows: list[dict[str, object]], told_by: object
 ) -> set[object]:
-    """Insert those of some rows of which no key stands already; what the column `told_by` holds in those inserted.
+    """Insert those of some rows whose key does not exist. Returns the values of column `told_by` of the inserted ones.
 
-    Waits for transactions that are inserting the same keys, so that afterwards their rows can be read.
+    Waits for transactions that are inserting the same keys, so that their rows can be read afterwards.
     """
-    # RETURNING tells for certain; the count of rows is -1 with some drivers.
+    # RETURNING is reliable; the row count is -1 with some drivers.
     return set(connection.execute(_insert_ignore(connection.dialect.name, table, told_by), rows).scalars())
 
 
@@ -48,7 +48,7 @@ def _insert_ignore(dialect: str, table: type[Base], told_by: object) -> Executab
 
 
 def dump_rows(session: Session, table: Table, condition: ColumnElement[bool]) -> list[list[Any]]:
-    """Rows of a table as the database spells them: texts, but for numbers where it has them; bytes as UTF-8."""
+    """Return the rows of a table as the database spells them: as texts, except its numbers; bytes as UTF-8."""
     connection = session.connection()
     embedded = connection.dialect.name == "sqlite"
     parts: list[ColumnElement[Any]] = []
@@ -60,7 +60,7 @@ def dump_rows(session: Session, table: Table, condition: ColumnElement[bool]) ->
 
 
 def bulk_insert(session: Session, table: Table, rows: list[list[Any]]) -> None:
-    """Write rows that are spelled as `dump_rows` gives them, as fast as the database takes them."""
+    """Write rows that are spelled as by `dump_rows`, as fast as the database can."""
     if not rows:
         return
     connection = session.connection()
@@ -83,7 +83,9 @@ def bulk_insert(session: Session, table: Table, rows: list[list[Any]]) -> None:
 def upsert_add(
     session: Session, table: type[Base], column: str, rows: list[dict[str, object]]
 ) -> list[dict[str, object]]:
-    """Insert rows; where one with the same key stands, add to its number. Their keys and numbers as they then stand."""
+    """Insert rows, or add to the number of an existing one with the same key. Returns the keys with their new
+    numbers.
+    """
     if not rows:
         return []
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql

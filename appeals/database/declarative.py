@@ -1,4 +1,4 @@
-"""The declarative base of every table, ids, and keys and indexes that both databases know."""
+"""The declarative base of all tables, ids, and keys and indexes for both databases."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from appeals.json_types import JsonObject
 
 
 class Base(DeclarativeBase):
-    """The parent of every table; constraints are named, so that migrations can speak of them."""
+    """The base class of all tables. Constraints are named, so that migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -35,31 +35,31 @@ class Base(DeclarativeBase):
 
 
 WITHOUT_ROWID = {"sqlite_with_rowid": False}
-"""Arguments of a table of which the primary key holds all there is: it is not kept twice."""
+"""Table arguments if the primary key holds all columns, so that SQLite does not store it twice."""
 
 
 def deferred_fk(column: str) -> ForeignKey:
-    """A reference that is checked when the transaction ends: within it, rows may be written in any order."""
+    """Return a foreign key that is checked at the end of the transaction, so that rows may be written in any order."""
     return ForeignKey(column, deferrable=True, initially="DEFERRED")
 
 
 def partial_unique(name: str, *columns: str, condition: str) -> Index:
-    """A unique index over the rows of a table for which a condition holds, in SQL that both databases speak."""
+    """Return a unique index over the rows that fit a condition, in SQL for both databases."""
     where = text(condition)
     return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
 
 
 def partial_index(name: str, *columns: str, condition: str) -> Index:
-    """An index over the rows of a table for which a condition holds, in SQL that both databases speak."""
+    """Return an index over the rows that fit a condition, in SQL for both databases."""
     where = text(condition)
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 def new_id() -> UUID:
-    """A UUID of version 7: ordered by time within one process, and no count of anything."""
+    """Return a UUID of version 7, which is ordered by time within one process and counts nothing."""
     return uuid_utils.compat.uuid7()
 
 
 def new_id_spelled() -> str:
-    """The 32 digits of a new id, where so many are made that the object counts."""
+    """Return the 32 digits of a new id, without the cost of a UUID object."""
     return uuid_utils.uuid7().hex

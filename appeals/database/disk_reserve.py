@@ -1,7 +1,7 @@
-"""The reserve: a file beside an embedded database that keeps some room on its disk.
+"""The disk reserve: a file beside an embedded database that keeps some space free on its disk.
 
-A full disk would keep the service from starting: SQLite needs some room to open its log. So the file is given up before
-the database is opened, and made again whenever there is room for it and for others.
+On a full disk the service could not start, because SQLite needs some space to open its log. So the file is deleted
+before the database is opened, and created again whenever there is enough space.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from appeals.database.engine import Database
 
 SIZE = 1_048_576
 ROOM = 8 * SIZE
-"""It is made only where so much is free: it is not to be what fills the disk."""
+"""The free space that the disk must have before the file is created, so that the file does not fill it."""
 CHECK_EVERY_S = 60
 log = logging.getLogger("appeals")
 
 
 def file_of(database: Database) -> Path | None:
-    """Where the reserve is; None for a database that is no file."""
+    """Return the path of the reserve; None if the database is not a file."""
     file = database.file
     return file and file.with_name(f"{file.name}-reserve")
 
 
 def release(database: Database) -> None:
-    """Give its room to the database."""
+    """Delete the reserve, so that the database can use its space."""
     file = file_of(database)
     if file is not None:
         with suppress(OSError):
@@ -37,21 +37,21 @@ def release(database: Database) -> None:
 
 
 def allocate(database: Database) -> None:
-    """Make it, unless it is there or there is little room."""
+    """Create the reserve unless it exists or there is little free space."""
     file = file_of(database)
     if file is None or not file.parent.is_dir() or file.exists() or disk_usage(file.parent).free < ROOM:
         return
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as reserve:
-            reserve.write(os.urandom(SIZE))  # what could be compressed would keep no room
+            reserve.write(os.urandom(SIZE))  # a file that the disk can compress would reserve nothing
     except OSError as error:
-        log.warning("the reserve could not be made: %s", type(error).__name__)
+        log.warning("the disk reserve could not be created: %s", type(error).__name__)
         with suppress(OSError):
             file.unlink()
 
 
 async def run(database: Database) -> None:
-    """Look whether it is there, now and every minute, until cancelled."""
+    """Create the reserve if it is missing, now and every minute, until cancelled."""
     while True:
         await to_thread.run_sync(allocate, database)
         await asyncio.sleep(CHECK_EVERY_S)

@@ -1,4 +1,4 @@
-"""The engine of a database: reading and writing transactions, and what differs by dialect in them."""
+"""The engine of a database: reading and writing transactions, with the differences between the dialects."""
 
 import logging
 import os
@@ -29,22 +29,22 @@ from appeals.database.schema_version import head_revision
 from appeals.database.statement_cache import _STATEMENTS, StatementCache
 from appeals.database.versioned_cache import VersionedCache
 
-MAX_TRIES = 3  # of a transaction that was rolled back only because another and it waited for each other
-DRIVER_STATEMENTS_CACHED = 200  # of each connection, ready to be run again
-PAGES_EACH_KB = 500  # by each connection to SQLite; the system has them all once more, and hands them over quickly
-SQLITE_POOL_SIZE = 40  # as many as the thread pool has threads: a request never waits for a SQLite connection
-RESERVED_CONNECTIONS = 4  # connections to PostgreSQL: one writes the access log, three are kept for those who read
+MAX_TRIES = 3  # of a transaction that was rolled back by a deadlock
+DRIVER_STATEMENTS_CACHED = 200  # prepared statements of each connection
+PAGES_EACH_KB = 500  # cache of each SQLite connection; the system's cache holds the whole file anyway
+SQLITE_POOL_SIZE = 40  # as many as the thread pool has threads, so that no request waits for one
+RESERVED_CONNECTIONS = 4  # on PostgreSQL: one for the access log, three for reads
 MIN_CONNECTIONS = RESERVED_CONNECTIONS + 1
-CONNECT_TIMEOUT_S = 5  # a server that does not answer: nobody waits longer for it
-TCP_TIMEOUT_MS = 15_000  # what was sent to a server and is not so much as received
-MIN_FREE_BYTES = 65_536  # bytes; with less, SQLite cannot so much as open a log
+CONNECT_TIMEOUT_S = 5  # for a server that does not answer
+TCP_TIMEOUT_MS = 15_000  # for data that the server does not acknowledge
+MIN_FREE_BYTES = 65_536  # with less, SQLite cannot open its log
 LOG_EVERY_S = 60
-TIMEOUT_TOLERANCE_S = 0.25  # the database is told of another patience only where it differs by more
+TIMEOUT_TOLERANCE_S = 0.25  # a smaller difference from the usual timeout is not sent to the database
 log = logging.getLogger("appeals")
 
 
 class _PsycopgConnection(Protocol):
-    """What is set of a connection of the driver, which an embedded database does without."""
+    """The attributes of a psycopg connection that the engine sets."""
 
     prepared_max: int
     closed: bool
@@ -52,7 +52,7 @@ class _PsycopgConnection(Protocol):
 
 
 class Database:
-    """One engine. `reading()` sees a single snapshot; `writing()` commits as a whole or not at all."""
+    """A database with its engine. `reading()` sees one snapshot; `writing()` commits as a whole or not at all."""
 
     def __init__(self, url: str, *, pool_size: int = 10, lock_timeout_s: float = 10.0) -> None:
         self.embedded = make_url(url).get_backend_name() == "sqlite"
@@ -62,7 +62,7 @@ class Database:
         self.writes_at_once = 1 if self.embedded else max(1, pool_size - RESERVED_CONNECTIONS)
         self.statements = StatementCache()
         self.network = VersionedCache()
-        """What is known of the network, by its version: see `accounts/network.py`."""
+        """The cached rows of the network by its version, see `accounts/network.py`."""
         self._info = {_STATEMENTS: self.statements}
 
     def _sqlite(self, url: str) -> Engine:
@@ -70,8 +70,8 @@ class Database:
             url,
             pool_size=SQLITE_POOL_SIZE,
             max_overflow=0,
-            pool_use_lifo=True,  # the connection used last has the statements and pages at hand
-            hide_parameters=True,  # what was sent stands in no log line and no error
+            pool_use_lifo=True,  # the last used connection has its statements and pages cached
+            hide_parameters=True,  # no parameters in log lines and errors
             connect_args={"check_same_thread": False, "cached_statements": DRIVER_STATEMENTS_CACHED},
         )
 
@@ -83,12 +83,12 @@ class Database:
 
         @event.listens_for(engine, "connect")
         def prepare(connection: sqlite3.Connection, _: object) -> None:
-            connection.isolation_level = None  # BEGIN is ours to say, see below
+            connection.isolation_level = None  # the engine sends BEGIN itself, see below
             for pragma in (
                 "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
-                "recursive_triggers=ON",  # a row that is replaced is deleted, and its triggers say so
+                "recursive_triggers=ON",  # the delete triggers also fire for replaced rows
                 f"cache_size=-{PAGES_EACH_KB}",
                 f"busy_timeout={int(self.lock_timeout_s * 1000)}",
             ):
@@ -98,7 +98,7 @@ class Database:
         return engine
 
     def _begin_on_sqlite(self, usual_s: float, connection: Connection) -> None:
-        """A deferred transaction that writes later would fail at once when another has written meanwhile."""
+        """Begin with a write lock. A deferred transaction fails at its first write if another has written meanwhile."""
         options = connection.get_execution_options()
         patience_s = options.get("patience_s", self.lock_timeout_s)
         told_s = connection.info.get("told_s", usual_s)
@@ -129,7 +129,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One snapshot: whatever is read inside belongs together. Nothing is written. Raises: Unavailable."""
+        """Open one snapshot, in which nothing is written. Raises: Unavailable."""
         options = {} if self.embedded else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         bind = self.engine.execution_options(**options)
         with self._translating_failures(), Session(bind, info=self._info) as session:
@@ -137,12 +137,11 @@ class Database:
 
     @contextmanager
     def writing(self, *, patience_s: float | None = None, resting: bool = False) -> Iterator[Session]:
-        """One transaction, committed when the block ends, rolled back when it raises. Raises: Unavailable.
+        """Open a transaction that commits when the block ends, and rolls back if it raises. Raises: Unavailable.
 
-        SQLite has one writer at a time. On PostgreSQL rows are locked by those who read them `FOR UPDATE`. What is
-        added is sent to the database together, by `flush` or at the end. `patience_s` is how long it waits for others
-        in all, instead of the usual time for each lock. One that is `resting` asks nothing of the database for a long
-        time, and is not ended for it.
+        SQLite has one writer at a time. On PostgreSQL, reads `FOR UPDATE` lock rows. New rows are sent together, by
+        `flush` or at the end. `patience_s` is the time that it may wait for others in total, in place of the usual time
+        for each lock. A `resting` transaction may be idle for long without being ended by the server.
         """
         patience = {} if patience_s is None else {"patience_s": patience_s}
         bind = self.engine.execution_options(writing=True, resting=resting, **patience)
@@ -152,7 +151,7 @@ class Database:
 
     @contextmanager
     def transaction(self, *, patience_s: float | None = None) -> Iterator[Connection]:
-        """A connection in a transaction that writes, rolled back unless the block commits it. Raises: Unavailable.
+        """Open a connection in a write transaction, rolled back unless the block commits it. Raises: Unavailable.
 
         For `patience_s` see `writing`.
         """
@@ -163,17 +162,17 @@ class Database:
             yield connection
 
     def session_on(self, connection: Connection) -> Session:
-        """A session within the transaction of a connection, which it neither commits nor ends."""
+        """Return a session in the transaction of a connection, which it neither commits nor ends."""
         return Session(connection, expire_on_commit=False, autoflush=False, info=self._info)
 
     def clear_caches(self) -> None:
-        """Forget what was built for it and read from it: another database is served now."""
+        """Clear the caches of statements and rows, when another database is served."""
         self.statements.clear()
         self.network.clear()
 
     @contextmanager
     def _translating_failures(self) -> Iterator[None]:
-        """Have every failure of the database told as what it is. Raises: Unavailable."""
+        """Raise every failure of the database as one of `failures`. Raises: Unavailable."""
         try:
             yield
         except (SQLAlchemyError, OSError) as error:
@@ -181,16 +180,16 @@ class Database:
             if failure is None:
                 raise
             if isinstance(failure, Unreachable) and not self._has_room():
-                failure = Full()  # SQLite names the write that failed, not always why
+                failure = Full()  # SQLite reports the write that failed, but not always the reason
             self._note(failure, error)
             raise failure from error
 
     def _has_room(self) -> bool:
-        """Whether the disk of an embedded database has any left; of another that cannot be seen from here."""
+        """Return whether the disk of an embedded database has free space; always true for a server."""
         return self.file is None or disk_usage(self.file.parent).free >= MIN_FREE_BYTES
 
     def _note(self, failure: Unavailable, error: Exception) -> None:
-        """Write it into the log, once a minute each kind: never the message, which could hold what was sent."""
+        """Log a failure, each kind once a minute, without its message, which could contain parameters."""
         if isinstance(failure, Busy):
             return
         kind, now = type(failure), time.monotonic()
@@ -200,19 +199,19 @@ class Database:
 
     @property
     def file(self) -> Path | None:
-        """The file of an embedded database; None for one in memory and for a server."""
+        """The file of an embedded database; None for one in memory or on a server."""
         name = (self.engine.url.database or ":memory:").removeprefix("file:")
         return Path(name) if self.embedded and name != ":memory:" else None
 
     def has_schema(self) -> bool:
-        """True when the schema is the one this code was written for. Raises: Unavailable."""
+        """Return whether the database has the schema of this release. Raises: Unavailable."""
         with self.reading() as session:
             if not inspect(session.connection()).has_table("alembic_version"):
                 return False
             return bool(session.scalar(text("SELECT version_num FROM alembic_version")) == head_revision())
 
     def is_ready(self) -> bool:
-        """True when the database answers and its schema is the one this code was written for."""
+        """Return whether the database answers and has the schema of this release."""
         try:
             return self.has_schema()
         except Unavailable:
@@ -234,24 +233,24 @@ def _begin_on_postgresql(usual_s: float, connection: Connection) -> None:
 
 
 def _lose_patience(connection: Connection, *_: object) -> None:
-    """The server waits so long for each lock; the transaction waits so long for all of them."""
+    """Reduce the lock timeout of the server by the time that the transaction has waited already."""
     waits_until, told_s = connection.info.get("waits_until"), connection.info.get("told_s")
     if waits_until is None:
         return
     left_s = waits_until - time.monotonic()
     if told_s - left_s > TIMEOUT_TOLERANCE_S:
         connection.info["told_s"] = left_s
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(left_s * 1000))}")  # 0: without end
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(left_s * 1000))}")  # 0 means no limit
 
 
 def _leave_it_to_the_server(connection: _PsycopgConnection | None, _: object) -> None:
-    # After a reading SQLAlchemy has the next transaction say READ WRITE, on a server that is read-only, too.
+    # After a read-only transaction SQLAlchemy would send READ WRITE, even to a server that is read-only.
     if connection is not None and not connection.closed and connection.read_only is False:
         connection.read_only = None
 
 
 def _tcp_timeouts(url: URL) -> dict[str, int]:
-    """How long a server that is not there is waited for, where the URL does not say it."""
+    """Return the TCP timeouts for a server that is unreachable, unless the URL sets them."""
     usual = {
         "connect_timeout": CONNECT_TIMEOUT_S,
         "keepalives_idle": 10,
@@ -263,10 +262,10 @@ def _tcp_timeouts(url: URL) -> dict[str, int]:
 
 
 def make_private_file(name: str) -> None:
-    """Make a database file that is not there yet so that others on this machine cannot read it.
+    """Create a missing database file so that others on this machine cannot read it.
 
-    SQLite gives the files of its log, beside it, the same mode. Where it cannot be made, SQLite says why. One that is
-    there is not so much as opened: closing it would end the locks that this process holds on it.
+    SQLite gives the same mode to its log files. If the file cannot be created, SQLite reports the reason. An existing
+    file is not opened: closing it would release the locks of this process on it.
     """
     if not name.startswith((":memory:", "file:")):
         with suppress(OSError):

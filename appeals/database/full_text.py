@@ -1,4 +1,4 @@
-"""Full-text search: the index of either database."""
+"""Full-text search with the index of each database."""
 
 from typing import Any, NamedTuple
 
@@ -20,13 +20,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 TermGroups = list[list[str]]
-"""Lexemes that a document must hold: one of each inner list. `abc*` stands for all that begin with `abc`."""
+"""Lexemes that a document must contain: one of each inner list. `abc*` stands for all with the prefix `abc`."""
 
 
 class FullTextMatch(NamedTuple):
     """The documents that an index finds: their table, a condition, and the key to order them by.
 
-    Ordered by this key, from the highest down, no more is read than a page takes.
+    In descending order of this key, no more rows are read than a page needs.
     """
 
     document: Any
@@ -38,11 +38,11 @@ _SEARCH_INDEX = table("search_index", column("rowid", Integer))
 
 
 def match_words(session: Session, document: Any, wanted: TermGroups, *, before: int | None) -> FullTextMatch:
-    """The documents that hold what is wanted in `words`, by the full-text index; with a `place` below `before`.
+    """Return the match for `words` with the full-text index; with `before`, only places below it.
 
-    FTS5 yields its hits from the highest place down, one at a time. PostgreSQL plans for the very words: rare ones are
-    looked up, and for frequent ones the documents are gone through. They are put in order before anything is joined
-    to them; the limit, which is none, cannot be known when it plans, and so it plans for their first tenth.
+    FTS5 returns its hits one at a time, from the highest place down. PostgreSQL plans for the actual words: it looks up
+    rare ones, and scans the documents for frequent ones. The documents are ordered before they are joined; the limit is
+    unknown when it plans, so it plans for the first tenth.
     """
     if session.get_bind().dialect.name == "sqlite":
         params = " AND ".join(f"({' OR '.join(map(_in_fts5, group))})" for group in wanted)
@@ -59,7 +59,7 @@ def match_words(session: Session, document: Any, wanted: TermGroups, *, before: 
 
 
 def contains_words(session: Session, words: InstrumentedAttribute[Any], wanted: TermGroups) -> ColumnElement[bool]:
-    """That a document holds what is wanted, seen from its row."""
+    """Return the condition that a row of the documents contains the words."""
     if session.get_bind().dialect.name == "sqlite":
         return and_(*(or_(*(func.instr(words, _in_text(word)) > 0 for word in group)) for group in wanted))
     params = " & ".join(f"({' | '.join(map(_in_tsquery, group))})" for group in wanted)

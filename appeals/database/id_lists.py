@@ -16,13 +16,13 @@ from appeals.database.types import IntegerArray, UuidArray
 
 
 class array_elements(FunctionElement[int]):  # noqa: N801
-    """The rows of a list of numbers."""
+    """SQL function: the elements of a list of numbers as rows."""
 
     inherit_cache = True
 
 
 class array_agg(FunctionElement[list[UUID]]):  # noqa: N801
-    """The ids of some rows, in one list."""
+    """SQL function: the ids of rows in one list."""
 
     type = UuidArray()
     inherit_cache = True
@@ -33,10 +33,10 @@ call_by_dialect(array_agg, postgresql="array_agg", sqlite="json_group_array")
 
 
 def elements_of_parameter(name: str) -> TableValuedAlias:
-    """The numbers of the parameter of this name as a table with the column `value`."""
+    """Return the numbers in a parameter as a table with the column `value`."""
     return array_elements(bindparam(name, type_=IntegerArray())).table_valued("value", name="value")
 
 
 def array_of(ids: ColumnElement[UUID]) -> ScalarSelect[list[UUID]]:
-    """The ids of a subquery in one list, in no order."""
+    """Return the ids of a subquery in one list, in no order."""
     return select(array_agg(ids)).scalar_subquery()

@@ -1,4 +1,4 @@
-"""Rows as JSON: how one statement gives the rows of many tables, on both databases."""
+"""Rows as JSON: one statement returns the rows of many tables, on both databases."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from appeals.database.sql_functions import arguments, call_by_dialect
 
 
 class json_row(FunctionElement[list[object]]):  # noqa: N801 - reads as the SQL function it is
-    """A JSON array of some columns of a row. Ids, days and times are texts in it."""
+    """SQL function: some columns of a row as a JSON array, with ids, days and times as texts."""
 
     type = JSON()
     inherit_cache = True
 
 
 class json_rows(FunctionElement[list[list[object]]]):  # noqa: N801
-    """A JSON array of all rows, each a `json_row`, in no order; of no rows it is null or empty."""
+    """SQL function: all rows as a JSON array of `json_row`s, in no order; without rows it is null or empty."""
 
     type = JSON()
     inherit_cache = True
@@ -35,5 +35,5 @@ def _json_array(element: json_row, compiler: SQLCompiler, **options: object) -> 
 
 
 def _is_json(part: ColumnElement[Any]) -> bool:
-    """Whether it is a document, which SQLite keeps as a text."""
+    """Return whether a column holds JSON, which SQLite stores as text."""
     return isinstance(part.type, JSON) and not isinstance(part, FunctionElement)

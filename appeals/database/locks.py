@@ -1,4 +1,4 @@
-"""Advisory locks: what one transaction at a time may do."""
+"""Advisory locks, which one transaction at a time can hold."""
 
 from enum import IntEnum
 
@@ -9,7 +9,7 @@ from appeals.database.types import AnySelect
 
 
 class AdvisoryLock(IntEnum):
-    """What one transaction at a time may do; the numbers are the same in every process."""
+    """The advisory locks. The numbers are the same in every process."""
 
     LISTING = 20_260_101
     COUNTING = 20_260_102
@@ -18,17 +18,17 @@ class AdvisoryLock(IntEnum):
 
 
 def acquire_lock(connection: Connection, turn: AdvisoryLock) -> None:
-    """Wait until no other transaction has this turn, and keep it to the end of one's own.
+    """Wait for an advisory lock, and hold it to the end of the transaction.
 
-    What others wrote in theirs is seen afterwards. A transaction that takes both turns takes LISTING first. SQLite has
-    one writer at a time anyway.
+    What its earlier holders wrote is visible afterwards. A transaction that needs both locks takes LISTING first.
+    SQLite has one writer at a time anyway.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(turn)))
 
 
 def acquire_locks(connection: Connection, keys: list[int]) -> None:
-    """Wait until no other transaction has a turn of these keys, and keep them to the end of one's own."""
+    """Wait for the advisory locks of these keys, and hold them to the end of the transaction."""
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK_ALL, {"keys": keys})
 

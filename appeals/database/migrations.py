@@ -1,4 +1,6 @@
-"""Migrations: bringing a database to a revision of the schema, and what stands in the way. Only this needs Alembic."""
+"""Migrations: changing a database to a revision of the schema, and the errors that prevent it. Only this module needs
+Alembic.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,27 +24,27 @@ from appeals.database.schema_version import LAST_SQUASHED, MIGRATIONS, head_revi
 
 
 def migrate(database: Database, revision: str = "head", service: URL | None = None) -> None:
-    """Bring the database to a revision, in one transaction, and protect what it keeps.
+    """Migrate the database to a revision in one transaction, and protect its rows again.
 
-    `service` is where the service will connect: to a server as a user of its own, who then may do what the tables
+    `service` is the URL of the service. On PostgreSQL it names a user of its own, who gets the rights that the tables
     allow and owns nothing. Raises: DatabaseNotReady.
     """
     require_connection(database)
     try:
         _migrate(database, revision, _user_of(database, service))
     except CommandError as error:
-        raise DatabaseNotReady(f"the schema cannot be brought to {revision}: {error}") from None
+        raise DatabaseNotReady(f"the schema cannot be migrated to {revision}: {error}") from None
     except ProgrammingError as error:
         if failure_from(error) is None:
             raise
         user = database.engine.url.username
-        who = "set APPEALS_MIGRATION_DATABASE_URL to who may (docs/deployment.md)"
+        who = "set APPEALS_MIGRATION_DATABASE_URL to a user who may (docs/deployment.md)"
         raise DatabaseNotReady(f"{user} may not change the schema: {failure_text(error)}; {who}") from None
 
 
 def _user_of(database: Database, service: URL | None) -> URL | None:
-    """The service's user, where that is another than who migrates. Raises: DatabaseNotReady, where it uses another
-    database.
+    """Return the database user of the service, if it is not the one who migrates. Raises: DatabaseNotReady, if it uses
+    another database.
     """
     url = database.engine.url
     if service is None:
@@ -68,7 +70,7 @@ def _migrate(database: Database, revision: str, service: URL | None) -> None:
 
 @contextmanager
 def _protected(connection: Connection, revision: str, service: URL | None) -> Iterator[None]:
-    """While the schema is migrated nothing keeps rows as they are; afterwards what the release asks for does."""
+    """Remove the triggers while the schema is migrated, and create those of this release afterwards."""
     user = str(service.username) if service else ""
     if service:
         _as_owner(connection, user, partial(protection.take_over, connection, user))
@@ -89,9 +91,10 @@ def _protected(connection: Connection, revision: str, service: URL | None) -> It
 
 
 def _adopt(connection: Connection) -> bool:
-    """Stamp a database at the last squashed revision with the one that makes the same schema; False for any other.
+    """Stamp a database at the last squashed revision with the first new one, which has the same schema. Returns whether
+    it did.
 
-    Raises: DatabaseNotReady, where it is older.
+    Raises: DatabaseNotReady, if the database is older.
     """
     current, first = _revision(connection), revisions()[0]
     if current is None or current >= first:
@@ -106,7 +109,7 @@ def _adopt(connection: Connection) -> bool:
 
 
 def _require_schema_of_models(connection: Connection) -> None:
-    """See that a database that was stamped has come to the schema of the models. Raises: DatabaseNotReady."""
+    """Check that a stamped database has the schema of the models. Raises: DatabaseNotReady."""
     with catch_warnings():  # an index over an expression cannot be compared
         simplefilter("ignore", SAWarning)
         differences = compare_metadata(context.get_context(), Base.metadata)
@@ -118,14 +121,14 @@ def _require_schema_of_models(connection: Connection) -> None:
 
 
 def _difference_text(difference: Any) -> str:
-    """What Alembic would do, and to which table, column, constraint or index."""
+    """Return what Alembic would do, and to which table, column, constraint or index."""
     change = difference[0] if isinstance(difference, list) else difference
     names = [getattr(part, "name", part) for part in change]
     return " ".join(name for name in names if isinstance(name, str))
 
 
 def _require_so_many_before(connection: Connection, steps: str) -> None:
-    """See that going back so many revisions leaves a schema. Raises: DatabaseNotReady."""
+    """Check that there are so many older revisions. Raises: DatabaseNotReady."""
     older = [revision for revision in revisions() if revision < (_revision(connection) or "")]
     if steps[1:].isdigit() and int(steps[1:]) > len(older):
         raise DatabaseNotReady(
@@ -134,7 +137,7 @@ def _require_so_many_before(connection: Connection, steps: str) -> None:
 
 
 def _as_owner(connection: Connection, user: str, act: Callable[[], None]) -> None:
-    """Do what only an owner may. Raises: DatabaseNotReady, saying what to do where who migrates may not."""
+    """Do what only an owner may. Raises: DatabaseNotReady, with what a superuser must do first."""
     try:
         with connection.begin_nested():
             act()

@@ -1,8 +1,7 @@
-"""Protection: the triggers that keep rows as `database/append_only.py` says, and the rights of the service's user on a
-server.
+"""Protection: the triggers that enforce `database/append_only.py`, and the rights of the service's database user.
 
-They are made after the migrations, by whoever migrates, from the table of the release at hand; a migration that has to
-change rows finds none in its way. `differences` tells where a database is not as that table says.
+They are created after the migrations, from the table of this release, so a migration that changes rows meets none.
+`differing_triggers` and `differing_rights` return where a database differs from that table.
 """
 
 # ruff: noqa: S608 - statements of the names of our own tables
@@ -25,7 +24,7 @@ VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIG
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trigger of a table, by its name, and the statement that makes it."""
+    """A trigger of a table: its name, and the statement that creates it."""
 
     name: str
     table: str
@@ -33,7 +32,7 @@ class Trigger:
 
 
 def triggers(*, embedded: bool) -> list[Trigger]:
-    """All that this release makes."""
+    """Return all triggers of this release."""
     made = _embedded_triggers if embedded else _server_triggers
     return [
         Trigger(f"{name}_{suffix}", name, sql)
@@ -44,7 +43,7 @@ def triggers(*, embedded: bool) -> list[Trigger]:
 
 
 def is_embedded(connection: Connection) -> bool:
-    """Whether the database is a file of this process."""
+    """Return whether the database is SQLite."""
     return connection.dialect.name == "sqlite"
 
 
@@ -67,7 +66,7 @@ def _embedded_triggers(table: Table, rule: Kept) -> Iterator[tuple[str, str]]:
 
 
 def _same_key(table: Table) -> Iterator[str]:
-    """That a row has a key of the new row: the primary one, or another that is unique."""
+    """Return the condition that a row has a key of the new row: the primary key, or another unique one."""
     keys = [(table.primary_key.columns, ""), *((index.columns, _condition(index)) for index in _unique(table))]
     for columns, condition in keys:
         same = [f'"{column.name}" = NEW."{column.name}"' for column in columns]
@@ -105,7 +104,7 @@ def _fixed(table: Table, rule: Kept) -> list[str]:
 
 
 def _refused_changes(rule: Kept, differs: str) -> list[str]:
-    """When one of the columns that may be updated may not be updated to that."""
+    """Return the conditions under which an update of an updatable column is refused."""
     once = [f'OLD."{name}" IS NOT NULL AND OLD."{name}" {differs} NEW."{name}"' for name in sorted(rule.once)]
     becomes = [
         condition for name, values in sorted(rule.becomes.items()) for condition in _steps_back(name, values, differs)
@@ -118,7 +117,7 @@ def _refused_changes(rule: Kept, differs: str) -> list[str]:
 
 
 def _steps_back(name: str, values: Values, differs: str) -> Iterator[str]:
-    """When a column would take a value that is none of these, or one that comes before what it holds."""
+    """Return the condition that a column would take an unknown value, or one that comes before its present one."""
     others = " AND ".join(_is_not(name, value, differs) for value in values)
     yield f'OLD."{name}" {differs} NEW."{name}" AND {others}'
     for place, value in enumerate(values):
@@ -134,11 +133,11 @@ def _spelled(value: Value) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value).lower()
 
 
-# Making and comparing them
+# Creating and comparing triggers
 
 
 def lift(connection: Connection) -> None:
-    """Take all of them away: what is migrated may have to be changed."""
+    """Remove all triggers, so that a migration can change the rows."""
     for name, table in _standing(connection):
         connection.execute(
             text(f'DROP TRIGGER "{name}"' if is_embedded(connection) else f'DROP TRIGGER "{name}" ON "{table}"')
@@ -148,7 +147,7 @@ def lift(connection: Connection) -> None:
 
 
 def protect(connection: Connection) -> None:
-    """See that they all stand as this release makes them; writes nothing where they do."""
+    """Create all triggers of this release; writes nothing if they exist already."""
     if not differing_triggers(connection):
         return
     lift(connection)
@@ -160,7 +159,7 @@ def protect(connection: Connection) -> None:
 
 
 def differing_triggers(connection: Connection) -> list[str]:
-    """The triggers that are missing, that are others, or that do not fire; on a server also the function they call."""
+    """Return the triggers that are missing, different or disabled; on PostgreSQL also the function that they call."""
     found = _definitions(connection)
     wanted = {trigger.name: trigger.sql for trigger in triggers(embedded=is_embedded(connection))}
     if not is_embedded(connection):
@@ -183,14 +182,14 @@ def _definitions(connection: Connection) -> dict[str, str]:
 
 
 def _plain(sql: str) -> str:
-    """A definition without what a server adds to it: casts, brackets and spaces."""
+    """Return a definition without what the server adds: casts, brackets and spaces."""
     return re.sub(
         r"::(text|charactervarying)|[\s\"()]", "", sql.lower().replace("character varying", "charactervarying")
     )
 
 
 def _standing(connection: Connection) -> list[tuple[str, str]]:
-    """Those of ours that are there, and on which table; also of tables that are no longer kept."""
+    """Return the existing triggers of this service with their tables, even of tables that are no longer kept."""
     if is_embedded(connection):
         query = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'"
     else:
@@ -200,11 +199,11 @@ def _standing(connection: Connection) -> list[tuple[str, str]]:
     return [(name, table) for name, table in rows if name in {f"{table}_{suffix}" for suffix in SUFFIXES}]
 
 
-# The service's user on a server
+# The service's database user on PostgreSQL
 
 
 def take_over(connection: Connection, user: str) -> None:
-    """Have what belongs to the service's user belong to whoever migrates."""
+    """Make the present user the owner of what the service's user owns."""
     owned = f"""SELECT format('ALTER %s %s OWNER TO CURRENT_USER', kind, thing) FROM (
         SELECT 'TABLE' AS kind, oid::regclass::text AS thing FROM pg_class
         WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relowner = {ROLE}
@@ -222,7 +221,9 @@ ROLE = "(SELECT oid FROM pg_roles WHERE rolname = :user)"
 
 
 def make_user(connection: Connection, user: str, password: str | None) -> None:
-    """Make the service's user, unless it is there. Its password is sent as a hash: a server may log statements."""
+    """Create the service's user unless it exists. Its password is sent as a hash, because a server may log
+    statements.
+    """
     if connection.scalar(text(f"SELECT {ROLE} IS NOT NULL"), {"user": user}):
         return
     quoted = connection.dialect.identifier_preparer.quote_identifier(user)
@@ -235,7 +236,7 @@ def make_user(connection: Connection, user: str, password: str | None) -> None:
 
 
 def grant(connection: Connection, user: str) -> None:
-    """Give the service's user what the tables allow, and nothing else."""
+    """Grant the service's user the rights that the tables allow, and revoke all others."""
     to = f"TO {connection.dialect.identifier_preparer.quote_identifier(user)}"
     schema = connection.exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
     connection.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} {to.replace('TO', 'FROM', 1)}, PUBLIC")
@@ -254,7 +255,9 @@ def _verbs(rule: Kept | Working) -> frozenset[str]:
 
 
 def is_owner(connection: Connection) -> bool:
-    """Whether who is connected could take all this away: a superuser, who owns a table, the schema or the database."""
+    """Return whether the present user could remove the protection: a superuser, or an owner of a table, schema or
+    database.
+    """
     owned = """SELECT rolsuper FROM pg_roles WHERE rolname = current_user
         UNION SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class
         WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
@@ -264,7 +267,7 @@ def is_owner(connection: Connection) -> bool:
 
 
 def differing_rights(connection: Connection) -> list[str]:
-    """What who is connected may do to tables and should not, or should and may not."""
+    """Return the rights to tables that the present user has and should not have, or lacks."""
     have = set(_rights_had(connection))
     want = set(_rights_wanted())
     return sorted(f"may {right}" for right in have - want) + sorted(f"may not {right}" for right in want - have)

@@ -1,8 +1,8 @@
-"""The reader: the few questions that are asked all day, put to the driver itself.
+"""Raw reads: the few statements that run all day are sent by the driver itself.
 
-SQLAlchemy writes the SQL, once for each question; what it costs to run one through its layers is left out. Each
-question is a single statement, so that whatever it answers belongs to one snapshot. Nothing is ever written here.
-Why this is apart from `database/engine.py`: docs/decisions/0021-reading.md.
+SQLAlchemy writes the SQL once for each statement; the cost of its layers at each run is avoided. Each read is a single
+statement, so its result belongs to one snapshot. Nothing is written here. Why this is apart from `database/engine.py`:
+docs/decisions/0021-reading.md.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from appeals.database.types import AnySelect
 log = logging.getLogger("appeals")
 QUERY_TIMEOUT_S = 10
 RECONNECT_AFTER_S = 1
-"""Where it could not connect, the usual way answers alone for so long: each try may take a while."""
+"""Seconds after a failed connection in which only the ordinary way is used, since each attempt may take long."""
 PAGES_KEPT_KB = 8_000
-"""How much of an embedded database is kept in memory."""
+"""How much of an embedded database is cached in memory."""
 SQLITE_CPU_LIMIT_S, OPERATIONS = 0.05, 10_000
-"""An embedded database is asked in the loop, where everybody waits: a question that takes longer is broken off, and
-left to the usual way, which has threads. How long it took is looked at every so many operations of SQLite.
+"""An embedded database is read in the event loop, where everybody waits. A statement that takes longer is interrupted
+and left to the ordinary way, which has threads. The time is checked after each so many SQLite operations.
 """
 SESSION = {
     "timezone": "UTC",
     "default_transaction_read_only": "on",
     "jit": "off",
-    "plan_cache_mode": "force_generic_plan",  # to plan a question anew costs as much as to answer it
+    "plan_cache_mode": "force_generic_plan",  # planning a statement costs as much as running it
     "max_parallel_workers_per_gather": "0",
 }
 SUPPORTED_PARAMETERS = {"host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "application_name"}
-"""What of the database's address this driver understands as the other one does."""
+"""The parameters of the database URL that both drivers understand alike."""
 
 
 FAILURES = (
@@ -52,20 +52,20 @@ FAILURES = (
 
 
 class ReadUnavailable(Exception):
-    """The question cannot be put this way at the moment; the usual way answers it."""
+    """The statement cannot be sent by the driver now; the ordinary way must answer."""
 
 
 FetchedRow = tuple[Any, ...]
-"""A row as the driver gives it: the columns in the order of the statement."""
+"""A row from the driver: the columns in the order of the statement."""
 Processor = Callable[[Any], Any] | None
 _NO_POSITIONS: tuple[Processor, list[int]] = (None, [])
 
 
 @dataclass(frozen=True)
 class CompiledQuery:
-    """A statement as the driver takes it: its text, its parameters in order, and how values are put and read.
+    """A statement compiled for the driver: its text, its parameters in order, and the conversions of values.
 
-    The statement itself is kept only where the driver cannot take it.
+    The statement itself is stored only if the driver cannot run it.
     """
 
     statement: AnySelect | None
@@ -75,7 +75,7 @@ class CompiledQuery:
     columns: tuple[Processor, ...]
 
     def bind(self, given: Mapping[str, object]) -> list[object]:
-        """The values of the parameters; those that are not given are what they were when it was written."""
+        """Return the values of the parameters. Those that are not given have the values of the compilation."""
         values = list(self.defaults)
         for name, value in given.items():
             process, places = self.positions.get(name, _NO_POSITIONS)
@@ -85,7 +85,7 @@ class CompiledQuery:
         return values
 
     def read(self, rows: Sequence[Sequence[Any]]) -> list[FetchedRow]:
-        """Rows as the columns' types have them."""
+        """Return rows with the values of the columns' types."""
         if not any(self.columns):
             return [tuple(row) for row in rows]
         return [
@@ -98,7 +98,7 @@ class CompiledQuery:
 
 
 class RawReader:
-    """Puts questions to the database of this process, on connections of its own. Opens them when it is first asked."""
+    """Runs compiled queries on connections of its own, which it opens at the first read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -111,12 +111,12 @@ class RawReader:
         self._logs_at = 0.0
 
     def compile(self, statement: AnySelect) -> CompiledQuery:
-        """The statement as a question."""
+        """Compile a statement."""
         dialect: Dialect = sqlite.dialect() if self._database.embedded else postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
         compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         names, values = compiled.positiontup or [], compiled.params
         types = {name: bind.type for bind, name in compiled.bind_names.items()}
-        # The members of a list are numbered after its name.
+        # The members of a list have its name and a number.
         kinds = (types.get(name, types.get(name.rpartition("_")[0])) for name in names)
         processes = [_bind_processor(kind, dialect) for kind in kinds]
         usual = tuple(_process(values[name], process) for name, process in zip(names, processes, strict=True))
@@ -129,13 +129,13 @@ class RawReader:
         return CompiledQuery(query, str(compiled), usual, places, reading)
 
     def _is_reachable_by_driver(self, url: URL) -> bool:
-        """Whether the driver reaches a database there by itself."""
+        """Return whether the driver itself can connect to the database."""
         if self._database.embedded:
             return bool(url.database) and not str(url.database).startswith((":memory:", "file:"))
         return not set(url.query) - SUPPORTED_PARAMETERS
 
     async def fetch(self, question: CompiledQuery, **values: Any) -> list[FetchedRow]:
-        """The rows. Raises: ReadUnavailable."""
+        """Run a query and return its rows. Raises: ReadUnavailable."""
         url = self._database.engine.url
         if url is not self._url:
             await self._open(url)
@@ -144,7 +144,7 @@ class RawReader:
                 self._until = thread_time() + SQLITE_CPU_LIMIT_S
                 return question.read(self._embedded.execute(question.text, question.bind(values)).fetchall())
             if self._pool is not None:
-                async with asyncio.timeout(QUERY_TIMEOUT_S):  # for a free connection, too
+                async with asyncio.timeout(QUERY_TIMEOUT_S):  # includes the wait for a free connection
                     rows = await self._pool.fetch(question.text, *question.bind(values))
                 return question.read(rows)
             if question.statement is not None:
@@ -152,21 +152,21 @@ class RawReader:
         except FAILURES as error:
             self._log_failure("ask", error)
             raise ReadUnavailable from error
-        raise ReadUnavailable  # it could not connect
+        raise ReadUnavailable  # no connection
 
     def _fetch_by_session(self, statement: AnySelect, values: Mapping[str, Any]) -> list[FetchedRow]:
-        """Where a database is reached in a way that the driver does not know, the question is put as all others are."""
+        """Run a query with SQLAlchemy, if the driver cannot connect to the database."""
         with self._database.reading() as session:
             return [tuple(row) for row in session.execute(statement, values)]
 
     def _log_failure(self, what: str, error: Exception) -> None:
-        """Write into the log what could not be done, once a minute: who waits asks ten times a second."""
+        """Log a failure once a minute, because long polls read ten times a second."""
         if time.monotonic() >= self._logs_at:
             self._logs_at = time.monotonic() + LOG_EVERY_S
-            log.warning("the reader could not %s: %s", what, type(error).__name__)
+            log.warning("a raw read could not %s: %s", what, type(error).__name__)
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         if self._embedded is not None:
             self._embedded.close()
         if self._pool is not None:
@@ -214,4 +214,4 @@ def _bind_processor(kind: Any, dialect: Dialect) -> Processor:
 
 
 async def _no_reset(_: object) -> None:
-    """No question leaves anything behind in its session."""
+    """Skip the reset of a connection, since no query leaves anything behind."""

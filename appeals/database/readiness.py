@@ -1,4 +1,4 @@
-"""Readiness: whether the database answers, has the schema of this release, and takes a write."""
+"""Readiness: whether the database answers, has the schema of this release, and accepts a write."""
 
 import time
 from shutil import disk_usage
@@ -14,18 +14,18 @@ from appeals.database.failures import Busy, Full, Unavailable
 ASKED_EVERY_S = 1
 PATIENCE_S = 1
 LOOKS_WITHIN_S = 3
-"""A database that has not answered for so long is away."""
+"""Seconds after which a database that has not answered counts as unreachable."""
 FULL_FOR_S = 30
-"""For so long after a write found no room the service is not ready, also where a smaller one found some."""
+"""Seconds for which the service is not ready after a write failed on a full disk, even if a smaller one succeeded."""
 ENOUGH_ROOM = 1_048_576
 READY = ""
-DATABASE_AWAY = "The database is away or cannot be written to."
-OTHER_SCHEMA = "The schema of the database is another; run appeals migrate."
-NO_ROOM = "The database has no room left."
+DATABASE_AWAY = "The database is unreachable or cannot be written to."
+OTHER_SCHEMA = "The database has another schema than this release; run appeals migrate."
+NO_ROOM = "The database has no disk space left."
 
 
 class Heartbeat(Base):
-    """One row, which is written to in order to see that it can be."""
+    """A single row that is written to check that the database accepts writes."""
 
     __tablename__ = "heartbeat"
 
@@ -34,7 +34,7 @@ class Heartbeat(Base):
 
 
 class Readiness:
-    """Tells what keeps the service from its work. Whoever asks, and how often: the database is asked once a second."""
+    """Checks what keeps the service from working, at most once a second, however many ask."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,11 +44,11 @@ class Readiness:
         self._looks_since = 0.0
 
     def clear(self) -> None:
-        """Forget what was found: another database is served now."""
+        """Clear the last result, when another database is served."""
         self._asked_at = None
 
     def missing(self) -> str:
-        """What is missing, as a sentence, or READY. While somebody looks, others hear what was found before."""
+        """Return what is missing as a sentence, or READY. While a check runs, others get the last result."""
         if not self._lock.acquire(blocking=self._asked_at is None):
             return self._told if time.monotonic() - self._looks_since < LOOKS_WITHIN_S else DATABASE_AWAY
         try:
@@ -67,7 +67,7 @@ class Readiness:
             with self._database.writing(patience_s=PATIENCE_S) as session:
                 session.execute(update(Heartbeat).values(beats=Heartbeat.beats + 1))
         except Busy:
-            pass  # others are written for
+            pass  # busy with writes of others, so it accepts writes
         except Full:
             return NO_ROOM
         except Unavailable:

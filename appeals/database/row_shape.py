@@ -1,4 +1,4 @@
-"""Row shapes: objects of the mapped classes that belong to no session, made from rows and written as rows."""
+"""Row shapes: objects of the mapped classes without a session, made from rows and written as rows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -21,7 +21,7 @@ Values = tuple[object, ...]
 
 
 class ReadValues(dict[str, object]):
-    """Values by their JSON text; each is made once, as ids and times come again and again."""
+    """Values by their JSON text. Each is created once, because ids and times repeat."""
 
     def __init__(self, read: Callable[[str], object]) -> None:
         super().__init__()
@@ -44,11 +44,11 @@ READERS: tuple[tuple[type[TypeEngine[Any]], Callable[[str], object]], ...] = (
     (DecimalText, Decimal),
     (Boolean, bool),
 )
-"""How the values of columns are read from JSON, where they are not what JSON has."""
+"""How values of columns are read from JSON, if JSON has no such type."""
 
 
 def read_values() -> list[ReadValues]:
-    """The values that were read, for each of `READERS`: to be shared by the rows that are read together."""
+    """Return empty `ReadValues` for each of `READERS`, to be shared by rows that are read together."""
     return [ReadValues(read) for _, read in READERS]
 
 
@@ -67,38 +67,40 @@ class RowShape(Generic[Row]):
         self._defaults = [(name, column.default) for name, column in self.columns.items() if column.default is not None]
 
     def row(self, values: Sequence[object]) -> Row:
-        """A row of these values."""
+        """Return a row of these values."""
         row: Row = self._new()
         row.__dict__.update(zip(self.names, values, strict=True))
         return row
 
     def row_of_json(self, values: list[Any], known: Sequence[ReadValues]) -> tuple[Row, Values]:
-        """A row of the values that a `json_row` of its columns gave; and these values, as they are read."""
+        """Return a row from the values of a `json_row` of its columns, and these values as they are read."""
         for at, kind in self._readers:
             if values[at] is not None:
                 values[at] = known[kind][values[at]]
         return self.row(values), tuple(values)
 
     def row_of_document(self, document: Mapping[str, object]) -> Row:
-        """A row of a document of its columns. One that came after the document was kept has its default."""
+        """Return a row from a JSON document of its columns. A column that is newer than the document has its
+        default.
+        """
         values = {name: default.arg for name, default in self._defaults if default.is_scalar}
         values |= {name: document[name] for name in self.names if name in document}
         known = read_values()
         return self.row_of_json([values.get(name) for name in self.names], known)[0]
 
     def values(self, row: Row) -> Values:
-        """The values of a row, in order."""
+        """Return the values of a row, in order."""
         return self._values(row.__dict__)
 
     def new(self, **values: object) -> Row:
-        """A new row of these values, by the names of attributes; what is not given has its default, or is null."""
+        """Return a new row of these values, by the names of attributes. A missing value is the default, or null."""
         row: Row = self._new()
         row.__dict__.update(values)
         self.complete(row)
         return row
 
     def complete(self, row: Row) -> None:
-        """Give a new row its defaults, and null to what it was not given."""
+        """Set missing values of a new row to their defaults, or null."""
         values = row.__dict__
         for name, default in self._defaults:
             if values.get(name) is None:
@@ -107,19 +109,19 @@ class RowShape(Generic[Row]):
             values.setdefault(name, None)
 
     def document(self, row: Row, but: Iterable[str] = ()) -> dict[str, object]:
-        """The columns of a row as JSON has them, `but` for some."""
+        """Return the columns of a row in JSON form, except those in `but`."""
         values = row.__dict__
         return {name: _plain(values[name]) for name in self.names if name not in but}
 
 
 @cache
 def shape_of(table: type[Row]) -> RowShape[Row]:
-    """The shape of a mapped class."""
+    """Return the shape of a mapped class."""
     return RowShape(table)
 
 
 def _reader_of(column: Any) -> int:
-    """The place of what reads a column among `READERS`; -1 where nothing has to be done."""
+    """Return the index among `READERS` of the reader of a column; -1 if it needs none."""
     return next((place for place, (kind, _) in enumerate(READERS) if isinstance(column.type, kind)), -1)
 
 
@@ -134,4 +136,4 @@ _WRITERS: dict[type[Any], Callable[[Any], str]] = {
     UUID: str,
     Decimal: str,
 }
-"""How values are written into documents, where they are not what JSON has."""
+"""How values are written into documents, if JSON has no such type."""

@@ -1,4 +1,4 @@
-"""SQL functions that each dialect calls by another name."""
+"""SQL functions that have another name in each dialect."""
 
 from functools import partial
 from typing import Any
@@ -9,12 +9,12 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 def arguments(element: FunctionElement[Any], compiler: SQLCompiler, options: dict[str, object]) -> list[str]:
-    """The arguments of a function as SQL; `options` are what SQLAlchemy hands to whoever compiles."""
+    """Return the arguments of a function as SQL. `options` are those that SQLAlchemy passes to compilers."""
     return [compiler.process(argument, **options) for argument in element.clauses]
 
 
 def call_by_dialect(function: type[FunctionElement[Any]], **names: str) -> None:
-    """Compile a function to a call, in each dialect of the function of this name."""
+    """Compile a function to a call of the named function of each dialect."""
     for dialect, name in names.items():
         compiles(function, dialect)(partial(_call, name))
 

@@ -23,20 +23,20 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 AnySelect = Select[*tuple[Any, ...]]
-"""A statement whose columns are known to who reads its rows."""
+"""A statement whose readers know its columns."""
 AnyColumn = ColumnElement[Any]
-"""A column or expression of whatever type."""
+"""A column or expression of any type."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant, aware and in UTC on both databases."""
+    """A time, aware and in UTC on both databases."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is not None and value.tzinfo is None:
-            raise ValueError("a moment without a time zone")
+            raise ValueError("a time without a time zone")
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -46,7 +46,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class DecimalText(TypeDecorator[Decimal]):
-    """A decimal number, kept digit by digit on both databases."""
+    """A decimal number, stored digit by digit on both databases."""
 
     impl = String
     cache_ok = True
@@ -62,13 +62,13 @@ Document = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=Tr
 
 
 RowId = BigInteger().with_variant(Integer(), "sqlite")
-"""A key of up to 63 bits, by which the rows lie."""
+"""A key of up to 63 bits, by which the rows are ordered."""
 
 
 class SearchVector(TypeDecorator[Iterable[str]]):
-    """The words of a document, as they come: a text with spaces about each, or a `tsvector`.
+    """The words of a document: a text with spaces around each word, or a `tsvector`.
 
-    Of ASCII a word holds small letters and digits alone. So nothing has to be escaped, and neither database cuts it.
+    A word has only lower-case letters and digits of ASCII. So nothing must be escaped, and neither database splits it.
     """
 
     impl = Text
@@ -91,7 +91,7 @@ def _in_tsvector(word: str) -> str:
 
 
 AutoIncrement = BigInteger().with_variant(Integer, "sqlite")
-"""A number that the database counts up; where no row is ever deleted, never the same twice."""
+"""A number that the database increments, and never uses twice as long as no row is deleted."""
 
 
 class IntegerArray(TypeDecorator[list[int]]):

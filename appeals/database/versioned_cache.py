@@ -1,18 +1,18 @@
-"""A cache of what was read from a database, good as long as that has one version."""
+"""A cache of what was read from a database, valid for one version of it."""
 
 from collections.abc import Hashable
 
 
 class VersionedCache:
-    """The values of the newest version that was asked for. It lives as long as its database."""
+    """The values of the newest requested version. The cache lives as long as its database object."""
 
     def __init__(self) -> None:
         self._current: tuple[Hashable, dict[object, object]] = None, {}
 
     def at(self, version: Hashable) -> dict[object, object]:
-        """What is known at this version, to be read and added to: nothing where it is another than before.
+        """Return the dictionary of this version, to read and fill; it is empty if the version has changed.
 
-        Who goes on with an older version has a dictionary of their own.
+        A transaction with an older version gets a dictionary of its own.
         """
         current = self._current
         if current[0] != version:
@@ -20,5 +20,5 @@ class VersionedCache:
         return current[1]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all values."""
         self._current = None, {}

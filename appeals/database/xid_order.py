@@ -9,9 +9,9 @@ from appeals.database.sql_functions import arguments
 
 
 class current_xid(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
-    """The number of the transaction that runs: those that begin later have a higher one.
+    """SQL function: the number of the present transaction; later ones have higher numbers.
 
-    Where there is one writer at a time it is 0, as they commit in the order of what they write.
+    If the database has one writer at a time it is 0, because writes commit in the order of their row numbers.
     """
 
     type = BigInteger()
@@ -19,30 +19,31 @@ class current_xid(FunctionElement[int]):  # noqa: N801 - reads as the SQL functi
 
 
 class snapshot_xmin(FunctionElement[int]):  # noqa: N801
-    """Below this number every transaction has ended: what they wrote is seen, or will never be."""
+    """SQL function: the number below which all transactions have ended."""
 
     type = BigInteger()
     inherit_cache = True
 
 
 class snapshot_xmax(FunctionElement[int]):  # noqa: N801
-    """The number that no transaction has had yet: what carries it or a higher one was numbered elsewhere."""
+    """SQL function: the first unused number. Rows with this number or a higher one come from another server."""
 
     type = BigInteger()
     inherit_cache = True
 
 
 class after_position(FunctionElement[bool]):  # noqa: N801
-    """That a place (a transaction, a number in it) comes after another: of four columns or values, two and two.
+    """SQL condition that a position (a transaction, and a number in it) comes after another, given as four columns or
+    values.
 
-    It says nothing of its type: as a boolean, SQLite would be given `… = 1`, for which it looks in no index.
+    It has no SQL type: for a boolean, SQLite would get `… = 1`, for which it does not use an index.
     """
 
     inherit_cache = True
 
 
 class below_xmin(FunctionElement[bool]):  # noqa: N801
-    """That a transaction has ended, and every one before it."""
+    """SQL condition that a transaction, and every one before it, has ended."""
 
     inherit_cache = True
 
@@ -59,8 +60,8 @@ def _below_xmin(element: below_xmin, compiler: SQLCompiler, **options: object) -
     return f"({transaction} < {compiler.process(snapshot_xmin(), **options)})"
 
 
-# Where all transactions have one number, places differ by the numbers in them alone: said so, SQLite finds a place in
-# the index of both; a pair it would look for from the beginning.
+# With one transaction number for all, positions differ only by the second number. Written so, SQLite uses the
+# index of both; for a pair it would scan from the beginning.
 
 
 @compiles(after_position, "sqlite")

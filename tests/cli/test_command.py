@@ -160,7 +160,7 @@ def test_migrate_knows_only_the_revisions_there_are(
     refused: Refused, settings: Callable[..., None], empty_url: str
 ) -> None:
     settings(database_url=empty_url)
-    assert refused("migrate", "9999").startswith("appeals: the schema cannot be brought to 9999: ")
+    assert refused("migrate", "9999").startswith("appeals: the schema cannot be migrated to 9999: ")
 
 
 @pytest.mark.parametrize("said", ["serve", "migrate"])

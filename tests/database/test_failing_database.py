@@ -333,7 +333,7 @@ def test_where_there_is_no_file_there_is_no_reserve(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("failure", "says"),
-    [(Full(), "no room left"), (Busy(), "busy"), (Unreachable(), "refuses: the server is gone")],
+    [(Full(), "no disk space left"), (Busy(), "busy"), (Unreachable(), "refuses: the server is gone")],
     ids=["full", "busy", "unreachable"],
 )
 def test_the_command_says_what_is_the_matter(failure: Unavailable, says: str, monkeypatch: pytest.MonkeyPatch) -> None:

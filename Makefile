@@ -62,7 +62,7 @@ migration: .venv/check ## Write the migration for a change of the model: make mi
 	number=$$(ls migrations/versions/*.py | sed -n '$$s:.*/0*\([0-9]*\)_.*:\1:p'); \
 	$(BIN)/appeals migrate; \
 	$(BIN)/alembic revision --autogenerate --rev-id "$$(printf %04d $$((number + 1)))" -m '$(m)'; \
-	$(BIN)/ruff check --quiet --fix migrations; $(BIN)/ruff format --quiet migrations
+	$(BIN)/ruff format --quiet migrations; $(BIN)/ruff check --quiet --fix migrations; $(BIN)/ruff format --quiet migrations
 
 lock: .venv/check ## Lock the dependencies anew (UPGRADE=--upgrade takes newer ones)
 	cd requirements && ../$(LOCK) check.in -o check.txt && ../$(LOCK) -c check.txt run.in -o run.txt

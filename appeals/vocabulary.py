@@ -1232,7 +1232,7 @@ VOCABULARIES: dict[str, type[Code]] = {
     "channel": Channel,
     "corner": Corner,
     "action-status": ActionStatus,
-    "story": TimelineKind,
+    "timeline": TimelineKind,
     "attention-reason": AttentionReason,
     "due": DueKind,
     "answer-status": AnswerStatus,

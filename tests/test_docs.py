@@ -23,6 +23,7 @@ from appeals.lifecycle.case_inputs import CaseChange
 from appeals.lifecycle.guards import GUARDS
 from appeals.lifecycle.guards_publication import PUBLIC_WHILE_SUSPENDED
 from appeals.lifecycle.guards_risk_and_contact import RISK_REVIEW_DAYS
+from appeals.lifecycle.record_kinds import KINDS
 from appeals.lifecycle.steps import STEPS
 from appeals.settings import ROOT, Settings
 from appeals.vocabulary import VOCABULARIES, AttentionReason, Role, Status
@@ -81,6 +82,11 @@ def test_every_code_is_documented_with_its_meaning() -> None:
         for code in codes:
             assert code.definition
             assert f"| `{code}` | {code.definition}" in part, f"{name}: {code}"
+
+
+def test_every_kind_of_record_is_on_the_page_of_the_interface() -> None:
+    kinds = said("http.md").partition("The kinds are `")[2].partition("`")[0].split()
+    assert kinds == [kind.noun for kind in KINDS]
 
 
 def test_every_state_step_and_guard_is_on_the_page_of_the_lifecycle() -> None:

@@ -13,6 +13,7 @@ from appeals import fields
 from appeals.fields import Happened, Model, RefersTo, Sealed, annotated_fields, earliest, fold, future_dates, latest
 from appeals.lifecycle.case_inputs import Intake
 from appeals.lifecycle.step_inputs import Acknowledgement, Screening
+from appeals.vocabulary import GROUP, HEADING, Status, ViolationCode
 
 DAYS = st.dates(date(1900, 1, 1), date(2200, 12, 31))
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -24,6 +25,10 @@ def takes(kind: Any, value: Any) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def test_every_code_that_has_a_group_has_one() -> None:
+    assert (set(HEADING), set(GROUP)) == (set(ViolationCode), set(Status))
 
 
 # Names as they are compared

@@ -1,7 +1,7 @@
 """Canaries: every text that anybody may send is planted once, and then looked for wherever it must not be.
 
 The texts are found in the input models themselves, so that a field added tomorrow is planted tomorrow. What a lesser
-view may hold, and what is sealed, is typed by hand below: a sealed text that is not in `SEALED` is not looked for.
+view may hold, and what is sealed, is typed by hand below; a text that an input marks as sealed has to be in `SEALED`.
 """
 
 import json
@@ -18,6 +18,7 @@ from sqlalchemy import select
 from appeals.access.access_log import AccessEntry, AccessSubject
 from appeals.api.idempotency import IdempotentResponse
 from appeals.database.declarative import Base
+from appeals.fields import Sealed, annotated_fields
 from appeals.lifecycle.steps import STEPS
 from tests.conftest import Template
 from tests.support.canaries import CANARY, DOORS, NAMES_SOMETHING, TOLD, Aviary, Lived, free_texts, listening, lived
@@ -74,6 +75,12 @@ def test_a_canary_sits_in_every_text_of_every_input(lived: Lived) -> None:
     texts = {text for operation in DOORS if operation.body_model for text in free_texts(operation.body_model)}
     assert lived.life.aviary.declared == texts - NAMES_SOMETHING
     assert texts >= NAMES_SOMETHING
+
+
+def test_what_an_input_marks_as_sealed_is_looked_for_as_such() -> None:
+    models = {operation.name: operation.body_model for operation in DOORS if operation.body_model}
+    marked = {(name, f"/{member}") for name, model in models.items() for member in annotated_fields(model, Sealed)}
+    assert {place for place in SEALED if place[0] in models} == marked
 
 
 @pytest.mark.parametrize("who", FINDS)

@@ -132,6 +132,7 @@ def test_a_database_at_the_last_revision_that_was_squashed_is_taken_for_one_at_t
         assert protection.differing_triggers(session.connection()) == []
 
 
+@pytest.mark.behind_the_back
 @pytest.mark.parametrize("older", ["0001", f"{int(LAST_SQUASHED) - 1:04d}"])
 def test_an_older_database_is_refused_with_what_to_do_first(world: World, older: str) -> None:
     reference = world.case_in("screening")

@@ -159,8 +159,9 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment. Raises: SettingsError, also for an unknown name, which may be
-    mistyped.
+    """Read the settings from the environment.
+
+    Raises: SettingsError, also for an unknown name, which may be mistyped.
     """
     names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names)
@@ -175,8 +176,9 @@ def load_settings() -> Settings:
 
 
 def pepper_of(settings: Settings) -> bytes:
-    """Return the pepper of this installation; creates `pepper_file` (mode 0600) if it does not exist. Raises:
-    SettingsError.
+    """Return the pepper of this installation; creates `pepper_file` (mode 0600) if it does not exist.
+
+    Raises: SettingsError.
     """
     if settings.pepper is not None:
         return _long_enough(settings.pepper.get_secret_value().encode(), "APPEALS_PEPPER")

@@ -34,8 +34,9 @@ class Transaction(CaseTransaction):
         self._rendered: dict[UUID, dict[View, RenderedView]] = {}
 
     def show(self, caller: Caller, case: Case) -> RenderedView:
-        """Return the case in the fullest view that the caller may have. Nothing more may be written to it
-        afterwards.
+        """Return the case in the fullest view that the caller may have.
+
+        Nothing more may be written to it afterwards.
         """
         view = views.most(caller, case)
         return case_snapshot.for_reader(self._views_of(case)[view], caller, case, view)
@@ -47,8 +48,9 @@ class Transaction(CaseTransaction):
         events: Sequence[AccessEvent] = (),
         store_response: Callable[[Connection], None] | None = None,
     ) -> None:
-        """Write everything that follows from this transaction, in this order, and commit it. `by` is the account that
-        writes.
+        """Write everything that follows from this transaction, in this order, and commit it.
+
+        `by` is the account that writes.
         """
         connection = self.connection
         self.flush_session()

@@ -30,8 +30,9 @@ log = logging.getLogger("appeals")
 
 
 class AccessEntry(Base):
-    """A row of the access log, append-only. Its references need not exist, because a denied request may name
-    anything.
+    """A row of the access log, append-only.
+
+    Its references need not exist, because a denied request may name anything.
     """
 
     __tablename__ = "access_log"
@@ -79,8 +80,9 @@ class AccessEvent:
 
 
 def write_events(connection: Connection, events: Sequence[AccessEvent]) -> None:
-    """Write rows in the current transaction. Raises: AccessLogUnavailable, after which the transaction must be rolled
-    back.
+    """Write rows in the current transaction.
+
+    Raises: AccessLogUnavailable, after which the transaction must be rolled back.
     """
     if not events:
         return
@@ -167,8 +169,9 @@ class AccessLogWriter:
         self._uses.clear()
 
     async def write(self, events: Sequence[AccessEvent], use: AccessEvent | None = None) -> None:
-        """Return once the rows are committed; `use` is written only on the first use of its key on a day. Raises:
-        Unavailable.
+        """Return once the rows are committed; `use` is written only on the first use of its key on a day.
+
+        Raises: Unavailable.
         """
         futures = [self._queue(events)] if events else []
         if use is not None:

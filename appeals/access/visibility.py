@@ -95,8 +95,9 @@ _VISIBILITIES_FROM = {least: list(Visibility)[rank:] for rank, least in enumerat
 
 
 def _has_visibility(least: Visibility, of: VisibilityTable) -> ColumnElement[bool]:
-    """Return the condition that a case is at least as visible. It avoids IN, for which SQLite builds a table at each
-    run.
+    """Return the condition that a case is at least as visible.
+
+    It avoids IN, for which SQLite builds a table at each run.
     """
     return or_(*(of.visibility == wider for wider in _VISIBILITIES_FROM[least]))
 

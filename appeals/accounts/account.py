@@ -134,8 +134,9 @@ def grant(session: Session, account: Account, role: Role, entity: Entity, now: d
 
 
 def open_membership(session: Session, account: Account, role: Role, entity: Entity, now: datetime) -> Membership | None:
-    """Return the membership of the account with this role in the entity, held or proposed. A lapsed proposal is ended
-    here.
+    """Return the membership of the account with this role in the entity, held or proposed.
+
+    A lapsed proposal is ended here.
     """
     query = select(Membership).filter_by(account_id=account.id, entity_id=entity.id, role=role, ended_at=None)
     membership = session.scalar(query, execution_options={"populate_existing": True})

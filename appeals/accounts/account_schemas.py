@@ -1,4 +1,4 @@
-"""What clients send and get of accounts and memberships."""
+"""The inputs and outputs of accounts and memberships."""
 
 from datetime import datetime
 from typing import Annotated

@@ -159,8 +159,9 @@ def new_key(
 
 
 def create_key(session: Session, maker: Key, data: KeyInput, pepper: bytes, now: datetime) -> NewKey:
-    """Create a key for the holder of `maker`, with at most its scopes and its lifetime. Raises: Invalid,
-    ChangeRefused.
+    """Create a key for the holder of `maker`, with at most its scopes and its lifetime.
+
+    Raises: Invalid, ChangeRefused.
     """
     scopes = scopes_within(maker, data)
     expires_at = min(now + timedelta(days=data.days or DEFAULT_DAYS), maker.ends_at)
@@ -172,8 +173,9 @@ def create_key(session: Session, maker: Key, data: KeyInput, pepper: bytes, now:
 
 
 def scopes_within(maker: Key, data: KeyInput) -> frozenset[Scope]:
-    """Return the requested scopes, or all of the maker's if none are named. Raises: Invalid, if one is not
-    the maker's.
+    """Return the requested scopes, or all of the maker's if none are named.
+
+    Raises: Invalid, if one is not the maker's.
     """
     params = maker.granted_scopes if data.scopes is None else frozenset(data.scopes)
     if not params <= maker.granted_scopes:

@@ -18,8 +18,9 @@ from appeals.vocabulary import AccountKind, EntityKind, KeyOrigin, Role
 
 
 def create_network(session: Session) -> Entity:
-    """Create the entities every network starts with: the International Office, its coalitions, the subgroup. Returns
-    the root.
+    """Create the entities every network starts with: the International Office, its coalitions, the subgroup.
+
+    Returns the root.
     """
     root = new_entity(session, ROOT_NAME, EntityKind.INTERNATIONAL_OFFICE, None, None)
     coalitions = {name: new_entity(session, name, EntityKind.REGIONAL_COALITION, root, None) for name in COALITIONS}
@@ -57,8 +58,9 @@ def require_network(database: Database) -> None:
 
 
 def bootstrap(database: Database, pepper: bytes, now: datetime) -> FirstKeys | None:
-    """Create the network and its first two accounts in an empty database. Returns their keys, or None if it is not
-    empty.
+    """Create the network and its first two accounts in an empty database.
+
+    Returns their keys, or None if it is not empty.
     """
     with database.writing() as session:
         if _has_network(session):

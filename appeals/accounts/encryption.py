@@ -1,5 +1,6 @@
-"""Encryption with a key derived from the pepper. Only this installation can encrypt and decrypt, for one
-purpose each.
+"""Encryption with a key derived from the pepper.
+
+Only this installation can encrypt and decrypt, for one purpose each.
 """
 
 import base64
@@ -34,8 +35,9 @@ class Cipher:
         return nonce + self._aead.encrypt(nonce, plain, of)
 
     def decrypt(self, encrypted: bytes, of: bytes) -> bytes:
-        """Return the decrypted bytes. Raises: InvalidTag, if they were altered, or encrypted with another pepper or
-        subject.
+        """Return the decrypted bytes.
+
+        Raises: InvalidTag, if they were altered, or encrypted with another pepper or subject.
         """
         return self._aead.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], of)
 

@@ -51,8 +51,9 @@ class EnrolmentHalf(Base):
 
 
 class EnrolmentCodeOutput(Model):
-    """The part of a code that you pass to the holder of the account, on a channel that you know is theirs. Shown only
-    once.
+    """The part of a code that you pass to the holder of the account, on a channel that you know is theirs.
+
+    Shown only once.
     """
 
     account: UUID

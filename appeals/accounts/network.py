@@ -55,8 +55,9 @@ class Network:
         return entity
 
     def existing_account(self, name_or_id: str, pointer: str) -> Account:
-        """Return the active account with this name or id. Raises: Invalid, with the pointer of the member that names
-        it.
+        """Return the active account with this name or id.
+
+        Raises: Invalid, with the pointer of the member that names it.
         """
         account = self._named(Account, name_or_id)
         if account is None or not account.active:

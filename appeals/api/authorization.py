@@ -31,8 +31,9 @@ Condition = Callable[[Caller], ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class AuthorizationContext:
-    """The caller, the path parameters and the transaction of a request while its policy is checked. The transaction is
-    `reading` or `tx`.
+    """The caller, the path parameters and the transaction of a request while its policy is checked.
+
+    The transaction is `reading` or `tx`.
     """
 
     reading: Session | None

@@ -49,8 +49,9 @@ def decode_cursor(tx: Snapshot, query: PageQuery) -> list[Json] | None:
 
 
 def page(tx: Snapshot, form: type[Item], rows: Iterable[object], after: list[Json] | None) -> Response:
-    """Return a page of rows in their wire form, in the format that the caller accepts. `after` is the position of the
-    next.
+    """Return a page of rows in their wire form, in the format that the caller accepts.
+
+    `after` is the position of the next.
     """
     items = [form.model_validate(row) for row in rows]
     media_type = negotiate_format(tx.request)

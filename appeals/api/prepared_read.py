@@ -1,5 +1,6 @@
-"""Prepared reads: one definition for each hot read. The route runs it with SQLAlchemy first, and the fast path
-(`fast_reads.py`) runs it with the driver afterwards.
+"""Prepared reads: one definition for each hot read.
+
+The route runs it with SQLAlchemy first, and the fast path (`fast_reads.py`) runs it with the driver afterwards.
 """
 
 import hashlib

@@ -38,8 +38,9 @@ class RateLimit:
 
 
 class RateLimiter:
-    """The buckets of one rate limit. If there are too many, the one used longest ago is removed, since it is full
-    again.
+    """The buckets of one rate limit.
+
+    If there are too many, the one used longest ago is removed, since it is full again.
     """
 
     def __init__(self, limit: RateLimit | None) -> None:

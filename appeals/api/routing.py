@@ -164,6 +164,7 @@ def _require_caller(request: Request) -> None:
 @asynccontextmanager
 async def _write_turn(request: Request, waits_until: float) -> AsyncIterator[None]:
     """Wait for a turn in the queue of writes, until `waits_until`, which also limits the locks after it.
+
     Raises: Busy.
     """
     state_of(request).waits_until, queue = waits_until, context_of(request).write_queue

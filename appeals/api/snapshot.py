@@ -26,8 +26,9 @@ PUBLIC_HEADERS = {"Vary": "Accept", "Cache-Control": "public, no-cache"}
 
 @dataclass
 class Authorized(Generic[Subject_co]):
-    """An open transaction whose caller is authorized. `case` is the one in the path, `subject` what the route
-    is about.
+    """An open transaction whose caller is authorized.
+
+    `case` is the one in the path, `subject` what the route is about.
     """
 
     request: Request
@@ -83,8 +84,9 @@ class Snapshot(Authorized[Subject_co]):
         return Response(content, 200, sent, media_type)
 
     def rows(self, read: PreparedRead, params: ReadParams) -> list[FetchedRow]:
-        """Return the rows of a prepared read, each after the columns of its snapshot. Raises: Invalid,
-        CursorExpired.
+        """Return the rows of a prepared read, each after the columns of its snapshot.
+
+        Raises: Invalid, CursorExpired.
         """
         values = {"now": self.now, **read.parameters(params)}
         rows = self.session.execute(read.statement, values).all()

@@ -110,8 +110,9 @@ class WriteTransaction(Authorized[Subject_co]):
             raise PreconditionFailed
 
     def show(self, case: Case | None = None) -> RenderedView:
-        """Return the case in the path, or another, in the fullest view of the caller. Nothing may be written to it
-        afterwards.
+        """Return the case in the path, or another, in the fullest view of the caller.
+
+        Nothing may be written to it afterwards.
         """
         return self.write.show(self.caller, case or self.case)
 

@@ -63,8 +63,9 @@ specification).
 CANNOT_WAIT = frozenset(
     {ActionKind.LEGAL_AID, ActionKind.EMERGENCY_RELIEF, ActionKind.SECURITY_SUPPORT, ActionKind.RELOCATION}
 )
-"""The kinds of action demanded by a court, a deadline or a life. They need a reason but no consent to contact (section
-8 of the domain specification).
+"""The kinds of action demanded by a court, a deadline or a life.
+
+They need a reason but no consent to contact (section 8 of the domain specification).
 """
 
 

@@ -151,16 +151,18 @@ class Directory:
         return row.id if row else None
 
     def organisation(self, data: UUID | OrganisationInput, *, listed: bool = False) -> Organisation:
-        """Return the organisation with this id, which the caller may know, or with this kind, country and name. Creates
-        it if it is missing.
+        """Return the organisation with this id, which the caller may know, or with this kind, country and name.
+
+        Creates it if it is missing.
         """
         if isinstance(data, UUID):
             return self._session.get_one(Organisation, data)
         return self._one(Organisation, _identity_of_organisation(data), data.model_dump(), listed=listed)
 
     def facility(self, data: UUID | FacilityInput, *, listed: bool = False) -> Facility:
-        """Return the facility with this id, which the caller may know, or with this OS ID, or name and country. Creates
-        it if it is missing.
+        """Return the facility with this id, which the caller may know, or with this OS ID, or name and country.
+
+        Creates it if it is missing.
         """
         if isinstance(data, UUID):
             return self._session.get_one(Facility, data)

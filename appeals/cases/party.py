@@ -139,9 +139,7 @@ class Party(Record):
 
 
 def is_among(parties: Iterable[Party], name: str) -> bool:
-    """Return whether one of the parties has this name. Only the name counts, since rows may differ in kind or
-    country.
-    """
+    """Return whether one of the parties has this name. Rows may differ in kind or country, so only the name counts."""
     return fold(name) in {fold(party_name) for party in parties for party_name in party.names}
 
 

@@ -56,8 +56,9 @@ class _WithName(RecordInput):
 
 
 class PersonInput(_WithName):
-    """A person, recorded only if they must be told apart from others. Give a label, so that consents can
-    refer to it.
+    """A person, recorded only if they must be told apart from others.
+
+    Give a label, so that consents can refer to it.
     """
 
     pseudonym: Pseudonym

@@ -137,8 +137,9 @@ def published(on: date) -> Select[UUID]:
 
 
 class VoiceLeft(Model):
-    """States that the voice of a no has left the case for good, so that its no no longer counts. Never names
-    a person.
+    """States that the voice of a no has left the case for good, so that its no no longer counts.
+
+    Never names a person.
     """
 
     consent: Annotated[ConsentRef, Field(description="The no.")]

@@ -1,5 +1,6 @@
-"""Sharing in the whole network: the consent that visibility `network` needs. Source: section 8 of the domain
-specification, "Visibility".
+"""Sharing in the whole network: the consent that visibility `network` needs.
+
+Source: section 8 of the domain specification, "Visibility".
 """
 
 from datetime import date, datetime
@@ -39,8 +40,9 @@ def sharing_ended(case: Case, now: datetime) -> bool:
 
 
 def was_shared(case: Case, now: datetime) -> bool:
-    """Return whether consent to share it was ever in force. A case without it may have been wider before the rule
-    existed.
+    """Return whether consent to share it was ever in force.
+
+    A case without it may have been wider before the rule existed.
     """
     words = case.words(case.today(now))
     first = min((word.first_day for word in case.consents), default=words.today)

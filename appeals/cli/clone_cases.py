@@ -132,8 +132,9 @@ def _ids(table: Table, rows: list[Row]) -> list[UUID]:
 
 
 def _cut(text: str, workplace: str, tokens: Iterable[str]) -> tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...]]:
-    """Cut the text at all values that may differ. Returns the fixed parts, the number of the value at each cut, the
-    values.
+    """Cut the text at all values that may differ.
+
+    Returns the fixed parts, the number of the value at each cut, the values.
     """
     named = "|".join(map(re.escape, (workplace, *tokens)))
     parts = re.split(f"({_UUID}|{_REFERENCE}|{_A_DAY}|{named})", text)

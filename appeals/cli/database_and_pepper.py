@@ -16,8 +16,9 @@ def current_time() -> datetime:
 
 
 def open_database(settings: Settings, setting: str = "APPEALS_DATABASE") -> Database:
-    """Return the database that the settings name. `setting` is the beginning of the settings' names, for the sentences.
-    Raises: SettingsError.
+    """Return the database that the settings name.
+
+    `setting` is the beginning of the settings' names, for the sentences. Raises: SettingsError.
     """
     try:
         return database_of(settings)

@@ -52,8 +52,9 @@ def _codes(codes: tuple[str, ...] | list[str]) -> str:
 
 
 def diagram() -> str:
-    """Return the states and steps as a Mermaid diagram. Steps open in every open state start at one node for all of
-    them.
+    """Return the states and steps as a Mermaid diagram.
+
+    Steps open in every open state start at one node for all of them.
     """
     lines = ["stateDiagram-v2", '    state "any open state" as any_open', "    [*] --> received: intake"]
     for step in STEPS:

@@ -51,8 +51,9 @@ def reset_change_feed() -> None:
 
 
 def prepare_schema(database: Database) -> None:
-    """Migrate an embedded database to the schema of this release, and check the schema of another. Raises:
-    DatabaseNotReady.
+    """Migrate an embedded database to the schema of this release, and check the schema of another.
+
+    Raises: DatabaseNotReady.
     """
     if database.embedded:
         migrate_database(database)
@@ -62,8 +63,9 @@ def prepare_schema(database: Database) -> None:
 
 
 def rebuild_missing(database: Database) -> None:
-    """Render the missing case snapshots, as after an upgrade. If many were missing, count the statistics from the
-    cases.
+    """Render the missing case snapshots, as after an upgrade.
+
+    If many were missing, count the statistics from the cases.
     """
     rebuild(database, all_of_them=False)
     catch_up(database, all_counted_cases)

@@ -54,8 +54,9 @@ IN_A_BATCH = 1000
 
 
 def populate(database: Database, cases: int, seed: int, now: datetime, progress: Callable[[int], None]) -> None:
-    """Add `cases` invented cases. `progress` gets the number of cases added since its last call. The same `seed` always
-    produces the same cases.
+    """Add `cases` invented cases.
+
+    `progress` gets the number of cases added since its last call. The same `seed` always produces the same cases.
     """
     rng = Random(seed)  # noqa: S311 - the same population for the same number
     with database.writing() as session:

@@ -25,8 +25,9 @@ TRIES = 5
 
 
 def replay(path: Path, url: str, keys: Mapping[str, str], console: Console) -> list[Result]:
-    """Play all cases of a file one after the other, and print a table of the results. `keys` holds an API key for each
-    role.
+    """Play all cases of a file one after the other, and print a table of the results.
+
+    `keys` holds an API key for each role.
     """
     cases = read(path)
     with ExitStack() as stack, Progress(console=console, transient=True) as progress:

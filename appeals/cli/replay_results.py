@@ -18,8 +18,9 @@ UNDONE = frozenset({"breach", "reopening"})
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """A call that the service refused or did not answer: its number, path and codes. It never holds a value of the
-    input.
+    """A call that the service refused or did not answer: its number, path and codes.
+
+    It never holds a value of the input.
     """
 
     place: int

@@ -62,8 +62,9 @@ def _fake_case(context: SeedContext, scenario: Scenario) -> FakeCase:
 
 
 def _visibility(context: SeedContext, scenario: Scenario) -> Visibility:
-    """Draw the visibility of a case by the shares. A case that will be published is never sealed: its reviewer must see
-    it.
+    """Draw the visibility of a case by the shares.
+
+    A case that will be published is never sealed: its reviewer must see it.
     """
     dealt = next(context.visible)
     return Visibility.RESTRICTED if "escalation" in scenario.acts and dealt is Visibility.SEALED else dealt

@@ -83,8 +83,9 @@ def bulk_insert(session: Session, table: Table, rows: list[list[Any]]) -> None:
 def upsert_add(
     session: Session, table: type[Base], column: str, rows: list[dict[str, object]]
 ) -> list[dict[str, object]]:
-    """Insert rows, or add to the number of an existing one with the same key. Returns the keys with their new
-    numbers.
+    """Insert rows, or add to the number of an existing one with the same key.
+
+    Returns the keys with their new numbers.
     """
     if not rows:
         return []

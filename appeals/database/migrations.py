@@ -1,5 +1,6 @@
-"""Migrations: changing a database to a revision of the schema, and the errors that prevent it. Only this module needs
-Alembic.
+"""Migrations: changing a database to a revision of the schema, and the errors that prevent it.
+
+Only this module needs Alembic.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,8 +44,9 @@ def migrate(database: Database, revision: str = "head", service: URL | None = No
 
 
 def _user_of(database: Database, service: URL | None) -> URL | None:
-    """Return the database user of the service, if it is not the one who migrates. Raises: DatabaseNotReady, if it uses
-    another database.
+    """Return the database user of the service, if it is not the one who migrates.
+
+    Raises: DatabaseNotReady, if it uses another database.
     """
     url = database.engine.url
     if service is None:

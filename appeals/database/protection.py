@@ -47,8 +47,8 @@ def is_embedded(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
-# SQLite. A row is replaced, too, by inserting or updating another one into its place: in its key, in another unique
-# key, or in its row number. No trigger for deletion hears of that, unless the connection asked for it.
+# SQLite. A row is also replaced by inserting or updating another one with the same key, another unique key, or the row
+# number. Delete triggers fire for that only if the connection asked for it.
 
 
 def _embedded_triggers(table: Table, rule: Kept) -> Iterator[tuple[str, str]]:
@@ -221,8 +221,9 @@ ROLE = "(SELECT oid FROM pg_roles WHERE rolname = :user)"
 
 
 def make_user(connection: Connection, user: str, password: str | None) -> None:
-    """Create the service's user unless it exists. Its password is sent as a hash, because a server may log
-    statements.
+    """Create the service's user unless it exists.
+
+    Its password is sent as a hash, because a server may log statements.
     """
     if connection.scalar(text(f"SELECT {ROLE} IS NOT NULL"), {"user": user}):
         return

@@ -80,8 +80,9 @@ class RowShape(Generic[Row]):
         return self.row(values), tuple(values)
 
     def row_of_document(self, document: Mapping[str, object]) -> Row:
-        """Return a row from a JSON document of its columns. A column that is newer than the document has its
-        default.
+        """Return a row from a JSON document of its columns.
+
+        A column that is newer than the document has its default.
         """
         values = {name: default.arg for name, default in self._defaults if default.is_scalar}
         values |= {name: document[name] for name in self.names if name in document}

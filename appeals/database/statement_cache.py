@@ -14,8 +14,9 @@ Statement = TypeVar("Statement", bound=Executable)
 
 
 class StatementCache:
-    """The last built statements. The cache lives as long as its database object, so it cannot outlive a change of the
-    rules.
+    """The last built statements.
+
+    The cache lives as long as its database object, so it cannot outlive a change of the rules.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,6 @@
-"""An attempt at a step: what its guards read, and the signatures that count. Source: sections 3 and 8 of the domain
-specification.
+"""An attempt at a step: what its guards read, and the signatures that count.
+
+Source: sections 3 and 8 of the domain specification.
 """
 
 from collections.abc import Callable

@@ -217,8 +217,9 @@ def _effect_merger(writing: WriteContext, a: Attempt) -> None:
 
 
 def _tighten(writing: WriteContext, survivor: Case, other: str) -> None:
-    """Give the survivor the stricter visibility. If that seals it, the caller joins its team, so that somebody is on
-    it.
+    """Give the survivor the stricter visibility.
+
+    If that seals it, the caller joins its team, so that somebody is on it.
     """
     order = list(Visibility)
     stricter = min(survivor.visibility, other, key=lambda shown: order.index(Visibility(shown)))

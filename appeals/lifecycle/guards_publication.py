@@ -1,5 +1,6 @@
-"""The guards on publication: consent, quiet work before, two signatures. Source: sections 3 and 8 of the domain
-specification.
+"""The guards on publication: consent, quiet work before, two signatures.
+
+Source: sections 3 and 8 of the domain specification.
 """
 
 from datetime import date

@@ -40,8 +40,9 @@ def risk_is_fresh(a: Attempt) -> bool:
 
 
 def _fresh_today(a: Attempt, days: int) -> bool:
-    """Return whether the assessment is fresh today. A step that publishes now is as risky as today, whatever its own
-    day.
+    """Return whether the assessment is fresh today.
+
+    A step that publishes now is as risky as today, whatever its own day.
     """
     brought_along = any(assessment.recorded_at == a.now for assessment in a.case.risk_assessments)
     newest = a.case.newest_risk(a.today)

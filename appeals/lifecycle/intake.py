@@ -99,8 +99,9 @@ def _named(network: Network, data: case_inputs.Intake) -> Entity:
 
 
 def _intake_role(network: Network, caller: Caller, data: case_inputs.Intake) -> RoleGrant:
-    """Return the role grant under which the caller logs a case. A partner logs for its own entity only. Raises:
-    Forbidden, Invalid.
+    """Return the role grant under which the caller logs a case.
+
+    A partner logs for its own entity only. Raises: Forbidden, Invalid.
     """
     fitting = [grant for grant in caller.grants if grant.role in INTAKE_ROLES]
     if data.entity is not None:

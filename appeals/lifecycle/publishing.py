@@ -27,8 +27,9 @@ def take_down(writing: WriteContext, page: Publication, reason: str) -> None:
 
 
 def publish_now(writing: WriteContext, body: Publishing, require_current: Callable[[], None]) -> Publication:
-    """Publish what a reviewer approved, without a campaign. Raises: StepRefused, and the errors of
-    `require_current`.
+    """Publish what a reviewer approved, without a campaign.
+
+    Raises: StepRefused, and the errors of `require_current`.
     """
     attempt = page_attempt(writing.network, writing.case, writing.caller, writing.now, None)
     attempt = replace(attempt, input=body)

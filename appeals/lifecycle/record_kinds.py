@@ -60,8 +60,9 @@ def _note_risk(writing: WriteContext, _made: risk.RiskAssessment) -> None:
 
 
 def _of_approval(writing: WriteContext, body: publication.ApprovalInput, at: str) -> dict[str, object]:
-    """Return the columns of an approval. They hold what would be shown, and nothing else is published on this
-    signature.
+    """Return the columns of an approval.
+
+    They hold what would be shown, and nothing else is published on this signature.
     """
     levels = list(PublicationLevel)
     agreed = levels[1 : levels.index(body.level) + 1]

@@ -46,8 +46,9 @@ def may_write(writing: WriteContext, kind: Kind, data: BaseModel) -> bool:
 
 
 def may_change(writing: WriteContext, kind: Kind, record: Record, data: BaseModel) -> bool:
-    """Return whether the caller may change this record. Those who act only to protect may change it only by a
-    `shorthand`.
+    """Return whether the caller may change this record.
+
+    Those who act only to protect may change it only by a `shorthand`.
     """
     if roles_on(writing.caller, writing.case) & kind.roles:
         return True

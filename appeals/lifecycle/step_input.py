@@ -1,4 +1,4 @@
-"""What the inputs of steps have in common: the day, records that come along, met conditions and overrides."""
+"""The common input of steps: the day, records sent along, met conditions and overrides."""
 
 from datetime import date
 from typing import Annotated
@@ -42,9 +42,7 @@ class StepInput(Dated):
 
 
 class GuardedInput(StepInput):
-    """The further input of steps with guards: records that guards need, met conditions, and overrides of soft
-    guards.
-    """
+    """The further input of guarded steps: records that guards need, met conditions, overrides of soft guards."""
 
     records: Records = Records()
     conditions_met: ConditionsMet = []

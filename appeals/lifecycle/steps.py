@@ -20,8 +20,9 @@ DECLINED, REFERRED, CLOSED = Status.DECLINED, Status.REFERRED, Status.CLOSED
 OPEN = frozenset(state for state in Status if GROUP[state] is not StatusGroup.ENDED)
 ENDED = frozenset(Status) - OPEN
 LADDER = (RECEIVED, SCREENING, INFO_REQUESTED, ACCEPTED, ENGAGEMENT, PUBLIC_CAMPAIGN, REMEDIATION, MONITORING)
-"""The open states from earlier to later. A resumption that may not return to its own state looks for an earlier one
-here.
+"""The open states from earlier to later.
+
+A resumption that may not return to its own state looks for an earlier one here.
 """
 TAKEN_UP = LADDER[LADDER.index(ACCEPTED) :]
 """The states in which the network acts for the workers, as long as they want it."""

@@ -90,8 +90,9 @@ def open_nouns(caller: Caller, case: Case) -> list[str]:
 
 
 def _overridden(attempt: Attempt, role: Role) -> dict[str, str]:
-    """Return the soft guards that are overridden, with reasons. Raises: StepRefused, with all other guards that do not
-    hold.
+    """Return the soft guards that are overridden, with reasons.
+
+    Raises: StepRefused, with all other guards that do not hold.
     """
     data = attempt.said(StepInput)
     reasons = {override.guard: override.reason for override in data.passed}

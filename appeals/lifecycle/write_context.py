@@ -20,8 +20,9 @@ def latest_day(now: datetime) -> date:
 
 @dataclass(frozen=True)
 class WriteContext:
-    """The caller, case, transaction and time of a write. The time is never before what is on record, whatever the clock
-    says.
+    """The caller, case, transaction and time of a write.
+
+    The time is never before what is on record, whatever the clock says.
     """
 
     tx: CaseTransaction

@@ -54,8 +54,9 @@ _END: FeedPosition = (2**63 - 1, 2**63 - 1)
 
 
 class ReadRange(NamedTuple):
-    """A range of the feed: the position that was read, and the end of the feed when the reader began. Removals since
-    then are reported.
+    """A range of the feed: the position that was read, and the end of the feed when the reader began.
+
+    Removals since then are reported.
     """
 
     position: FeedPosition

@@ -21,8 +21,9 @@ from appeals.vocabulary import (
 
 
 class HistoryOutput(Model):
-    """An entry of the status history. `account_id`, `reason`, `input` and `overrides` are shown only in the
-    work view.
+    """An entry of the status history.
+
+    `account_id`, `reason`, `input` and `overrides` are shown only in the work view.
     """
 
     sequence: int

@@ -28,8 +28,9 @@ from appeals.fields import FIRST_DAY
 from appeals.read_models.tokenizer import Term, terms_in, terms_of
 
 INDEX_VERSION = 1
-"""The version of the words. Increase it if other words come from the same case: all documents are then
-written again.
+"""The version of the words.
+
+Increase it if other words come from the same case: all documents are then written again.
 """
 FOR_ALL, FOR_WORK = "a", "w"
 """The prefixes of lexemes: for everybody who sees the case, and for those who work on it."""
@@ -41,8 +42,9 @@ ALSO_CALLED = {
 
 
 class SearchDocument(Base):
-    """The words of a case. `place` is its position in the list of cases: by the day of receipt, then by the time of
-    logging.
+    """The words of a case.
+
+    `place` is its position in the list of cases: by the day of receipt, then by the time of logging.
     """
 
     __tablename__ = "search_document"

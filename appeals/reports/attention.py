@@ -64,7 +64,7 @@ class AttentionItem(Model):
     title: str
     reason: AttentionReason
     says: str
-    since: Annotated[date, Field(description="Since when it is so; of what is still to come, its day.")]
+    since: Annotated[date, Field(description="The day since which the reason holds, or the day to come.")]
     danger: bool
     risk: RiskLevel | None
     priority: Priority
@@ -150,9 +150,7 @@ def urgency_key(item: AttentionItem) -> tuple[bool, int, int, int, str, str]:
 
 
 def _consent_ended(a: AttentionQuery) -> Iterable[CaseStatement]:
-    """Consents in force have ended. A paused case is left out, since the pause is what should follow, until a
-    new yes.
-    """
+    """The take-up consent has ended. Suspended cases are left out, because the suspension is what should follow."""
     of_workers = and_(Consent.subject == ConsentSubject.WORKERS, Consent.scope == ConsentScope.TAKE_UP)
     ends = func.max(func.coalesce(Consent.on, Consent.expires_on))
     last = select(ends).where(Consent.case_id == Case.id, of_workers).scalar_subquery()
@@ -236,8 +234,9 @@ def _consent_expiring(a: AttentionQuery) -> Iterable[CaseStatement]:
 
 
 def _contact_without_consent(a: AttentionQuery) -> Iterable[CaseStatement]:
-    """An action contacted a target without consent. Ended cases are included, because the network tells targets that it
-    stops.
+    """A target was contacted without consent.
+
+    Ended cases are included, where targets are told that the network stops.
     """
     excused = and_(Action.without_consent_because.is_not(None), Action.status == ActionStatus.DONE)
     lately = or_(

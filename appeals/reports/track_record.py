@@ -55,8 +55,8 @@ class Approach(Model):
     done_precision: Precision
     answer_due_on: date | None
     answer: AnswerStatus
-    grades: Annotated[list[ResponseGrade], Field(description="Of its answers, the oldest first.")]
-    days: Annotated[int | None, Field(description="Days to its first answer, where both days are known exactly.")]
+    grades: Annotated[list[ResponseGrade], Field(description="The grades of its answers, the oldest first.")]
+    days: Annotated[int | None, Field(description="Days to its first answer, if both days are known exactly.")]
 
 
 class Promise(Model):
@@ -79,15 +79,15 @@ class TrackRecord(Model):
     answered: int
     silence: int
     awaiting: int
-    grades: Annotated[dict[ResponseGrade, int], Field(description="How many answers of each grade.")]
+    grades: Annotated[dict[ResponseGrade, int], Field(description="The number of answers by grade.")]
     median_days: Annotated[float | None, Field(description="The median of the days to the first answer.")]
     promises: int
-    kept: Annotated[int, Field(description="Promises that were seen kept.")]
+    kept: Annotated[int, Field(description="Promises that were verified as kept.")]
     broken: int
     overdue: Annotated[int, Field(description="Open promises that are past their day.")]
-    open: Annotated[int, Field(description="Open promises, overdue ones too.")]
-    approaches: Annotated[list[Approach], Field(description="The newest first.")]
-    commitments: Annotated[list[Promise], Field(description="The newest day first.")]
+    open: Annotated[int, Field(description="Open promises, including overdue ones.")]
+    approaches: Annotated[list[Approach], Field(description="Its approaches, the newest first.")]
+    commitments: Annotated[list[Promise], Field(description="Its promises, the latest due day first.")]
 
 
 def track_record(session: Session, caller: Caller, whose: Whose, subject_id: UUID) -> TrackRecord | None:

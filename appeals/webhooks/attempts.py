@@ -17,8 +17,9 @@ from appeals.webhooks.webhook import (
 )
 
 RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600))
-"""The pauses between the attempts; after the last, the delivery is dead. They follow the example of Standard
-Webhooks.
+"""The pauses between the attempts; after the last, the delivery is dead.
+
+They follow the example of Standard Webhooks.
 """
 JITTER = 0.2
 """The largest part of a pause that is added to it at random, so that failed deliveries are not all retried at once."""
@@ -97,8 +98,9 @@ def waiting_delivery(webhook_id: UUID, number: UUID, change_id: int | None, now:
 
 
 def advance(webhook: Webhook, position: FeedPosition | None) -> None:
-    """Move the position of a webhook forward. An event that was retried by hand lies before it, and does not move it
-    back.
+    """Move the position of a webhook forward.
+
+    An event that was retried by hand lies before it, and does not move it back.
     """
     if position is not None and position > (webhook.after_transaction, webhook.after_id):
         webhook.after_transaction, webhook.after_id = position

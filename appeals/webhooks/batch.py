@@ -107,8 +107,9 @@ def caller_for(session: Session, account: Account, now: datetime) -> Caller:
 
 
 def _since(position: FeedPosition) -> ReadRange:
-    """Return the range of the feed after a position. A webhook starts at the end of the feed, so nothing before it is
-    read.
+    """Return the range of the feed after a position.
+
+    A webhook starts at the end of the feed, so nothing before it is read.
     """
     return ReadRange(position, BEGINNING)
 

@@ -56,8 +56,9 @@ LEASE = timedelta(minutes=2)
 SENDING_TIME_S, REQUEST_TIMEOUT_S = 30, 10
 MAX_CONCURRENT = 20
 NO_GRANTS = b""
-"""The `grants_hash` of a paused webhook. It equals no other, so the webhook starts again once its account has
-a role.
+"""The `grants_hash` of a paused webhook.
+
+It equals no other, so the webhook starts again once its account has a role.
 """
 log = logging.getLogger("appeals")
 
@@ -236,8 +237,9 @@ def delivery_outputs(session: Session, caller: Caller, deliveries: Sequence[Deli
 
 
 def client(*, to_loopback: bool) -> httpx2.AsyncClient:
-    """Return the HTTP client for events. It connects only to public addresses, uses no proxy and follows no
-    redirect.
+    """Return the HTTP client for events.
+
+    It connects only to public addresses, uses no proxy and follows no redirect.
     """
     inner = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_keepalive_connections=0), trust_env=False)
     transport = PublicAddressTransport(inner, to_loopback=to_loopback)

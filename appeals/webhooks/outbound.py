@@ -75,8 +75,9 @@ class PublicAddressTransport(httpx2.AsyncBaseTransport):
     to_loopback: bool = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Connect to the addresses one after the other until one accepts. Raises: AddressNotPublic,
-        httpx2.TransportError.
+        """Connect to the addresses one after the other until one accepts.
+
+        Raises: AddressNotPublic, httpx2.TransportError.
         """
         host = request.url.host
         failed: httpx2.TransportError = httpx2.ConnectError("the host name has no address", request=request)

@@ -98,20 +98,22 @@ class WebhookInput(Model):
 
 class WebhookChange(Model):
     url: Address | None = None
-    state: Annotated[Literal["active"] | None, Field(description="Try again, at once, where it was given up.")] = None
+    state: Annotated[Literal["active"] | None, Field(description="`active` resumes a webhook that was given up.")] = (
+        None
+    )
 
 
 class WebhookOutput(Model):
-    """A webhook as it is listed: never its secret."""
+    """A webhook, without its secret."""
 
     id: UUID
     url: str
     state: WebhookState
     recorded_at: datetime
     ended_at: datetime | None
-    former_until: Annotated[datetime | None, Field(description="Until when the secret before this one signs too.")]
-    failing_since: Annotated[datetime | None, Field(description="Since when nothing could be delivered.")]
-    delivered_at: Annotated[datetime | None, Field(description="When something was delivered last.")]
+    former_until: Annotated[datetime | None, Field(description="When the former secret stops signing.")]
+    failing_since: Annotated[datetime | None, Field(description="Since when deliveries have failed.")]
+    delivered_at: Annotated[datetime | None, Field(description="The time of the last delivery.")]
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
@@ -120,22 +122,22 @@ class WebhookOutput(Model):
 
 
 class SecretOutput(WebhookOutput):
-    """A webhook with its new secret, which is shown this once."""
+    """A webhook with its new secret, which is shown only once."""
 
-    secret: Annotated[str, Field(description="What signatures are checked with: `whsec_…`. Keep it: shown this once.")]
+    secret: Annotated[str, Field(description="The secret to check signatures with: `whsec_…`. It is shown only once.")]
 
 
 class DeliveryOutput(Model):
-    """An event whose delivery failed at first. Its id is the `webhook-id` that it is sent with."""
+    """An event whose delivery failed at first. Its id is its `webhook-id`."""
 
     id: UUID
     state: DeliveryState
-    reference: Annotated[str | None, Field(description="Of the case, while you may see it.")]
+    reference: Annotated[str | None, Field(description="The reference of the case, if you may see it.")]
     tries: int
     recorded_at: datetime
-    next_at: Annotated[datetime | None, Field(description="When it is tried again.")]
+    next_at: Annotated[datetime | None, Field(description="When it is retried.")]
     fault: DeliveryFault | None
-    status: Annotated[int | None, Field(description="What the receiver answered the last time.")]
+    status: Annotated[int | None, Field(description="The last status of the receiver.")]
 
 
 def secrets_cipher(pepper: bytes) -> Cipher:
@@ -217,9 +219,7 @@ def drop_waiting(session: Session, webhook: Webhook) -> None:
 
 
 def retry(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
-    """Retry a delivery at once, even a dead one, out of order and with all its attempts again. Raises:
-    ChangeRefused.
-    """
+    """Retry a delivery at once, even a dead one, out of order and with all attempts again. Raises: ChangeRefused."""
     require_live(webhook)
     if delivery.state not in (DeliveryState.WAITING, DeliveryState.DEAD):
         raise refused(delivery.state, "delivery.done")
@@ -254,9 +254,7 @@ def require_address(url: str, *, to_loopback: bool) -> None:
 
 
 def _is_literal(host: str) -> bool:
-    """Return whether a host is a numeric address in any form that a resolver accepts. No top-level domain is
-    numeric.
-    """
+    """Return whether a host is a numeric address in any form. No top-level domain is numeric."""
     last = host.rstrip(".").rpartition(".")[2]
     return ":" in host or last.isdigit() or last.startswith("0x") or host.rstrip(".").endswith("localhost")
 

@@ -1,4 +1,4 @@
-"""Routes that tell whether the service runs, for those who operate it; they need no key."""
+"""Routes for operators that say whether the service runs; they need no key."""
 
 from typing import Annotated, Literal
 
@@ -24,13 +24,13 @@ router = APIRouter(
 class Alive(Model):
     """The process runs."""
 
-    status: Annotated[Literal["alive"], Field(description="Always `alive`: else nothing would answer.")]
+    status: Annotated[Literal["alive"], Field(description="Always `alive`, since the process has answered.")]
 
 
 class Ready(Model):
     """The service can do its work."""
 
-    status: Annotated[Literal["ready"], Field(description="Always `ready`: else the answer is a 503.")]
+    status: Annotated[Literal["ready"], Field(description="Always `ready`; otherwise the answer is 503.")]
 
 
 class Release(Model):
@@ -62,5 +62,5 @@ def check_readiness(request: Request) -> Response:
 
 @router.get("/version", response_model=Release, summary="Which release this is.", response_description="The release.")
 async def get_version() -> Response:
-    """The answer is the number of the release, as it stands in the changelog."""
+    """The answer is the number of the release, as in the changelog."""
     return JSONResponse({"version": __version__})

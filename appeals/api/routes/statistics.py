@@ -52,8 +52,9 @@ class TimelineQuery(Model):
 
 
 class Statistics(Model):
-    """Counts as flat rows, with a member for each dimension and `cases`. Null stands for a value that a case does not
-    have.
+    """Counts as flat rows, with a member for each dimension and `cases`.
+
+    Null stands for a value that a case does not have.
     """
 
     fives: Annotated[
@@ -148,8 +149,9 @@ def _respond(tx: Snapshot, table: Table) -> Response:
 
 
 def statistics_read(table: Table) -> PreparedRead:
-    """Return the prepared read of the table. Names, roles and entities stay those of the first time, while the network
-    is the same.
+    """Return the prepared read of the table.
+
+    Names, roles and entities stay those of the first time, while the network is the same.
     """
 
     def render(rows: Sequence[FetchedRow], params: ReadParams) -> ReadResult:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from appeals import __version__
 from appeals.access.record_writers import RECORD_WRITERS
 from appeals.access.visibility import VISIBILITY_RULES
 from appeals.api.permissions import POLICIES
@@ -153,8 +154,10 @@ def test_every_page_can_be_found_from_the_readme() -> None:
     assert {f"docs/{path.name}" for path in DOCS.glob("*.md")} <= linked
 
 
-def test_the_changelog_says_what_is_unreleased() -> None:
-    assert re.search(r"^## \[Unreleased\]\n\n### \w+\n\n- ", (ROOT / "CHANGELOG.md").read_text(), re.M)
+def test_the_changelog_begins_with_what_is_unreleased_and_knows_the_last_release() -> None:
+    unreleased, newest, *_ = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert unreleased == "[Unreleased]"
+    assert re.fullmatch(rf"\[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d", newest)
 
 
 def test_good_examples_are_taken_from_this_code() -> None:

@@ -1,4 +1,4 @@
-"""What every test stands on: both databases, a network with its cast of people, a service to talk to."""
+"""The fixtures of all tests: both databases, a network with its people, a service to call."""
 
 import os
 import shutil

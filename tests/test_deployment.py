@@ -1,4 +1,4 @@
-"""The image, the composition, the lock files: everything they name is there. It takes no container engine to see."""
+"""The image, the composition and the lock files: everything they name exists. No container engine is needed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The documentation says what the code does, all of it, and its links lead somewhere."""
+"""The documentation says what the code does, completely, and its links work."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a value may look like: names as they are compared, days as they may be meant, text, codes, references."""
+"""The types of values: names as they are compared, partial days, text, codes, references."""
 
 import unicodedata
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Who sees a case, who may do what with it, and that the decision and its SQL are one rule."""
+"""Who sees a case and who may do what with it; the decision and its SQL are the same rule."""
 
 from datetime import UTC, datetime
 from itertools import product

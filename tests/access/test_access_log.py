@@ -1,4 +1,6 @@
-"""The access log: a row before the answer leaves, or no answer; no content; rows only grow; auditors read it."""
+"""The access log: no answer is sent before its row is written; it holds no content, only grows, and is read by
+auditors.
+"""
 
 import json
 from datetime import UTC, date, datetime, timedelta

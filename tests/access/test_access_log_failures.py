@@ -1,4 +1,4 @@
-"""The access log under failure and load: no row, no answer; a hundred readers share few commits."""
+"""The access log under failure and load: without a row there is no answer, and a hundred readers share few commits."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What auditors read: of a sealed case, and of one that never was, a keyed name, by which accesses are told together.
+"""What auditors read: keyed names in place of sealed cases and of cases that do not exist.
 
 Who knows the reference, or asks for it, finds out nothing by the log.
 """

@@ -1,4 +1,4 @@
-"""Canaries: every text that anybody may send is planted once, and then looked for wherever it must not be.
+"""Canaries: every text that clients may send is planted once, and then searched for where it must not be.
 
 The texts are found in the input models themselves, so that a field added tomorrow is planted tomorrow. What a lesser
 view may hold, and what is sealed, is typed by hand below; a text that an input marks as sealed has to be in `SEALED`.

@@ -1,4 +1,4 @@
-"""Who is there for a time only, by broken glass or by an offer, leaves nothing that outlives it (domain.md 8).
+"""Access for a limited time, by break-glass access or an offer, leaves nothing that outlives it (domain.md 8).
 
 Every operation is tried by them, with a body that would do, and the whole database compared before and after.
 """

@@ -1,4 +1,4 @@
-"""The matrix: every operation, for every role held anywhere, of every visibility; the expected answers typed by hand.
+"""The matrix: every operation, for every role and visibility; the expected answers are typed by hand.
 
 The places are those of a case that the Garment Workers Centre, a member in South Asia, logged and leads.
 """

@@ -1,4 +1,4 @@
-"""The past does not widen (domain.md 8): who follows a case reads no moment at which it was hidden."""
+"""The past does not widen (domain.md 8): readers with the status view see no moment at which the case was hidden."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Two worlds that differ by one sealed case: who is not on its team gets the same bytes in both (invariant 7).
+"""Two worlds that differ by one sealed case: those who are not on its team get the same bytes in both (invariant 7).
 
 What the service leaves to chance (ids, references, keys, the clock) depends here on the number of the request, and the
 id of a row of the directory on its identity. So answers differ only where the sealed case makes them.

@@ -1,4 +1,4 @@
-"""The decision who sees a case, and the same as SQL, agree on every case for every caller."""
+"""The decision who sees a case agrees with its SQL, on every case for every caller."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Keys: their form, how they die, what they are good for, how one follows another, and who may make which."""
+"""API keys: their format, how they end, what they permit, how they are replaced, and who may create them."""
 
 from collections import Counter
 from collections.abc import Iterator

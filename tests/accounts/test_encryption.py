@@ -1,4 +1,4 @@
-"""What the pepper encrypts: read by nobody else, nor as anything else, nor for another purpose."""
+"""Encryption with the pepper: nobody else can decrypt, and not for another subject or purpose."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The first key of an account (domain.md 8): two people tell a half of its code each."""
+"""The first key of an account (domain.md 8): two people each pass on half of its code."""
 
 from collections import Counter
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Making and rotating API keys: scopes, how long a key lasts, for whom it is made, and one that leaked."""
+"""Creating and rotating API keys: scopes, lifetime, whose key it is, and a key that leaked."""
 
 from collections import Counter
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Connections, on a clock of the tests' own: the slow, the endless, the malformed and the many."""
+"""Connections with a simulated clock: slow, endless, malformed and too many ones."""
 
 import logging
 

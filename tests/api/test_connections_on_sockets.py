@@ -1,4 +1,4 @@
-"""Connections on real sockets: limits of time and number, open files, and workers that end with their supervisor."""
+"""Connections on real sockets: limits of time and number, open files, and workers that end with their parent."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""The HTTP contract (api.md): problems, the order of refusals, what one may not see."""
+"""The HTTP contract (api.md): problems, the order of refusals, hidden cases."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Both databases give one answer, whatever comes."""
+"""Both databases give the same answers."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The quick way answers what the operation answers, byte for byte, to everybody; and never longer than it may."""
+"""The fast path gives the same answers as the route, byte for byte, and only as long as it is valid."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Hostile input: refused at the edge with one answer, whatever the database; never a 500."""
+"""Hostile input: it is refused with the same answer on both databases, and never answers 500."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Long polls and streams: they end when something happens, only for those who may know, and take no thread."""
+"""Long polls and streams: they return at a change, only for those who may see it, and take no thread."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The OpenAPI document is true: it declares every refusal and exact forms, and machine-made requests find no fault."""
+"""The OpenAPI document is true: it declares every refusal and exact models, and generated requests find no fault."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The rate limit: bursts pass, floods are slowed, nobody is shut out; each worker counts for itself."""
+"""The rate limit: bursts pass, floods are slowed, nobody is locked out; each worker counts for itself."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Bodies: whatever somebody sends, reading it takes time in proportion to its size, and nothing of it is repeated."""
+"""Request bodies: reading takes time in proportion to the size, and no answer repeats their content."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""Corners where two rules meet, and ways that somebody found round one: kept so that they stay right."""
+"""Cases where two rules meet, and ways around a rule that were found: they are tested so that they stay closed."""
 
 from datetime import UTC, datetime
 from uuid import UUID

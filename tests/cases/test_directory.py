@@ -1,4 +1,4 @@
-"""The directory: OS IDs, one row for one name, and that no row tells of a case one may not see."""
+"""The directory: OS IDs, one row for one name, and no row reveals a hidden case."""
 
 from typing import Any
 from uuid import uuid4

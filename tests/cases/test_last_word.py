@@ -1,4 +1,4 @@
-"""The last word: compared with a second reading of domain.md 8, by somebody who has not seen the code."""
+"""The last word, compared with an independent reading of domain.md 8."""
 
 from datetime import UTC, date, datetime, timedelta
 from random import Random

@@ -1,4 +1,4 @@
-"""OS IDs, checked without asking Open Supply Hub. The check character is computed here once more, from domain.md 4."""
+"""OS IDs, checked offline. The check character is computed here once more, from domain.md 4."""
 
 import string
 

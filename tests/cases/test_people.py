@@ -1,4 +1,4 @@
-"""People: told from others by a pseudonym; what could name them comes from openings alone."""
+"""People: told apart by a pseudonym; what could name them is shown only by openings."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Publication: what outsiders get is what two people approved, while the consents it rests on are in force."""
+"""Publication: outsiders get what two people approved, as long as its consents are in force."""
 
 import json
 import re

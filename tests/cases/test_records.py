@@ -1,4 +1,4 @@
-"""Records under a case: their small lifecycles, references and labels, and changes that may be said twice.
+"""Records of a case: their small lifecycles, references and labels, and changes that are sent twice.
 
 The lifecycles are typed here once more, from domain.md 3.
 """

@@ -1,4 +1,4 @@
-"""What is sealed: fields that are opened with a reason, cases that only their team sees, and glass that is broken."""
+"""Sealed content: fields that are opened with a reason, cases that only their team sees, and break-glass access."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The command as a shell runs it, on a database of the test."""
+"""The command as a shell runs it, on a test database."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The `appeals` command: settings that cannot be used, the pages, the replay."""
+"""The `appeals` command: invalid settings, generated pages, the replay."""
 
 import re
 from collections.abc import Callable

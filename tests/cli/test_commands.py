@@ -1,4 +1,4 @@
-"""The list of commands is made without them: a module is imported when its command runs."""
+"""The list of commands imports none of them; a module is imported when its command runs."""
 
 import inspect
 import subprocess

@@ -1,4 +1,4 @@
-"""The doctor: every check finds what it is for, and nothing in a network and settings that are as they should be."""
+"""The doctor: every check finds its fault, and nothing in a sound network with sound settings."""
 
 import fcntl
 import os

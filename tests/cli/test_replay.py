@@ -1,4 +1,4 @@
-"""The player, and the published cases it plays: every body fits, every event of the sources is accounted for."""
+"""The replay format and the published cases in it: every body fits, and every event of the sources is recorded."""
 
 import re
 from collections import Counter

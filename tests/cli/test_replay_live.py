@@ -1,4 +1,4 @@
-"""All 47 real cases, played over HTTP into a running service: each lands where it was published to stand."""
+"""All 47 real cases, entered over HTTP into a running service: each ends in its published state."""
 
 from collections import Counter
 from pathlib import Path

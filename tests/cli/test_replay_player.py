@@ -1,4 +1,4 @@
-"""The player of the replay, against a service made of answers."""
+"""The player of the replay, against a simulated service."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What was said and done stays: no row is changed, deleted or replaced, on both databases; each table has its line."""
+"""Records stay: no row is changed, deleted or replaced, on both databases; each table has its line."""
 
 import uuid
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A database that is away, read-only or full: every refusal says so, and when to try again.
+"""A database that is unreachable, read-only or full: every refusal says so, and when to try again.
 
 Nothing is lost and nothing done twice; and when the database is well again, so is the service.
 """

@@ -1,4 +1,4 @@
-"""A running service whose database fails again and again, and that is killed itself: what is acknowledged is kept.
+"""A running service whose database fails repeatedly, and that is killed itself: every acknowledged write is kept.
 
 While it fails every refusal is 503 or 507 and says when to try again. `EXAMPLES` says how often it fails.
 """

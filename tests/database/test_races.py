@@ -1,4 +1,4 @@
-"""Many at once, over real HTTP: rivals at one case, one key sent many times, crowds, and a service that is killed.
+"""Concurrency over real HTTP: rivals at one case, one key sent many times, crowds, and a service that is killed.
 
 The more rounds a soak asks for, the larger the crowds, up to 300 callers.
 """

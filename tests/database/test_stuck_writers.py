@@ -1,4 +1,4 @@
-"""Writers that are stuck: whoever reads is answered, and a writer waits once, be it in the queue or in the database."""
+"""Stuck writers: reads are answered, and a write waits only once, in the queue or in the database."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""On a server one user migrates and owns, and the service's own may do what the tables allow, and nothing else."""
+"""On PostgreSQL one user migrates and owns the tables, and the service's own user has only the rights it needs."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta

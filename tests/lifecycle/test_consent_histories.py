@@ -1,4 +1,4 @@
-"""Random histories of words while outsiders read: no answer after a no holds what that no ended.
+"""Random histories of consents while outsiders read: no answer after a no shows what it ended.
 
 What may be read when is told here once more by hand, from domain.md 8: each subject's last word by its day, whenever
 it was recorded. Each history is one of five published cases of a country, so that they make a public figure, which

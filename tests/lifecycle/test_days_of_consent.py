@@ -1,4 +1,4 @@
-"""The days of a yes and of a no, and what they mean for what may be up."""
+"""The days of a yes and of a no, and what they mean for publications."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Time passes by itself: silence and the end of consents are put on record once, whoever gets there first."""
+"""Due dates: silence and the end of consents are recorded once, whichever process comes first."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Reasons that lift a guard, and finer points of guards."""
+"""Reasons with which a guard does not apply, and details of guards."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Guards: each is told before, refuses under its own code, changes nothing, and lets pass once the fact is put right.
+"""Guards: each is shown in advance, refuses with its own code, changes nothing, and passes once its fact is put right.
 
 `trips()` in `tests/support/guard_trips.py` is typed by hand: for every code a case on which the guard does not hold,
 and what puts it right.

@@ -1,4 +1,4 @@
-"""Invariants of domain.md 7, those of contact, status, history, endings and sealing."""
+"""Invariants of domain.md 6: those of contact, status, history, endings and sealing."""
 
 from datetime import UTC, datetime
 from itertools import product

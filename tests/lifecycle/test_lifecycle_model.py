@@ -1,4 +1,4 @@
-"""Random walks through the life of a case, each answer compared with a second reading of domain.md.
+"""Random walks through the life of a case, each answer compared with an independent reading of domain.md.
 
 The model (`tests/support/lifecycle_model/`) is written from domain.md alone, in plain Python, and knows nothing of the
 service's own table and guards.

@@ -1,4 +1,4 @@
-"""May it be up now? What takes a page down, what keeps it down, and who signs anew (domain.md 8)."""
+"""Whether a publication may be up: what takes it down, what keeps it down, and who must sign again (domain.md 8)."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Random walks of records, over HTTP: invariants 9 to 16 of domain.md 6, told here once more by hand.
+"""Random walks of records over HTTP: invariants 9 to 16 of domain.md 6, computed here once more by hand.
 
 A walk writes what people write, in any order: counts, money, demands, promises, letters, answers, signatures; days
 pass; the case is offered, closed, withdrawn, merged, reopened. After each turn everything the case tells is compared

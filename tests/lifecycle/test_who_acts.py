@@ -1,4 +1,4 @@
-"""Who acted: the network, which asks first, or others, whose acts are facts (domain.md 8 and 9)."""
+"""Who acted: the network, which needs consent, or others, whose acts are facts (domain.md 8 and 9)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What asks for no consent, and who hears of what others do."""
+"""Acts that need no consent, and acts of others."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A model of words: random histories of one case, and after each act the question whether anything is up that may not.
+"""A model of consents: random histories of one case, checked after each act for a publication that may not be up.
 
 The oracle (`tests/support/consent_oracle.py`, `publication_oracle.py`) is a second reading of domain.md 8 by somebody
 who has not seen the code. Time moves both ways: the server's clock is put ahead, and back.

@@ -1,4 +1,4 @@
-"""Finding cases: every filter, alone and repeated, in every order; and cases that may be the same appeal."""
+"""The list of cases: every filter, alone and repeated, in every order; and possible duplicates."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The feed: every change that the caller may hear of, in the order of commits, none missed, none twice."""
+"""The change feed: every change that the caller may see, in the order of commits, none missed, none twice."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""Dashboards count what readers around them see, in fives: nobody can tell by them whether a hidden case is there.
+"""Dashboards count what readers around them see, in fives, and do not reveal hidden cases.
 
 Two worlds are played alike, but that in one of them cases come that are hidden. Who watches the dashboards, and logs
 own cases until a count moves, gets the same bytes in both (domain.md 8, invariants 7 and 8).

@@ -1,4 +1,4 @@
-"""Public figures: what can be worked out of them, by exact linear algebra; and how batches are formed and kept."""
+"""Public statistics: what can be worked out from them by exact linear algebra, and how batches are formed and kept."""
 
 import logging
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""Statistics: exact at every moment, whoever writes and folds meanwhile; no count tells of what one may not see."""
+"""Statistics: always exact during writes and folding; no count reveals a hidden case."""
 
 import logging
 import random

@@ -1,4 +1,4 @@
-"""The views of a case: each holds just the fields that are typed here, and the same in one case and in lists."""
+"""The views of a case: each shows exactly the fields that are typed here, in one case and in lists."""
 
 import csv
 import io

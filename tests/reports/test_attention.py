@@ -1,4 +1,4 @@
-"""What needs somebody now."""
+"""The attention list."""
 
 from typing import Any
 

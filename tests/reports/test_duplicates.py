@@ -1,4 +1,4 @@
-"""Comparison for duplicates: bounded, of what is found by keys, and never while others wait for it."""
+"""Comparison for duplicates: limited, by blocking keys, and never while others wait for it."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The ledgers: money, proceedings, links, the record of a brand, the story of a case, and what was known when."""
+"""The reports: money, proceedings, links, track records, the timeline, and a case as of a time."""
 
 from datetime import date
 from decimal import Decimal

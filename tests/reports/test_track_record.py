@@ -1,4 +1,4 @@
-"""The record of a brand."""
+"""The track record of a brand."""
 
 from datetime import UTC, datetime
 from uuid import UUID

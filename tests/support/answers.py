@@ -1,4 +1,4 @@
-"""What answers have in common: the form of a problem, strict headers, a request id of their own."""
+"""What all answers share: the form of a problem, strict headers, a request id of their own."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A life in which every text that anybody may send is planted once as a canary, and what is logged meanwhile."""
+"""The life of a case in which every text that clients may send is planted once as a canary."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""Days to come, and the clock of the service set to one."""
+"""Future days, and the service's clock set to one."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What tests of the command share: forms of its fixtures, a key, a database that is nowhere."""
+"""Support for tests of the command: fixtures, a key, a database that does not exist."""
 
 import re
 from collections.abc import Callable

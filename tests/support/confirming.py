@@ -1,4 +1,4 @@
-"""Roles that one person proposes and another confirms, and codes of which two people tell a half each."""
+"""Roles that one person proposes and another confirms, and enrolment codes in two halves."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A server of connections without sockets, whose clock stands still, and clients at the other end of the wire."""
+"""A server of connections without sockets, with a simulated clock, and its clients."""
 
 import asyncio
 import logging

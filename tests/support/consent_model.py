@@ -1,4 +1,4 @@
-"""What the oracle is told of a case: words, parties, facts, pages, signatures; and what it answers.
+"""The input of the consent oracle: consents, parties, facts, pages, signatures; and its output.
 
 Quotes are sentences of domain.md. `A-nn` points at AMBIGUITIES.md. Times are naive UTC.
 """

@@ -1,4 +1,4 @@
-"""`appeals serve` on a disk that is full while a file is there: SQLite may then take not one page more."""
+"""`appeals serve` on a disk that is full while a file exists: SQLite then cannot write another page."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Totals of counts and money, reckoned by hand from what was sent (invariants 9 and 10 of domain.md 6)."""
+"""Totals of counts and money, computed by hand from what was sent (invariants 9 and 10 of domain.md 6)."""
 
 from collections import defaultdict
 from decimal import Decimal

@@ -1,4 +1,6 @@
-"""Ways in which a database fails, and heals: away, read-only, full. Each is a context on the database of a world."""
+"""Ways in which a database fails and recovers: unreachable, read-only, full. Each is a context on a world's
+database.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

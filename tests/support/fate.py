@@ -1,4 +1,4 @@
-"""What is else left to chance (ids, references, keys, the clock), drawn alike in two worlds."""
+"""Random values (ids, references, keys, the clock), drawn alike in two worlds."""
 
 import secrets
 from datetime import UTC, datetime, timedelta

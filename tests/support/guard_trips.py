@@ -1,4 +1,4 @@
-"""Cases on which a guard does not hold, and what puts it right."""
+"""Cases on which a guard does not hold, and the fact that puts it right."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A client of a service in this process, which hands over whole requests."""
+"""A client of a service in this process, which sends whole requests."""
 
 from collections.abc import Callable
 from typing import Any

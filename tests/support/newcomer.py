@@ -1,4 +1,4 @@
-"""The service as a newcomer starts it: the command itself, on an empty database, with what it prints."""
+"""The service as a newcomer starts it: the command itself, on an empty database, and its output."""
 
 import os
 import re

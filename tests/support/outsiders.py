@@ -1,4 +1,4 @@
-"""What those ask who are not on the team of a sealed case, and what they hear."""
+"""Requests of those who are not on the team of a sealed case, and their answers."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A case on which people write in any order, and what was told to it."""
+"""A case to which records are written in any order, and their expected results."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field

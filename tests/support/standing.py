@@ -1,4 +1,4 @@
-"""A world that stands for a whole module: for tests that ask and do not mind what others did there."""
+"""A world that is shared by a whole module, for tests that only read or do not mind other writes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

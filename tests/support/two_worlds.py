@@ -1,4 +1,4 @@
-"""Two worlds that differ by one sealed case: what both hold, and what one of them holds besides."""
+"""Two worlds that differ by one sealed case: what both contain, and what only one of them contains."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

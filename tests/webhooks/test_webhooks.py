@@ -1,4 +1,4 @@
-"""Webhooks: what a receiver is told, signed, in order and again, and where nothing is ever sent."""
+"""Webhooks: what a receiver gets, signed, in order and repeatedly, and where nothing is ever sent."""
 
 import asyncio
 import json

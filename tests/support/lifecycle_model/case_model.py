@@ -1,4 +1,4 @@
-"""What a case must be, read from domain.md alone: its records, and what speaks against a state of it."""
+"""The model of a case from domain.md alone: its records, and the rules against a state."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What each step puts on record, and what it changes once nothing speaks against it; from domain.md alone."""
+"""What each step records, and what it changes once no rule is against it; from domain.md alone."""
 
 from collections.abc import Callable
 from datetime import date, timedelta

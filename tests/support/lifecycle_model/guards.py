@@ -1,4 +1,4 @@
-"""What speaks against each step, read from domain.md alone."""
+"""The rules against each step, from domain.md alone."""
 
 import copy
 from collections.abc import Callable, Iterator

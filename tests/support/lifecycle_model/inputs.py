@@ -1,4 +1,4 @@
-"""What a random walk sends: inputs of steps that mostly succeed, and records that answer what speaks against them."""
+"""The requests of a random walk: inputs of steps that mostly succeed, and records that put rules right."""
 
 from collections.abc import Callable
 from datetime import date, timedelta

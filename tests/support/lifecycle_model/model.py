@@ -1,4 +1,4 @@
-"""The model of a case: a second reading of domain.md that judges what the service answers."""
+"""The model of a case: an independent reading of domain.md that judges the answers of the service."""
 
 from dataclasses import dataclass
 

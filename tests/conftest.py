@@ -1,14 +1,17 @@
 """The fixtures of all tests: both databases, a network with its people, a service to call."""
 
+import gc
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
@@ -19,6 +22,7 @@ from appeals.database import protection
 from appeals.database.engine import Database
 from appeals.read_models.case_snapshot import stale_snapshots
 from tests.support.cast import World, today
+from tests.support.kept_rows import KeptRows, Rewound
 from tests.support.people import Cast, found_cast
 from tests.support.size import EXAMPLES, examples
 
@@ -83,6 +87,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(_folders.pop(), ignore_errors=True)
 
 
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what lives as long as the run, and look rarely for what is to be freed.
+
+    Left as it is, a third of the processor time goes into walks over millions of objects that all stay.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 10)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Everything that touches a database runs on both."""
     if "dialect" in metafunc.fixturenames:
@@ -142,6 +156,17 @@ def _server_connection() -> Iterator[Connection]:
         engine.dispose()
 
 
+REWOUND_AT_MOST = 40
+"""Rows that were deleted leave room behind, which every question goes through."""
+
+
+@cache
+def _rewinds() -> bool:
+    """Whether whoever owns the databases is a superuser, who can put rows back past the triggers."""
+    with _server_connection() as connection:
+        return bool(connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")))
+
+
 class Template:
     """A migrated database with the cast in it, copied for each test."""
 
@@ -154,6 +179,10 @@ class Template:
         self.world.leave()
         self.world.brought_to = self._brought_to
         self.brought: dict[tuple[str, date], tuple[str, str]] = {}
+        self.rewound: Rewound | None = None
+        self.rewound_url = ""
+        self.rows: KeptRows | None = None
+        self.brought_rows: dict[tuple[str, date], tuple[KeptRows, str]] = {}
 
     def url(self, name: str) -> str:
         """Where the service finds the database of this name: on a server as a user of its own."""
@@ -197,9 +226,39 @@ class Template:
             run_on_server(f'CREATE DATABASE "{name}" TEMPLATE "{source}" STRATEGY file_copy')
         return self.url(name)
 
+    def take(self) -> str:
+        """A database for `world` alone: on PostgreSQL the one of the test before, with its rows put back."""
+        if self.dialect == "sqlite" or not _rewinds():
+            return self.copy()
+        if self.rewound is not None and self.rows is not None:
+            with suppress(psycopg.Error):
+                self.rewound.put_back(self.rows)
+                return self.rewound_url
+            self._let_go_of(self.rewound)
+        self.rewound_url = self.copy()
+        self.rewound = Rewound(self.owner_url(str(make_url(self.rewound_url).database)))
+        self.rows = self.rows or self.rewound.rows()
+        return self.rewound_url
+
+    def give_back(self, url: str) -> None:
+        """Keep what `take` gave if the next test may have it; remove whatever else it is."""
+        if self.rewound is None or url != self.rewound_url:
+            self.world.leave()
+            self.drop(url)
+        elif self.rewound.times >= REWOUND_AT_MOST or not self.rewound.is_as_made(self.world.connections_to(url)):
+            self._let_go_of(self.rewound)
+
+    def _let_go_of(self, rewound: Rewound) -> None:
+        self.rewound = None
+        rewound.close()
+        self.world.leave()
+        self.drop(self.rewound_url)
+
     def _brought_to(self, state: str) -> str:
         """A case in a state, in a database in place of the one that `world` serves; its reference."""
         here = self.world.database.engine.url.render_as_string(hide_password=False)
+        if self.rewound is not None and here == self.rewound_url:
+            return self._rewound_to(state, self.rewound)
         self.world.leave()
         if (state, today()) not in self.brought:
             there = self.copy()
@@ -214,6 +273,16 @@ class Template:
         self.world.is_as_copied = False
         return reference
 
+    def _rewound_to(self, state: str, rewound: Rewound) -> str:
+        self.world.is_as_copied = False
+        if (state, today()) not in self.brought_rows:
+            reference = self.world.case_in(state)
+            self.brought_rows[state, today()] = rewound.rows(), reference
+        rows, reference = self.brought_rows[state, today()]
+        rewound.put_back(rows)
+        self.world.forget()
+        return reference
+
     def drop(self, url: str) -> None:
         """Remove a copy."""
         if self.dialect == "postgresql":
@@ -224,6 +293,8 @@ class Template:
 
     def end(self) -> None:
         """Remove the template itself."""
+        if self.rewound is not None:
+            self._let_go_of(self.rewound)
         self.world.end()
         for url in (self.url(self.name), *(url for url, _ in self.brought.values())):
             self.drop(url)
@@ -246,11 +317,11 @@ def empty_url(template: Template) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(template: Template) -> Iterator[str]:
+def database_url(template: Template, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a database with the cast in it."""
-    url = template.copy()
+    url = template.take() if "world" in request.fixturenames else template.copy()
     yield url
-    template.drop(url)
+    template.give_back(url)
 
 
 @pytest.fixture
@@ -260,12 +331,13 @@ def world(template: Template, database_url: str, request: pytest.FixtureRequest)
     Whatever a test did, in the end every case snapshot equals a fresh rendering; unless it wrote to the database
     itself, behind the back of the service.
     """
+    if "monkeypatch" in request.fixturenames:
+        template.world.database.statements.clear()  # they may be built from what is patched
     template.world.move_to(database_url)
     yield template.world
-    try:
-        if not request.node.get_closest_marker("behind_the_back"):
-            with template.world.database.reading() as session:
-                stale = [case.reference for case in stale_snapshots(session, session.scalars(select(Case)))]
-            assert stale == [], "what is kept of these cases is not what a fresh rendering gives"
-    finally:
-        template.world.leave()
+    if "monkeypatch" in request.fixturenames:
+        template.world.database.statements.clear()
+    if not request.node.get_closest_marker("behind_the_back"):
+        with template.world.database.reading() as session:
+            stale = [case.reference for case in stale_snapshots(session, session.scalars(select(Case)))]
+        assert stale == [], "what is kept of these cases is not what a fresh rendering gives"

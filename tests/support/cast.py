@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import event, func, make_url, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 from starlette.testclient import TestClient
 
 from appeals.app import create_app
@@ -170,9 +171,26 @@ class World:
 
     def move_to(self, url: str) -> None:
         """Serve another database with the same application and engine, which are dear to build and to warm."""
-        self.database.engine.url = make_url(url)
-        self.app.state.context.clear_caches()
+        if self.database.engine.url != make_url(url):
+            self.leave()
+            self.database.engine.url = make_url(url)
+        self.forget()
         self.is_as_copied = True
+
+    def forget(self) -> None:
+        """Forget what was read from the database; statements are built from code, and stay."""
+        context = self.app.state.context
+        for known in (context.database.network, context.callers, context.access_log, context.readiness):
+            known.clear()
+        context.fast_reads.clear()
+
+    def connections_to(self, url: str) -> int | None:
+        """How many connections to the database of this URL are open and idle; None where some are not."""
+        pool, reader = self.database.engine.pool, self.app.state.context.fast_reads.reader
+        assert isinstance(pool, QueuePool)
+        if self.database.engine.url != make_url(url) or pool.checkedout():
+            return None
+        return pool.checkedin() + (reader._pool.get_size() if reader._pool else 0)
 
     @contextmanager
     def owner(self) -> Iterator[Database]:

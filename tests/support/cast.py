@@ -92,11 +92,11 @@ def settle(person: Person) -> None:
 
 def as_owner(url: str) -> str:
     """The same database as its owner finds it."""
-    made = make_url(url)
-    if made.get_backend_name() == "sqlite":
+    served_url = make_url(url)
+    if served_url.get_backend_name() == "sqlite":
         return url
     owner = make_url(os.environ["APPEALS_TEST_DATABASE_URL"])
-    return made.set(username=owner.username, password=owner.password).render_as_string(hide_password=False)
+    return served_url.set(username=owner.username, password=owner.password).render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -114,11 +114,11 @@ class World:
     brought_to: Callable[[str], str] | None = None
     """Brings a case to a state in place of what is as it was copied; see `conftest.py`."""
 
-    def __init__(self, url: str, pepper: str, cast: Cast, **given: Any) -> None:
+    def __init__(self, url: str, pepper: str, cast: Cast, **changed: Any) -> None:
         # Tests ask more often in a second than people do.
         unlimited = {"rate_per_minute": 0, "public_rate_per_minute": 0, "lock_timeout_s": 10, "clock_every_s": 0}
         unlimited |= {"webhooks_every_s": 0}
-        self.settings = Settings(database_url=url, pepper=SecretStr(pepper), **{**unlimited, **given})
+        self.settings = Settings(database_url=url, pepper=SecretStr(pepper), **{**unlimited, **changed})
         self.cast = cast
         self.app = create_app(self.settings)
         self.database: Database = self.app.state.database
@@ -166,8 +166,8 @@ class World:
         assert proposed.status_code == 201, proposed.text
         confirmed = self.coordinator.post(f"/v1/memberships/{proposed.json()['id']}/confirmation", {})
         assert confirmed.status_code == 201, confirmed.text
-        held: Body = confirmed.json()
-        return held
+        membership: Body = confirmed.json()
+        return membership
 
     def move_to(self, url: str) -> None:
         """Serve another database with the same application and engine, which are dear to build and to warm."""
@@ -310,7 +310,7 @@ def organisation(name: str, kind: str = "union_factory", country: str = "BD") ->
 
 def consent(scope: str, subject: str = "workers", **changed: Any) -> Body:
     """A consent given thirty days ago by union decision."""
-    given: Body = {
+    usual: Body = {
         "subject": subject,
         "scope": scope,
         "state": "given",
@@ -318,7 +318,7 @@ def consent(scope: str, subject: str = "workers", **changed: Any) -> Body:
         "method": "union_decision",
         "language": "bn",
     }
-    return {**given, **changed}
+    return {**usual, **changed}
 
 
 PARTIES: list[Body] = [
@@ -366,13 +366,13 @@ def intake(**changed: Any) -> Body:
 
 def action(**changed: Any) -> Body:
     """A letter to the brand twenty days ago, to be answered within ten."""
-    made: Body = {
+    usual: Body = {
         "kind": "brand_contact_letter",
         "target": "#brand",
         "done_on": day(20),
         "answer_due_on": day(10),
     }
-    return {**made, **changed}
+    return {**usual, **changed}
 
 
 STEP_INPUTS: dict[str, Callable[[], Body]] = {

@@ -48,7 +48,7 @@ def test_a_database_whose_schema_or_rights_changed_is_not_used_again(
     assert rewound.is_as_made(0)
     with psycopg.connect(as_owner(database_url)) as connection:
         assert not rewound.is_as_made(0)
-        connection.execute(statement)  # type: ignore[call-overload]
+        connection.execute(statement)
     assert not rewound.is_as_made(0)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 from zlib import crc32
 
@@ -31,6 +31,7 @@ from appeals.api.rate_limit import RateLimiter
 from appeals.api.routing import Route
 from appeals.app import create_app
 from appeals.database.failures import Busy, Full
+from appeals.database.raw_reads import ReadUnavailable
 from appeals.errors import NotFound, RateExceeded, StillRunning
 from appeals.fields import CONTROLS
 from appeals.read_models.change_feed import FeedCursor
@@ -386,7 +387,7 @@ CONTROL = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 
 
 @pytest.fixture
-def almighty(template: Template) -> Iterator[Standing]:
+def almighty(template: Template, monkeypatch: pytest.MonkeyPatch) -> Iterator[Standing]:
     """A world of its own, where the coordinator may call every operation and anything may be done to the case."""
     with stand(template) as made:
         with made.world.database.writing() as session:
@@ -395,7 +396,14 @@ def almighty(template: Template) -> Iterator[Standing]:
             assert office
             for role in (Role.ADMIN, Role.AUDITOR, Role.REVIEWER, Role.CASEWORKER):
                 grant(session, account, role, office, datetime.now(UTC))
+        if not made.world.database.embedded:
+            monkeypatch.setattr(made.world.app.state.context.fast_reads.reader, "fetch", unavailable)
         yield made
+
+
+async def unavailable(*_: object, **__: object) -> NoReturn:
+    """The machine makes each request in a loop of its own, where connections of another loop are of no use."""
+    raise ReadUnavailable
 
 
 @pytest.fixture

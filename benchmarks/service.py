@@ -1,4 +1,4 @@
-"""The service as benchmarks start it: the command in a process of its own, on a free port of this machine."""
+"""The service as a user starts it, for benchmarks and tests: the command in a process of its own, on a free port."""
 
 import os
 import re
@@ -34,7 +34,7 @@ class Started:
 
 
 def settings(**values: str) -> dict[str, str]:
-    """The environment without settings of whoever runs the benchmark, and with these."""
+    """The environment without settings of whoever runs this, and with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("APPEALS_", "PORT"))}
     return kept | {f"APPEALS_{name.upper()}": value for name, value in values.items()}
 
@@ -48,31 +48,38 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(environment: dict[str, str], command: Sequence[str] = APPEALS) -> Iterator[Started]:
-    """`appeals serve`, from ready to ended."""
+def started(
+    environment: dict[str, str],
+    command: Sequence[str] = APPEALS,
+    *,
+    folder: Path = FOLDER,
+    answers: str = "/readyz",
+) -> Iterator[Started]:
+    """`appeals serve` in a folder, from ready (or from when another path answers) to ended."""
     port = free_port()
     process = subprocess.Popen(  # noqa: S603 - our own command
         [*command, "serve"],
-        cwd=FOLDER,
+        cwd=folder,
         env={**environment, "APPEALS_PORT": str(port)},
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
-        service = Started(f"http://127.0.0.1:{port}", process, list(_first_lines(process)))
-        await_answer(f"{service.url}/readyz")
+        service = Started(f"http://127.0.0.1:{port}", process, _first_lines(process))
+        await_answer(f"{service.url}{answers}")
         yield service
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE_S)
 
 
-def _first_lines(process: "subprocess.Popen[str]") -> Iterator[str]:
+def _first_lines(process: "subprocess.Popen[str]") -> list[str]:
+    printed: list[str] = []
     for line in process.stdout or ():
-        yield line.rstrip("\n")
+        printed.append(line.rstrip("\n"))
         if line.startswith("serving on "):
-            return
-    raise RuntimeError(f"the service ended with {process.wait(PATIENCE_S)}")
+            return printed
+    raise RuntimeError(f"the service ended with {process.wait(PATIENCE_S)}, saying {printed}")
 
 
 def await_answer(url: str) -> None:

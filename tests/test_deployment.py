@@ -19,10 +19,10 @@ from sqlalchemy import make_url
 from appeals.cli import installation_checks
 from appeals.cli.checks import Installation
 from appeals.settings import ROOT, Settings, database_of, load_settings
+from benchmarks.service import settings, started
 from tests.conftest import as_service
 from tests.support.cast import World
 from tests.support.commands import command_names
-from tests.support.newcomer import settings, started
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -228,7 +228,7 @@ def test_what_the_image_holds_is_enough_to_migrate_serve_and_be_healthy(empty_ur
         return done.stdout
 
     assert run("migrate", *entry, *OURS["migrate"]["command"]) == "schema: head\n"
-    with started(image, environment("app"), entry) as service:
+    with started(environment("app"), entry, folder=image) as service:
         params = last("HEALTHCHECK").partition("CMD ")[2].replace(f"http://127.0.0.1:{PORT}", service.url)
         assert run("app", sys.executable, *json.loads(params)[1:]) == ""
     assert service.key("coordinator")

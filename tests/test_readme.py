@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from appeals.cli.commands import cli
 from appeals.settings import ROOT
-from tests.support.newcomer import Started, settings, started
+from benchmarks.service import Started, settings, started
 
 README = (ROOT / "README.md").read_text()
 WALK = README.partition("\n## A first case")[2].partition("\n## ")[0]
@@ -48,7 +48,7 @@ def played(empty_url: str, tmp_path: Path) -> list[str]:
     if "APPEALS_DATABASE_URL" in given:
         migrate = [str(Path(sys.executable).with_name("appeals")), "migrate"]
         subprocess.run(migrate, env=given, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
-    with started(tmp_path, given) as service:
+    with started(given, folder=tmp_path) as service:
         return play(tmp_path, service, given, BLOCKS)
 
 

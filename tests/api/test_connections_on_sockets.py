@@ -18,9 +18,9 @@ from appeals import process
 from appeals.api.connection_limits import Limits
 from appeals.process import RESERVED_FILES, files_for_connections, raise_file_limit
 from appeals.settings import Settings
+from benchmarks.service import PATIENCE_S, Started, settings, started
 from tests.conftest import PEPPER, Template
 from tests.support.live import served
-from tests.support.newcomer import PATIENCE_S, Started, settings, started
 
 
 def test_open_files_decide_how_many_connections_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     environment = settings(
         pepper=PEPPER, database_url=f"sqlite:///{folder / 'appeals.db'}", public_rate_per_minute="0", **SHORT
     )
-    with started(Path(__file__).parents[2], environment) as running:
+    with started(environment) as running:
         yield running
 
 
@@ -154,7 +154,7 @@ def test_with_few_files_newcomers_get_in(tmp_path: Path) -> None:
         pepper=PEPPER, database_url=f"sqlite:///{tmp_path / 'appeals.db'}", public_rate_per_minute="0"
     )
     command = ("/bin/sh", "-c", f'ulimit -n 300; exec "{sys.executable}" -m appeals serve', "sh")
-    with started(Path(__file__).parents[2], environment, command) as running, ExitStack() as stack:
+    with started(environment, command) as running, ExitStack() as stack:
         for _ in range(350):
             stack.enter_context(connected(running, "127.0.0.2"))
         for _ in range(5):

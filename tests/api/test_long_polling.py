@@ -18,11 +18,11 @@ from appeals.api.prepared_read import ReadResult
 from appeals.api.routes import changes
 from appeals.database.engine import Database
 from appeals.errors import Unauthenticated
+from benchmarks.service import PATIENCE_S
 from tests.conftest import Template
 from tests.support.cast import Body
 from tests.support.feed import read_changes
 from tests.support.live import Live, live, served
-from tests.support.newcomer import PATIENCE_S
 
 __all__ = ["live"]
 

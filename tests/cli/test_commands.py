@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from appeals.cli.commands import COMMANDS
+from benchmarks.service import settings
 from tests.conftest import PEPPER
 from tests.support.commands import subcommand
-from tests.support.newcomer import settings
 
 DEAR = ("alembic", "appeals.app", "appeals.settings", "fastapi", "pydantic", "sqlalchemy", "starlette", "uvicorn")
 """What takes long to import, and what imports it."""

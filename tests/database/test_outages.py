@@ -26,11 +26,11 @@ from httpx2 import Response
 from sqlalchemy import make_url, text
 
 from appeals.database.engine import Database
+from benchmarks.service import await_answer
 from tests.conftest import PEPPER, Template
 from tests.support.cast import Body, intake
 from tests.support.failing import prepare, refusing
 from tests.support.live import Live, Remote, served
-from tests.support.newcomer import await_answer
 from tests.support.people import Cast, found_cast
 from tests.support.size import examples
 

@@ -16,9 +16,9 @@ from typing import TypeVar
 import httpx2
 import pytest
 
+from benchmarks.service import APPEALS, PATIENCE_S, settings, started
 from tests.conftest import PEPPER, Template
 from tests.support.cast import Person, World
-from tests.support.newcomer import APPEALS, PATIENCE_S, settings, started
 from tests.support.people import Cast
 
 Result = TypeVar("Result")
@@ -72,7 +72,7 @@ def served(
     """`appeals serve` on a database that holds the cast, from ready to ended; settings are named as in `Settings`."""
     unlimited = {"rate_per_minute": "0", "public_rate_per_minute": "0", "clock_every_s": "0", "webhooks_every_s": "0"}
     told = settings(database_url=database_url, pepper=PEPPER, **{**unlimited, **given})
-    with started(Path(__file__).parents[2], told, command, answers) as service:
+    with started(told, command, answers=answers) as service:
         live = Live(service.url, database_url, service.process, cast)
         yield live
         live.world.leave()
